@@ -1,0 +1,3 @@
+"""xtramail: an email continuity server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,82 @@
+"""Mail addresses, compared as mail people expect: the local part without case, the domain as A-labels without case.
+
+Owns parsing of an address as a person or the command line writes it, and the key under which it is stored. The grammar of
+paths on the wire (RFC 5321 §4.1.2) is ``wire/smtp/grammar``'s.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+import idna
+
+from xtramail.model.errors import BadInput
+
+_ATEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
+
+
+def domain_key(domain: str) -> str:
+    """Lower-case A-labels without a trailing dot; BadInput when it is not a domain name (RFC 1035 §2.3.4, RFC 5890)."""
+    name = domain.strip().rstrip(".")
+    if name.startswith("[") and name.endswith("]"):
+        return name.lower()
+    try:
+        ascii_name = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise BadInput(f"domain {domain!r}: {error}; write it as example.org") from None
+    labels = ascii_name.split(".")
+    for label in labels:
+        # Underscores occur in names that are served in practice, so they pass.
+        valid = 0 < len(label) <= 63 and label[0] != "-" and label[-1] != "-"
+        if not valid or not all(c.isalnum() or c in "-_" for c in label):
+            raise BadInput(f"domain {domain!r}: not a domain name; write it as example.org")
+    if len(ascii_name) > 253:
+        raise BadInput(f"domain {domain!r}: longer than 253 characters")
+    return ascii_name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``local`` unquoted and in the sender's case, ``domain`` as it came (U- or A-labels)."""
+
+    local: str
+    domain: str
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """``ann@example.org`` or ``"odd local"@example.org``; BadInput names what is wrong."""
+        text = text.strip()
+        local, at, domain = text.rpartition("@")
+        if not at or not local or not domain:
+            raise BadInput(f"address {text!r}: write it as name@example.org")
+        if len(local) >= 2 and local[0] == local[-1] == '"':
+            local = local[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        elif not all(c in _ATEXT or c == "." or ord(c) > 127 for c in local) or ".." in f".{local}.":
+            raise BadInput(f"address {text!r}: the part before @ has characters that need quotes")
+        if len(local.encode()) > 64 or any(ord(c) < 32 or ord(c) == 127 for c in local):
+            raise BadInput(f"address {text!r}: the part before @ is longer than 64 octets or has control characters")
+        domain_key(domain)
+        return cls(local=local, domain=domain)
+
+    @property
+    def local_key(self) -> str:
+        """NFC, case folded: the same mailbox however it was typed."""
+        return unicodedata.normalize("NFC", self.local).casefold()
+
+    @property
+    def domain_key(self) -> str:
+        return domain_key(self.domain)
+
+    @property
+    def key(self) -> str:
+        """Equal for addresses that name the same mailbox."""
+        return f"{self.local_key}@{self.domain_key}"
+
+    def __str__(self) -> str:
+        """As it goes on the wire: quoted where RFC 5321 §4.1.2 needs it."""
+        plain = all(c in _ATEXT or c == "." or ord(c) > 127 for c in self.local) and ".." not in f".{self.local}."
+        if plain:
+            return f"{self.local}@{self.domain}"
+        quoted = self.local.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}"@{self.domain}'
