@@ -1,0 +1,1 @@
+"""Mail at rest: what one account sees of its mailboxes, without a reactor."""

@@ -1,0 +1,1 @@
+"""Edges: sockets, TLS, timers and threads live here, on Twisted."""
