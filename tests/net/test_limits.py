@@ -90,7 +90,11 @@ def test_unfinished_handshakes_are_counted_by_address() -> None:
 
 def test_nought_switches_a_limit_off() -> None:
     settings = LimitSettings(
-        connections=0, unauthenticated_per_address=0, new_per_minute=0, logged_in_per_account=0, handshakes_per_address=0
+        connections=0,
+        unauthenticated_per_address=0,
+        new_per_minute=0,
+        logged_in_per_account=0,
+        handshakes_per_address=0,
     )
     limits = Limits(settings, SetClock())
     for _ in range(500):

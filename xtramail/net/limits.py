@@ -1,6 +1,6 @@
 """How many connections each peer and each account may hold, and how fast new ones may come.
 
-Owns the counts of all services. Counts of failed logins are ``directory.login``'s. An IPv6 peer counts by its /64, since
+Owns the counts of all services. Failed logins are counted elsewhere. An IPv6 peer counts by its /64, since
 one customer line has that many addresses; ``::ffff:a.b.c.d`` is a.b.c.d.
 """
 
@@ -33,7 +33,7 @@ class LimitSettings:
 
 
 def plain_address(address: str) -> str:
-    """The address as it is logged: ``::ffff:192.0.2.1`` is ``192.0.2.1``, no zone; anything odd comes back as it was."""
+    """The address as it is logged: ``::ffff:192.0.2.1`` is ``192.0.2.1``, no zone; what is no address stays as it is."""
     text = address.partition("%")[0]
     try:
         parsed = ip_address(text)
