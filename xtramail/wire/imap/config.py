@@ -1,0 +1,79 @@
+"""What an IMAP connection offers and how much it takes (numbers of the limits table in the documentation)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+# Order is that of the CAPABILITY answer. SASL mechanisms, STARTTLS and LOGINDISABLED are added by the connection.
+BASE_CAPABILITIES: tuple[str, ...] = (
+    "IMAP4rev1",
+    "LITERAL+",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "CHILDREN",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "SPECIAL-USE",
+)
+
+# Capabilities that the parser knows beyond the base: naming one in the configuration opens its syntax.
+KNOWN_EXTENSIONS: frozenset[str] = frozenset(
+    {
+        "LITERAL-",
+        "LIST-EXTENDED",
+        "LIST-STATUS",
+        "CONDSTORE",
+        "QRESYNC",
+        "ESEARCH",
+        "WITHIN",
+        "STATUS=SIZE",
+        "APPENDLIMIT",
+        "OBJECTID",
+        "SAVEDATE",
+        "PREVIEW",
+        "CREATE-SPECIAL-USE",
+    }
+)
+
+# Those that ENABLE can switch on (RFC 5161 §4).
+ENABLEABLE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Octets unless said otherwise."""
+
+    line_before_login: int = 8 * 1024
+    line: int = 64 * 1024
+    literal_before_login: int = 4 * 1024
+    literal: int = 64 * 1024
+    """One literal, and all literals of one command together."""
+    append: int = 50 * 1024 * 1024
+    swallow: int = 1024 * 1024
+    """Of a command already refused, this much is read past before the connection is closed."""
+    depth_before_login: int = 2
+    depth: int = 32
+    atoms: int = 10_000
+    ranges: int = 1_000
+    errors: int = 20
+    """Syntax errors of one connection; the last one is answered with BYE."""
+    chunk: int = 64 * 1024
+    """Largest LiteralChunk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImapServerConfig:
+    """``tls_active``: TLS since the first octet (port 993). ``starttls``: offered while TLS is not active.
+
+    ``capabilities`` is what is offered after login, in the order it is told. What is not offered is a syntax error.
+    """
+
+    tls_active: bool
+    starttls: bool = False
+    capabilities: tuple[str, ...] = BASE_CAPABILITIES
+    mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    limits: Limits = field(default_factory=Limits)
