@@ -1,0 +1,221 @@
+"""Served domains: added, changed, held and removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from xtramail.directory.users import open_mail, users_of
+from xtramail.model.address import Address, domain_key
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
+from xtramail.store import accounts, domains, keys, outbound, schema
+from xtramail.store.engine import Engine, Txn
+from xtramail.store.records import DomainRow
+
+TLS_MODES = ("none", "opportunistic", "required", "verify")
+RECIPIENT_MODES = ("ask", "listed", "any")
+MAX_DAYS = 3_650
+
+
+@dataclass(frozen=True, slots=True)
+class DomainChange:
+    """One validated ``key=value`` of ``domain set``."""
+
+    field: str
+    value: object
+
+
+def parse_host(text: str, default_port: int = 25) -> tuple[str, int]:
+    """``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; BadInput otherwise."""
+    rest = text.strip()
+    if rest.startswith("["):
+        host, closed, port = rest[1:].partition("]")
+        port = port.removeprefix(":")
+        if not closed:
+            raise BadInput(f"host {text!r}: close the bracket, as in [2001:db8::1]:25")
+    elif rest.count(":") > 1:
+        host, port = rest, ""
+    else:
+        host, _, port = rest.partition(":")
+    if not host or any(c.isspace() or c in "/@" for c in host):
+        raise BadInput(f"host {text!r}: write it as mail.example.org or mail.example.org:25")
+    if port and (not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65_536):
+        raise BadInput(f"host {text!r}: the port is a number from 1 to 65535")
+    return host, int(port) if port else default_port
+
+
+def require(engine: Engine, name: str) -> DomainRow:
+    """NoSuchDomain when it is not served."""
+    row = engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
+    if row is None:
+        raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
+    return row
+
+
+def all_domains(engine: Engine) -> list[DomainRow]:
+    rows = (engine.read(keys.domain_scope(name), domains.get_domain) for name in domains.domain_names(engine))
+    return [row for row in rows if row is not None]
+
+
+def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise BadInput(f"{field} {value!r}: choose one of {', '.join(choices)}")
+    return value
+
+
+def _days(value: int) -> int:
+    if not 1 <= value <= MAX_DAYS:
+        raise BadInput(f"retention-days {value}: a number from 1 to {MAX_DAYS}")
+    return value
+
+
+async def add_domain(
+    engine: Engine,
+    name: str,
+    *,
+    now: float,
+    primaries: tuple[tuple[str, int], ...] = (),
+    primary_tls: str = "opportunistic",
+    primary_ca: str = "",
+    retention_days: int = 30,
+    recipients: str = "",
+    quota: int = 0,
+) -> DomainRow:
+    """Serve a domain from this moment on. Without ``primaries`` it is local: mailboxes only.
+
+    ``recipients`` empty: ``ask`` with a primary, ``listed`` without.
+    """
+    key = domain_key(name)
+    mode = _one_of("recipients", recipients or ("ask" if primaries else "listed"), RECIPIENT_MODES)
+    if mode == "ask" and not primaries:
+        raise BadInput("recipients ask: there is no primary to ask; give --primary or choose listed")
+    _one_of("primary-tls", primary_tls, TLS_MODES)
+    _days(retention_days)
+    scope = keys.domain_scope(key)
+    taken = f"domain {key} exists already; change it with: xtramail domain set {key}"
+    if engine.read(scope, domains.get_domain) is not None:
+        raise AlreadyExists(taken)
+    retention_class = await engine.transact(
+        keys.STORE, lambda txn: schema.new_retention_class(txn, retention_days, key)
+    )
+    row = DomainRow(
+        name=key,
+        retention_class=retention_class,
+        retention_days=retention_days,
+        primaries=primaries,
+        primary_tls=primary_tls,
+        primary_ca=primary_ca,
+        recipients=mode,
+        continuity=True,
+        held=False,
+        smarthost="",
+        smarthost_user="",
+        smarthost_password="",
+        quota=quota,
+        created=now,
+        settings={},
+    )
+
+    def put(txn: Txn) -> None:
+        if domains.get_domain(txn) is not None:
+            raise AlreadyExists(taken)
+        domains.put_domain(txn, row)
+
+    await engine.transact(scope, put)
+    return row
+
+
+def parse_change(key: str, value: str) -> DomainChange:
+    """``key=value`` as the command line gives it; BadInput names the key, its rule, and what else there is."""
+    match key:
+        case "primary":
+            hosts = tuple(parse_host(host) for host in value.replace(",", " ").split())
+            return DomainChange(field="primaries", value=hosts)
+        case "primary-tls":
+            return DomainChange(field="primary_tls", value=_one_of(key, value, TLS_MODES))
+        case "primary-ca":
+            return DomainChange(field="primary_ca", value=value)
+        case "recipients":
+            return DomainChange(field="recipients", value=_one_of(key, value, RECIPIENT_MODES))
+        case "continuity":
+            return DomainChange(field="continuity", value=_one_of(key, value, ("on", "off")) == "on")
+        case "retention-days":
+            if not value.isascii() or not value.isdigit() or len(value) > 6:
+                raise BadInput(f"retention-days {value!r}: a number from 1 to {MAX_DAYS}")
+            return DomainChange(field="retention_days", value=_days(int(value)))
+        case "smarthost":
+            if value:
+                parse_host(value, 587)
+            return DomainChange(field="smarthost", value=value)
+        case "smarthost-user":
+            return DomainChange(field="smarthost_user", value=value)
+        case "contact":
+            if value:
+                Address.parse(value)
+            return DomainChange(field="contact", value=value)
+    known = "primary primary-tls primary-ca recipients continuity retention-days smarthost smarthost-user contact"
+    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {known.replace(' ', ', ')}")
+
+
+async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> DomainRow:
+    """All of ``changes`` or none."""
+    row = require(engine, name)
+    fields = {change.field: change.value for change in changes if change.field != "contact"}
+    contact = next((str(change.value) for change in changes if change.field == "contact"), None)
+
+    def change(txn: Txn) -> DomainRow:
+        current = domains.get_domain(txn)
+        if current is None:
+            raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
+        changed = msgspec.structs.replace(current, **fields)
+        if contact is not None:
+            changed = msgspec.structs.replace(changed, settings={**changed.settings, "contact": contact})
+        if changed.recipients == "ask" and not changed.primaries:
+            raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
+        domains.put_domain(txn, changed)
+        return changed
+
+    def days(txn: Txn) -> None:
+        if "retention_days" in fields:
+            schema.set_retention_days(txn, row.retention_class, int(str(fields["retention_days"])))
+
+    results = await engine.transact_all([(keys.domain_scope(row.name), change), (keys.STORE, days)])
+    changed: DomainRow = results[0]
+    return changed
+
+
+async def hold_domain(engine: Engine, name: str, *, held: bool, now: float) -> DomainRow:
+    """Keep the queue of a domain closed, or open it; mail goes on arriving and being read."""
+    row = require(engine, name)
+
+    def change(txn: Txn) -> DomainRow:
+        changed = msgspec.structs.replace(domains.get_domain(txn) or row, held=held)
+        domains.put_domain(txn, changed)
+        return changed
+
+    def wake(txn: Txn) -> None:
+        if held:
+            return
+        outbound.wake_destination(txn, row.name, now)
+
+    results = await engine.transact_all([(keys.domain_scope(row.name), change), (keys.QUEUE, wake)])
+    changed: DomainRow = results[0]
+    return changed
+
+
+async def remove_domain(engine: Engine, name: str) -> DomainRow:
+    """Stop serving a domain. NotPermitted while mail has an open fate; kept copies go with their days."""
+    row = require(engine, name)
+    waiting = open_mail(engine, row.name)
+    if waiting:
+        raise NotPermitted(
+            f"domain {row.name}: {waiting} messages still wait for the primary; "
+            f"see: xtramail queue list, then deliver, bounce or wait"
+        )
+    users = users_of(engine, row.name)
+    await engine.transact_all(
+        [(keys.domain_scope(row.name), domains.delete_domain)]
+        + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
+    )
+    return row

@@ -1,0 +1,139 @@
+"""Login: a name and a password in, an account out. Never asks the primary nor its identity provider.
+
+Every failure raises the same BadCredentials, after the same work; why it failed is told only to ``on_failure`` (the log).
+The edge delays a failed reply; here is no clock that waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from xtramail.directory import passwords
+from xtramail.directory.guard import Guard
+from xtramail.directory.keyring import Keyring
+from xtramail.model.address import Address
+from xtramail.model.clock import DAY_SECONDS, Clock
+from xtramail.model.errors import BadCredentials, BadInput
+from xtramail.model.peer import Peer
+from xtramail.model.pending import Pending
+from xtramail.model.secret import Secret
+from xtramail.store.records import Account
+
+T = TypeVar("T")
+
+
+class Worker(Protocol):
+    """A bounded pool of threads for work that would stall the reactor."""
+
+    def submit(self, who: str, work: Callable[[], T]) -> Pending[T]:
+        """Settled in the reactor's thread; fails with LoginBusy when ``who`` or everybody has too much waiting."""
+
+
+class Accounts(Protocol):
+    """The part of the directory that a login looks at."""
+
+    def account(self, address_key: str) -> Account | None: ...
+
+
+class FailureLog(Protocol):
+    def __call__(self, *, name: str, peer: Peer, service: str, reason: str) -> None: ...
+
+
+class VerifyCache:
+    """Remembers, in memory, keyed and hashed, that a password fitted a stored hash: 24 h since its last use.
+
+    A changed password has another stored hash, so what was cached for the old one never fits again.
+    """
+
+    def __init__(self, clock: Clock, *, seconds: float = float(DAY_SECONDS), entries: int = 50_000) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._entries = entries
+        self._key = secrets.token_bytes(32)
+        self._used: OrderedDict[bytes, float] = OrderedDict()
+
+    def _mark(self, password: Secret, stored: str) -> bytes:
+        text = f"{stored}\0{password.reveal()}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, text, hashlib.sha256)
+
+    def knows(self, password: Secret, stored: str) -> bool:
+        mark = self._mark(password, stored)
+        last = self._used.get(mark)
+        if last is None:
+            return False
+        now = self._clock.monotonic()
+        if now - last > self._seconds:
+            del self._used[mark]
+            return False
+        self._used[mark] = now
+        self._used.move_to_end(mark)
+        return True
+
+    def remember(self, password: Secret, stored: str) -> None:
+        self._used[self._mark(password, stored)] = self._clock.monotonic()
+        if len(self._used) > self._entries:
+            self._used.popitem(last=False)
+
+
+class Login:
+    """Checks passwords of IMAP, POP3 and submission alike."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        keyring: Keyring,
+        worker: Worker,
+        guard: Guard,
+        clock: Clock,
+        on_failure: FailureLog,
+        cost: int = passwords.DEFAULT_COST,
+    ) -> None:
+        self._accounts = accounts
+        self._keyring = keyring
+        self._worker = worker
+        self._guard = guard
+        self._cache = VerifyCache(clock)
+        self._on_failure = on_failure
+        self._dummy = passwords.DummyHash(keyring, cost).stored
+
+    async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account:
+        """The account that ``name`` (its address) and ``secret`` open for ``service`` ("imap", "submission").
+
+        BadCredentials for every wrong combination; LoginBusy when the hashing pool is full (a temporary failure, never
+        to be shown as a wrong password).
+        """
+        key, account = self._find(name)
+        stored = account.password if account is not None and account.password else self._dummy
+        if not self._cache.knows(secret, stored):
+            # A device whose password is known to be right is never shut out by the failures of others.
+            if self._guard.refuses(key, peer):
+                self._on_failure(name=name, peer=peer, service=service, reason="too many failures from this address")
+                raise BadCredentials()
+            who = f"{key} {peer.block}"
+            fits = await self._worker.submit(who, lambda: passwords.verify(secret, stored, self._keyring))
+            if not fits or account is None:
+                self._guard.failed(key, peer, secret.reveal())
+                reason = "wrong password" if account is not None and account.password else "unknown user"
+                self._on_failure(name=name, peer=peer, service=service, reason=reason)
+                raise BadCredentials()
+            self._cache.remember(secret, stored)
+        # The account may have changed while the hash was worked out.
+        current = self._accounts.account(key)
+        if current is None or current.status != "active" or current.password != stored:
+            self._on_failure(name=name, peer=peer, service=service, reason="account disabled or changed")
+            raise BadCredentials()
+        self._guard.succeeded(key, peer)
+        return current
+
+    def _find(self, name: str) -> tuple[str, Account | None]:
+        try:
+            key = Address.parse(name).key
+        except BadInput:
+            return name[:320].casefold(), None
+        return key, self._accounts.account(key)

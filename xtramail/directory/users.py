@@ -1,0 +1,198 @@
+"""Users: added, changed and removed. Each change is one transaction, refused whole or done whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from xtramail.model.address import Address
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
+from xtramail.store import accounts, domains, keys, mailboxes, outbound, schema
+from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.store.records import Account, RecipientRow
+
+KINDS = ("user", "list", "discovered")
+STATUSES = ("active", "disabled")
+DEFAULT_QUOTA = 5 * 1024**3
+"""Octets; generous, because a full mailbox in an outage is the last thing that anybody needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account with the octets its mailboxes hold."""
+
+    account: Account
+    used: int
+
+
+async def add_user(
+    engine: Engine,
+    address: Address,
+    *,
+    now: float,
+    password: str = "",
+    quota: int = DEFAULT_QUOTA,
+    kind: str = "user",
+    reason: str = "",
+) -> Account:
+    """Add a user with its mailboxes; ``password`` is a hash (``passwords``), ``quota`` octets (0: the domain's).
+
+    NoSuchDomain, AlreadyExists (a discovered user is taken over, with its mail, when a real one of its name is added).
+    """
+    if kind not in KINDS:
+        raise BadInput(f"type {kind!r}: choose one of {', '.join(KINDS)}")
+    scope, local = keys.domain_scope(address.domain_key), address.local_key
+    if engine.read(scope, domains.get_domain) is None:
+        raise NoSuchDomain(f"domain {address.domain_key} is not served here; add it first: xtramail domain add")
+    standing = engine.read(scope, lambda snap: domains.get_recipient(snap, local))
+    if standing is not None and (standing.kind != "discovered" or kind == "discovered"):
+        raise AlreadyExists(f"user {address.key} exists already; change it with: xtramail user set")
+    account_id = standing.account_id if standing is not None and standing.account_id else 0
+    if not account_id:
+        account_id = await engine.transact(keys.STORE, schema.next_account_id)
+    account = Account(
+        id=account_id,
+        address=str(address),
+        password=password,
+        quota=quota,
+        status="active",
+        kind=kind,
+        created=now,
+        password_changed=now,
+        settings={},
+    )
+    row = RecipientRow(local=address.local, account_id=account_id, kind=kind, created=now, reason=reason)
+
+    def list_it(txn: Txn) -> None:
+        found = domains.get_recipient(txn, local)
+        if found is not None and found != standing:
+            raise AlreadyExists(f"user {address.key} exists already; change it with: xtramail user set")
+        domains.put_recipient(txn, local, row)
+
+    def open_it(txn: Txn) -> None:
+        accounts.put_account(txn, account)
+        if kind != "list":
+            mailboxes.ensure_special(txn, now)
+
+    await engine.transact_all([(scope, list_it), (keys.user_scope(account_id), open_it)])
+    return account
+
+
+async def add_discovered(engine: Engine, address: Address, *, now: float) -> None:
+    """A mailbox without a password for a recipient that the primary knows; nothing when it is listed already."""
+    try:
+        await add_user(engine, address, now=now, kind="discovered", reason="the primary accepted it")
+    except AlreadyExists:
+        return
+
+
+def find(engine: Engine, address: Address) -> Account:
+    """NoSuchAccount when there is none."""
+    local = address.local_key
+    row = engine.read(keys.domain_scope(address.domain_key), lambda snap: domains.get_recipient(snap, local))
+    account = engine.read(keys.user_scope(row.account_id), accounts.get_account) if row and row.account_id else None
+    if account is None:
+        raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
+    return account
+
+
+def show(engine: Engine, address: Address) -> User:
+    account = find(engine, address)
+    return User(account=account, used=engine.read(keys.user_scope(account.id), mailboxes.used_bytes))
+
+
+def users_of(engine: Engine, domain: str) -> list[Account]:
+    """Every account of a domain, by address."""
+
+    def ids(snap: Snapshot) -> list[int]:
+        return [row.account_id for _, row in domains.recipients(snap) if row.account_id]
+
+    found = (
+        engine.read(keys.user_scope(account_id), accounts.get_account)
+        for account_id in engine.read(keys.domain_scope(domain), ids)
+    )
+    return sorted((account for account in found if account is not None), key=lambda account: account.address)
+
+
+async def set_password(engine: Engine, address: Address, password: str, *, now: float) -> Account:
+    """``password`` is a hash. Live sessions of the account end when they see it."""
+    return await _change(engine, address, password=password, password_changed=now)
+
+
+async def set_user(
+    engine: Engine, address: Address, *, quota: int | None = None, status: str | None = None, kind: str | None = None
+) -> Account:
+    """Change what is given; BadInput names the field and its rule."""
+    changes: dict[str, object] = {}
+    if quota is not None:
+        if quota < 0:
+            raise BadInput("quota: a size of 0 (the domain's) or more")
+        changes["quota"] = quota
+    if status is not None:
+        if status not in STATUSES:
+            raise BadInput(f"status {status!r}: choose one of {', '.join(STATUSES)}")
+        changes["status"] = status
+    if kind is not None:
+        if kind not in KINDS:
+            raise BadInput(f"type {kind!r}: choose one of {', '.join(KINDS)}")
+        changes["kind"] = kind
+    return await _change(engine, address, **changes)
+
+
+async def _change(engine: Engine, address: Address, **changes: object) -> Account:
+    account = find(engine, address)
+    local = address.local_key
+
+    def change(txn: Txn) -> Account:
+        current = accounts.get_account(txn)
+        if current is None:
+            raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
+        changed = msgspec.structs.replace(current, **changes)
+        accounts.put_account(txn, changed)
+        return changed
+
+    def relist(txn: Txn) -> None:
+        row = domains.get_recipient(txn, local)
+        if row is not None and "kind" in changes:
+            domains.put_recipient(txn, local, msgspec.structs.replace(row, kind=changes["kind"]))
+
+    results = await engine.transact_all(
+        [(keys.user_scope(account.id), change), (keys.domain_scope(address.domain_key), relist)]
+    )
+    changed: Account = results[0]
+    return changed
+
+
+async def remove_user(engine: Engine, address: Address) -> Account:
+    """Take the user off the directory. NotPermitted while mail for it has an open fate; its copies go with their days."""
+    account = find(engine, address)
+    waiting = open_mail(engine, address.domain_key, address.key)
+    if waiting:
+        raise NotPermitted(
+            f"user {address.key}: {waiting} messages still wait for the primary; "
+            f"see: xtramail queue list, then deliver, bounce or wait"
+        )
+    local = address.local_key
+
+    def unlist(txn: Txn) -> None:
+        domains.delete_recipient(txn, local)
+        domains.delete_asked(txn, local)
+
+    await engine.transact_all(
+        [(keys.domain_scope(address.domain_key), unlist), (keys.user_scope(account.id), accounts.delete_account)]
+    )
+    return account
+
+
+def open_mail(engine: Engine, domain: str, address_key: str = "") -> int:
+    """Messages whose fate is open for a domain, or for one address in it."""
+
+    def count(snap: Snapshot) -> int:
+        return sum(
+            not address_key
+            or any(Address.parse(recipient.address).key == address_key for recipient in entry.recipients)
+            for entry in outbound.entries(snap, domain)
+        )
+
+    return engine.read(keys.QUEUE, count)
