@@ -6,7 +6,8 @@ import pytest
 
 from xtramail.model.clock import SetClock
 from xtramail.model.errors import LimitReached
-from xtramail.net.limits import Limits, LimitSettings, address_block, plain_address
+from xtramail.model.peer import plain_address
+from xtramail.net.limits import Limits, LimitSettings, address_block
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 
 from xtramail.model.clock import Clock
 from xtramail.model.errors import LimitReached
+from xtramail.model.peer import plain_address
 
 _WINDOW_SECONDS = 60.0
 _STRESS_SHARE = 0.8
@@ -30,18 +31,6 @@ class LimitSettings:
     """Many offices sit behind one address, so a login moves the connection from the address's account to the user's."""
     handshakes_per_address: int = 20
     """TLS handshakes that were begun and not finished."""
-
-
-def plain_address(address: str) -> str:
-    """The address as it is logged: ``::ffff:192.0.2.1`` is ``192.0.2.1``, no zone; what is no address stays as it is."""
-    text = address.partition("%")[0]
-    try:
-        parsed = ip_address(text)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(parsed)
 
 
 def address_block(address: str) -> str:
