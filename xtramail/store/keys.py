@@ -33,7 +33,7 @@ def user_scope(account_id: int) -> bytes:
     return b"u%08x" % account_id
 
 
-USER_SCOPES = b"u"
+USER_PREFIX = b"u"
 """What every user scope begins with."""
 
 
@@ -46,7 +46,7 @@ def domain_scope(domain_key: str) -> bytes:
     return b"d" + domain_key.encode("ascii")
 
 
-DOMAIN_SCOPES = b"d"
+DOMAIN_PREFIX = b"d"
 """What every domain scope begins with."""
 
 
@@ -88,7 +88,7 @@ def retention_class_of(key: bytes) -> int:
 # Scope of a user, bucket 0.
 
 ACCOUNT = b"U"
-USER_CLOCK = b"C"
+CLOCK = b"C"
 MAILBOXES = b"M"
 SUBSCRIPTIONS = b"S"
 

@@ -260,6 +260,11 @@ def decode_clock(value: bytes | None) -> UserClock:
     return UserClock(*_CLOCK.unpack(value)) if value is not None else UserClock()
 
 
+def modseq_of_clock(value: bytes) -> int:
+    """The last MODSEQ given, out of an encoded clock."""
+    return int.from_bytes(value[:8], "big")
+
+
 def encode_flags(row: FlagRow) -> bytes:
     """13 octets and one for each keyword."""
     return _FLAG.pack(row.modseq, row.flags, row.savedate) + bytes(row.keywords)
