@@ -1,0 +1,1 @@
+"""Composition root, settings, commands and the twistd service: the only place that knows every layer."""

@@ -1,0 +1,260 @@
+"""Kinds of setting: how a value is written by a person, checked, and written back.
+
+Owns the syntax of one value (durations, sizes, endpoints, ...). Which settings there are is ``settings.py``'s, where
+values come from is ``config.py``'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from xtramail.model.address import domain_key
+from xtramail.model.errors import BadInput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """One kind of value.
+
+    ``parse`` takes a TOML value and raises ValueError with the rule and an example; ``show`` gives TOML back;
+    ``from_text`` turns what stands in the environment or behind an option (text) into such a TOML value.
+    """
+
+    name: str
+    parse: Callable[[object], T]
+    show: Callable[[T], str]
+    from_text: Callable[[str], object]
+
+
+def _quoted(text: str) -> str:
+    # JSON's escapes are TOML's (TOML 1.0 "String"), but for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise ValueError("must not have control characters")
+    return value
+
+
+def _number_from_text(text: str) -> object:
+    digits = text.strip().removeprefix("-")
+    # int() of endless digits is quadratic; nothing here needs more than ten.
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else text
+
+
+TEXT = Kind("text", _text, _quoted, str)
+
+
+def number(lowest: int, highest: int) -> Kind[int]:
+    """A whole number within both bounds."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return value
+
+    return Kind("number", parse, str, _number_from_text)
+
+
+def _parse_switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+SWITCH = Kind(
+    "switch",
+    _parse_switch,
+    lambda value: "true" if value else "false",
+    lambda text: {"true": True, "false": False}.get(text.strip().lower(), text),
+)
+
+
+def choice(*words: str) -> Kind[str]:
+    """One of the words."""
+
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return Kind("choice", parse, _quoted, str)
+
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of ``"30s"``, ``"300ms"``, ``"5m"``, ``"12h"`` or ``"14d"``; at most ten years."""
+    text = value.strip() if isinstance(value, str) else ""
+    digits = text.rstrip("smhd")
+    unit = _DURATION_UNITS.get(text[len(digits) :])
+    if unit is None or not (digits.isascii() and digits.isdigit()) or len(digits) > 10:
+        raise ValueError('must be a time such as "300ms", "30s", "5m", "12h" or "14d"')
+    seconds = int(digits) * unit
+    if seconds > 3650 * 86400:
+        raise ValueError("must be at most ten years")
+    return seconds
+
+
+def show_duration(seconds: float) -> str:
+    """The shortest exact way to write it."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds >= _DURATION_UNITS[unit] and seconds % _DURATION_UNITS[unit] == 0:
+            return _quoted(f"{int(seconds // _DURATION_UNITS[unit])}{unit}")
+    return _quoted(f"{round(seconds * 1000)}ms")
+
+
+DURATION = Kind("duration", parse_duration, show_duration, str)
+
+
+def _parse_durations(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= 100:
+        raise ValueError('must be a list of times such as ["1m", "2m", "5m"], 1 to 100 of them')
+    times = tuple(parse_duration(one) for one in value)
+    if any(seconds <= 0 for seconds in times):
+        raise ValueError("must not have a time of nothing")
+    return times
+
+
+def _words(text: str) -> object:
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+DURATIONS = Kind("durations", _parse_durations, lambda times: f"[{', '.join(map(show_duration, times))}]", _words)
+
+_SIZE_UNITS = {
+    "TiB": 1 << 40,
+    "GiB": 1 << 30,
+    "MiB": 1 << 20,
+    "KiB": 1 << 10,
+    "TB": 10**12,
+    "GB": 10**9,
+    "MB": 10**6,
+    "KB": 10**3,
+    "B": 1,
+    "": 1,
+}
+
+
+def parse_size(value: object) -> int:
+    """Octets of ``"50MiB"``, ``"1TiB"``, ``"20MB"`` or a plain number; at most 1024 TiB."""
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    digits = text[: len(text) - len(text.lstrip("0123456789"))]
+    unit = _SIZE_UNITS.get(text[len(digits) :].strip())
+    if unit is None or not digits or len(digits) > 16:
+        raise ValueError('must be a size such as "50MiB", "2GiB" or a number of octets')
+    octets = int(digits) * unit
+    if octets > 1 << 50:
+        raise ValueError("must be at most 1024TiB")
+    return octets
+
+
+def show_size(octets: int) -> str:
+    """The shortest exact way to write it."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if octets and octets % _SIZE_UNITS[unit] == 0:
+            return _quoted(f"{octets // _SIZE_UNITS[unit]}{unit}")
+    return str(octets)
+
+
+SIZE = Kind("size", parse_size, show_size, str)
+
+
+def _parse_path(value: object) -> Path:
+    text = _text(value)
+    if not text:
+        raise ValueError("must name a file or folder")
+    return Path(text)
+
+
+PATH = Kind("path", _parse_path, lambda path: _quoted(str(path)), str)
+
+
+def _parse_optional_path(value: object) -> Path | None:
+    text = _text(value)
+    return Path(text) if text else None
+
+
+OPTIONAL_PATH = Kind("path", _parse_optional_path, lambda path: _quoted(str(path or "")), str)
+
+
+def _list_of(value: object, parse: Callable[[str], str], example: str) -> tuple[str, ...]:
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list) or not all(isinstance(one, str) for one in entries):
+        raise ValueError(f"must be text or a list of texts such as [{_quoted(example)}]")
+    return tuple(parse(_text(one)) for one in entries)
+
+
+def _show_texts(texts: tuple[str, ...]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"
+
+
+def _host_name(text: str) -> str:
+    try:
+        return domain_key(text)
+    except BadInput as error:
+        raise ValueError(error.text) from None
+
+
+HOST_NAMES = Kind(
+    "names", lambda value: _list_of(value, _host_name, "mail.example.org"), _show_texts, lambda text: _words(text)
+)
+
+_ENDPOINT_KINDS = ("tcp", "tcp6", "unix", "systemd")
+
+
+def check_endpoint(text: str) -> str:
+    """A Twisted endpoint string of a listening socket, unchanged; ValueError says what is wrong with it."""
+    kind, colon, rest = text.partition(":")
+    if kind in ("ssl", "tls"):
+        raise ValueError(
+            f"{text!r}: {kind}: is refused because TLS is the service's own (see [certificates]); "
+            "name the socket only, such as tcp6:993"
+        )
+    if kind not in _ENDPOINT_KINDS or not colon or not rest:
+        raise ValueError(f"{text!r}: must begin with one of {', '.join(_ENDPOINT_KINDS)}, such as tcp6:25")
+    # Twisted's own rule: a backslash makes the next character stand for itself.
+    fields = rest.replace("\\\\", "").replace("\\:", "").split(":")
+    if kind in ("tcp", "tcp6"):
+        named = {key: value for key, equals, value in (field.partition("=") for field in fields) if equals}
+        port = named.get("port", fields[0])
+        if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
+            raise ValueError(f"{text!r}: needs a port from 0 to 65535, such as {kind}:25")
+    elif kind == "systemd":
+        keys = {field.partition("=")[0] for field in fields}
+        if "domain" not in keys or not keys & {"index", "name"}:
+            raise ValueError(f"{text!r}: needs domain and name, such as systemd:domain=INET6:name=imaps")
+    return text
+
+
+def _one_endpoint(text: str) -> object:
+    return [text] if text.strip() else []
+
+
+ENDPOINTS = Kind("endpoints", lambda value: _list_of(value, check_endpoint, "tcp6:25"), _show_texts, _one_endpoint)
+
+
+def _parse_host_port(value: object) -> str:
+    text = _text(value)
+    if not text:
+        return ""
+    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not colon:
+        host = text
+    elif not (port.isascii() and port.isdigit()) or len(port) > 5 or not 0 < int(port) <= 65535:
+        raise ValueError(f"{text!r}: must be HOST or HOST:PORT, such as smarthost.example.org:587")
+    _host_name(host)
+    return text
+
+
+HOST_PORT = Kind("host", _parse_host_port, _quoted, str)
