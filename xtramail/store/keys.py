@@ -85,6 +85,23 @@ def retention_class_of(key: bytes) -> int:
     return int(_U32.unpack_from(key, 1)[0])
 
 
+DROP_VERSION = b"dv"
+"""Counts the changes of drop marks: an engine reads the marks again only when it moved."""
+
+
+def drop_mark(bucket: int) -> bytes:
+    """Says that ``bucket`` is dropped, and since which MODSEQ; written by the engine alone."""
+    return _TAG_U32.pack(b"d", bucket)
+
+
+def is_drop_mark(key: bytes) -> bool:
+    return len(key) == 5 and key[:1] == b"d"
+
+
+def drop_mark_bucket(key: bytes) -> int:
+    return int(_U32.unpack_from(key, 1)[0])
+
+
 # Scope of a user, bucket 0.
 
 ACCOUNT = b"U"

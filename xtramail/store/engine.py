@@ -1,0 +1,127 @@
+"""The engine: an ordered key-value store addressed by (bucket, scope, key).
+
+Owns the interface that every engine fulfils; ``tests/store/test_engine_contract.py`` is its definition in detail. Two
+engines pass it: LMDB (``lmdb_engine``) and memory (``memory_engine``).
+
+* ``bucket`` (u32): all rows that expire together; 0 is permanent (``model/bucket``).
+* ``scope`` (bytes without NUL): the unit of atomicity: one user, the queue, one domain's directory (``store/keys``).
+* ``key`` and ``value``: bytes. Bucket, scope and key together stay under 511 octets; values are at most 64 KiB.
+
+Every value carries a checksum of its key and itself, added and checked by the engine: ``get`` raises Corrupt for a value
+that does not match, ``range`` leaves it out and reports it to ``on_corrupt``; a wrong byte is never returned.
+
+The rows of a dropped bucket are invisible to every Snapshot from the transaction that marked it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from xtramail.model.bucket import Bucket
+from xtramail.model.pending import Pending
+
+T = TypeVar("T")
+
+MAX_KEY = 511
+MAX_VALUE = 65_536
+
+
+class Snapshot(Protocol):
+    """One scope as it was at one moment. Valid only inside the function it was given to."""
+
+    def get(self, bucket: Bucket, key: bytes) -> bytes | None:
+        """The value, None when there is none; Corrupt when its checksum does not match."""
+
+    def range(
+        self, bucket: Bucket, low: bytes, high: bytes, *, limit: int = 0, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Rows with low <= key < high in key order (from the end when ``reverse``), at most ``limit`` (0: all)."""
+
+    def buckets(self) -> list[Bucket]:
+        """The live buckets (not PERMANENT, not dropped) in which any scope has a row, ascending. Costs a seek each."""
+
+    def dropped(self) -> Mapping[Bucket, int]:
+        """Drop stamp (a MODSEQ) of every bucket that was ever dropped, as of this snapshot."""
+
+    def newest_drop(self) -> int:
+        """The greatest drop stamp, 0 when nothing was dropped yet."""
+
+
+class Txn(Snapshot, Protocol):
+    """A Snapshot that can be written; own writes are visible. The function it is given to may run more than once."""
+
+    def put(self, bucket: Bucket, key: bytes, value: bytes) -> None:
+        """ValueError over MAX_KEY or MAX_VALUE; NoSuchMessage into a dropped bucket."""
+
+    def delete(self, bucket: Bucket, key: bytes) -> bool:
+        """Whether it was there."""
+
+    def delete_range(self, bucket: Bucket, low: bytes, high: bytes, *, limit: int = 0) -> int:
+        """Rows deleted with low <= key < high, at most ``limit`` (0: all)."""
+
+
+ReadFunction = Callable[[Snapshot], T]
+TxnFunction = Callable[[Txn], T]
+
+
+class Engine(Protocol):
+    """Reads are answered at once, in the caller's thread; writes are settled when they are durable."""
+
+    def read(self, scope: bytes, function: ReadFunction[T]) -> T:
+        """Run ``function`` on a snapshot of ``scope``; never held beyond the call."""
+
+    def transact(self, scope: bytes, function: TxnFunction[T]) -> Pending[T]:
+        """Run ``function`` and commit; settled with its result once durable.
+
+        What ``function`` raises fails the Pending, and nothing of it is written. StoreFull and StoreFault otherwise.
+        Jobs take effect in the order in which they were handed over.
+        """
+
+    def transact_all(self, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> Pending[list[Any]]:
+        """Run each function on its scope: all durable together, or none."""
+
+    def append_body(self, bucket: Bucket, body_id: int, first: int, chunks: Sequence[bytes]) -> Pending[None]:
+        """Write encoded chunks ``first``, ``first + 1``, ... of a body; durable with or before any later transaction."""
+
+    def read_body(self, bucket: Bucket, body_id: int, chunk: int) -> bytes | None:
+        """One encoded chunk as it was written; None when it is not there (or its bucket is dropped)."""
+
+    def watch(self, scope: bytes, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback()`` after each commit that wrote ``scope``, in the reader's thread; returns the un-watcher.
+
+        A hint only: "something changed, look". A foreign process's commit wakes every watcher.
+        """
+
+    def scopes(self, prefix: bytes) -> list[bytes]:
+        """Scopes with rows in the permanent bucket whose name begins with ``prefix``, ascending."""
+
+    def buckets(self) -> list[Bucket]:
+        """As Snapshot.buckets, but dropped buckets that are not swept yet are included."""
+
+    def drop_bucket(self, bucket: Bucket, now_micros: int) -> Pending[int]:
+        """Mark it dropped: readers ignore it from this commit on. Settled with its drop stamp.
+
+        The stamp is max(now, last stamp + 1, greatest MODSEQ given to any user), so that it is above every MODSEQ that
+        a client was ever told.
+        """
+
+    def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
+        """Delete at most ``limit`` rows of a dropped bucket in one transaction; settled with how many (0: it is empty)."""
+
+    def poll(self) -> bool:
+        """Look whether another process has committed since the last call; wakes every watcher if so."""
+
+    def free_bytes(self) -> int:
+        """What can still be written before the disk or the map is full."""
+
+    def used_bytes(self) -> int:
+        """What the store occupies."""
+
+    def close(self) -> None:
+        """Finish what was handed over, then close. Nothing may be called after it."""
+
+
+def settled_in(pendings: Iterable[Pending[Any]]) -> list[Any]:
+    """Results of Pendings that are all done; for tests and the command line."""
+    return [pending.result() for pending in pendings]

@@ -1,0 +1,173 @@
+"""Snapshot and Txn of one scope, over any storage.
+
+Owns what every engine must do alike: the layout of keys, checksums, limits, and that a dropped bucket's rows are
+invisible. Owns neither transactions nor threads (the engines do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from zlib import crc32
+
+from xtramail.model.bucket import PERMANENT, Bucket
+from xtramail.model.errors import NoSuchMessage
+from xtramail.store import checksum
+from xtramail.store.drops import DropMap
+from xtramail.store.engine import MAX_KEY, MAX_VALUE
+from xtramail.store.rows import Rows, WriteRows
+
+OnCorrupt = Callable[[Bucket, bytes, bytes], None]
+"""Told bucket, scope and key of a row left out of a range; called in whatever thread reads."""
+
+
+class ScopeSnapshot:
+    """``engine.Snapshot`` of one scope."""
+
+    __slots__ = ("_drop_source", "_drops", "_on_corrupt", "_rows", "_scope", "_suffix")
+
+    def __init__(self, rows: Rows, scope: bytes, drop_source: Callable[[], DropMap], on_corrupt: OnCorrupt) -> None:
+        """``drop_source()`` gives the drop marks as ``rows`` has them; it is asked at most once, and only if needed."""
+        self._rows = rows
+        self._scope = scope
+        self._suffix = suffix_of(scope)
+        self._drop_source = drop_source
+        self._drops: DropMap | None = None
+        self._on_corrupt = on_corrupt
+
+    def get(self, bucket: Bucket, key: bytes) -> bytes | None:
+        if bucket and bucket in self._marks().stamps:
+            return None
+        full = bucket.to_bytes(4, "big") + self._suffix + key
+        sealed = self._rows.get(full)
+        if sealed is None:
+            return None
+        return checksum.unseal(full, sealed)
+
+    def range(
+        self, bucket: Bucket, low: bytes, high: bytes, *, limit: int = 0, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        if bucket and bucket in self._marks().stamps:
+            return []
+        prefix = bucket.to_bytes(4, "big") + self._suffix
+        start, end = prefix + low, prefix + high
+        if start >= end:
+            return []
+        # The loops are written out twice, with the checksum in line: a listing passes here once for each message.
+        found: list[tuple[bytes, bytes]] = []
+        append = found.append
+        cut = len(prefix)
+        prefix_crc = crc32(prefix)
+        intact, size = checksum.INTACT, checksum.SIZE
+        if reverse:
+            for full, sealed in self._rows.descending(end):
+                if full < start:
+                    break
+                key = full[cut:]
+                if crc32(sealed, crc32(key, prefix_crc)) != intact:
+                    self._on_corrupt(bucket, self._scope, key)
+                    continue
+                append((key, sealed[:-size]))
+                if len(found) == limit:
+                    break
+        else:
+            for full, sealed in self._rows.ascending(start):
+                if full >= end:
+                    break
+                key = full[cut:]
+                if crc32(sealed, crc32(key, prefix_crc)) != intact:
+                    self._on_corrupt(bucket, self._scope, key)
+                    continue
+                append((key, sealed[:-size]))
+                if len(found) == limit:
+                    break
+        return found
+
+    def buckets(self) -> list[Bucket]:
+        dropped = self._marks().stamps
+        return [bucket for bucket in stored_buckets(self._rows) if bucket not in dropped]
+
+    def dropped(self) -> Mapping[Bucket, int]:
+        return self._marks().stamps
+
+    def newest_drop(self) -> int:
+        return self._marks().newest
+
+    def _marks(self) -> DropMap:
+        drops = self._drops
+        if drops is None:
+            drops = self._drops = self._drop_source()
+        return drops
+
+
+class ScopeTxn(ScopeSnapshot):
+    """``engine.Txn`` of one scope."""
+
+    __slots__ = ("_write_rows",)
+
+    def __init__(
+        self, rows: WriteRows, scope: bytes, drop_source: Callable[[], DropMap], on_corrupt: OnCorrupt
+    ) -> None:
+        super().__init__(rows, scope, drop_source, on_corrupt)
+        self._write_rows = rows
+
+    def put(self, bucket: Bucket, key: bytes, value: bytes) -> None:
+        if bucket and bucket in self._marks().stamps:
+            raise NoSuchMessage("its retention time is over")
+        full = bucket.to_bytes(4, "big") + self._suffix + key
+        if len(full) > MAX_KEY:
+            raise ValueError(f"a key of {len(full)} octets with bucket and scope; {MAX_KEY} are allowed")
+        if len(value) > MAX_VALUE:
+            raise ValueError(f"a value of {len(value)} octets; {MAX_VALUE} are allowed")
+        self._write_rows.put(full, checksum.seal(full, value))
+
+    def delete(self, bucket: Bucket, key: bytes) -> bool:
+        if bucket and bucket in self._marks().stamps:
+            return False
+        return self._write_rows.delete(bucket.to_bytes(4, "big") + self._suffix + key)
+
+    def delete_range(self, bucket: Bucket, low: bytes, high: bytes, *, limit: int = 0) -> int:
+        if bucket and bucket in self._marks().stamps:
+            return 0
+        prefix = bucket.to_bytes(4, "big") + self._suffix
+        return self._write_rows.delete_range(prefix + low, prefix + high, limit) if low < high else 0
+
+
+def suffix_of(scope: bytes) -> bytes:
+    """What follows the bucket in each physical key of ``scope``; ValueError for a scope that is no scope."""
+    if not scope or b"\0" in scope:
+        raise ValueError("a scope is at least one octet long and has no NUL")
+    return scope + b"\0"
+
+
+def stored_buckets(rows: Rows) -> list[Bucket]:
+    """Every bucket but PERMANENT that has a row of any scope, ascending: one seek each."""
+    found: list[Bucket] = []
+    at = PERMANENT + 1
+    while at <= 0xFFFF_FFFF and (key := rows.seek(at.to_bytes(4, "big"))) is not None:
+        at = int.from_bytes(key[:4], "big")
+        found.append(Bucket(at))
+        at += 1
+    return found
+
+
+def stored_scopes(rows: Rows, prefix: bytes) -> list[bytes]:
+    """Scopes with rows in the permanent bucket whose name begins with ``prefix``, ascending: one seek each."""
+    found: list[bytes] = []
+    permanent = PERMANENT.to_bytes(4, "big")
+    at = permanent + prefix
+    while (key := rows.seek(at)) is not None and key.startswith(permanent + prefix):
+        scope = key[4 : key.index(0, 4)]
+        found.append(scope)
+        at = permanent + scope + b"\1"
+    return found
+
+
+def sweep(rows: WriteRows, drops: DropMap, bucket: Bucket, limit: int) -> int:
+    """Delete at most ``limit`` rows of a bucket that is dropped; ValueError when it is not."""
+    if bucket not in drops.stamps:
+        raise ValueError(f"bucket {bucket} is not dropped: mark it first")
+    if limit < 1:
+        raise ValueError("sweep at least one row at a time")
+    low = bucket.to_bytes(4, "big")
+    high = low + b"\xff" * MAX_KEY
+    return rows.delete_range(low, high, limit)
