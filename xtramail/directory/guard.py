@@ -14,7 +14,6 @@ from typing import TypeVar
 from xtramail.model.clock import DAY_SECONDS, Clock
 from xtramail.model.peer import Peer
 
-
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -49,7 +48,8 @@ class Guard:
         """The same wrong password for the same account from one address counts once: a phone with an old password
         that tries every minute is not a guesser."""
         now = self._clock.monotonic()
-        mark = hashlib.blake2b(f"{account_key}\0{peer.address}\0{password}".encode("utf-8", "surrogatepass")).digest()[:16]
+        text = f"{account_key}\0{peer.address}\0{password}".encode("utf-8", "surrogatepass")
+        mark = hashlib.blake2b(text, digest_size=16).digest()
         last = self._wrong.get(mark)
         self._remember(self._wrong, mark, now)
         if last is not None and now - last < self._limits.window:

@@ -1,7 +1,7 @@
 """Server keys that live outside the store: the pepper of passwords. A stolen store alone verifies no guess.
 
-The file has one key a line, ``id hex``, newest last; the newest makes new hashes, all of them verify. Owns neither hashing
-(``passwords``) nor where the file lies (``app``).
+The file has one key a line, ``id hex``, newest last; the newest makes new hashes, all of them verify. Owns neither
+hashing (``passwords``) nor where the file lies (``app``).
 """
 
 from __future__ import annotations

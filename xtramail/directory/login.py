@@ -1,7 +1,7 @@
 """Login: a name and a password in, an account out. Never asks the primary nor its identity provider.
 
-Every failure raises the same BadCredentials, after the same work; why it failed is told only to ``on_failure`` (the log).
-The edge delays a failed reply; here is no clock that waits.
+Every failure raises the same BadCredentials, after the same work; why it failed is told only to ``on_failure`` (the
+log). The edge delays a failed reply; here is no clock that waits.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Two schemes, each hash naming the key that peppers it:
 
-* ``{XTRA-BCRYPT}keyid$2b$12$...``: bcrypt over base64(HMAC-SHA-256(pepper, NFC password)). bcrypt cuts at 72 octets and at
-  NUL; the keyed pre-hash has neither problem, and without the pepper a stolen store cannot be guessed at.
+* ``{XTRA-BCRYPT}keyid$2b$12$...``: bcrypt over base64(HMAC-SHA-256(pepper, NFC password)). bcrypt cuts at 72 octets and
+  at NUL; the keyed pre-hash has neither problem, and without the pepper a stolen store cannot be guessed at.
 * ``{XTRA-HMAC}keyid$hex``: for generated passwords of 100 random bits, which need no slow hash.
 
 Both take the work that they take: callers run :func:`verify` off the reactor thread.

@@ -165,7 +165,7 @@ async def _change(engine: Engine, address: Address, **changes: object) -> Accoun
 
 
 async def remove_user(engine: Engine, address: Address) -> Account:
-    """Take the user off the directory. NotPermitted while mail for it has an open fate; its copies go with their days."""
+    """Take a user off the directory. NotPermitted while its mail has an open fate; its copies go with their days."""
     account = find(engine, address)
     waiting = open_mail(engine, address.domain_key, address.key)
     if waiting:

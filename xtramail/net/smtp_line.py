@@ -1,0 +1,206 @@
+"""One SMTP connection to a host, as a line of events: bytes and deadlines here, the dialogue in ``wire/smtp/client``.
+
+Owns the transport of a relay connection: connecting, TLS, waiting for the next event with a deadline, and backpressure.
+Owns no order of commands: that is ``smtp_client``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IOpenSSLClientConnectionCreator,
+    IPushProducer,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtramail.wire.errors import ProtocolError
+from xtramail.wire.smtp.client import SmtpClientConfig, SmtpClientConnection
+from xtramail.wire.smtp.client_events import ClientEvent, Send
+from xtramail.wire.smtp.events import Need
+
+
+class LineLost(Exception):
+    """The connection is gone, or never came: says why."""
+
+    @property
+    def text(self) -> str:
+        return str(self.args[0])
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class SmtpLine(Protocol):
+    """``event`` waits for the next thing that the other side says; ``write`` and ``drained`` send."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any, config: SmtpClientConfig) -> None:
+        self._reactor = reactor
+        self.engine = SmtpClientConnection(config)
+        self.alive = True
+        self.wants_tls = False
+        self.tls = ""
+        self.fault = ""
+        """Why it is gone; empty while it is alive."""
+        self._events: deque[ClientEvent] = deque()
+        self._waiting: Deferred[None] | None = None
+        self._paused = False
+        self._drained: Deferred[None] | None = None
+        self._handshake: Deferred[None] | None = None
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.engine.feed(data)
+        self._pump()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._gone(_reason_text(reason))
+
+    def handshakeCompleted(self) -> None:
+        waiting, self._handshake = self._handshake, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        waiting, self._drained = self._drained, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        self.resumeProducing()
+
+    def write(self, octets: bytes) -> None:
+        """Lost silently when the connection is gone: the next ``event`` tells."""
+        if self.alive and octets and self.transport is not None:
+            self.transport.write(octets)
+
+    async def event(self, timeout: float) -> ClientEvent | Need:
+        """The next event, or Need.TLS; LineLost when there is none in ``timeout`` seconds or the connection is gone.
+
+        What was under way when the connection went ends with ``Finished`` first.
+        """
+        while not self._events:
+            if self.wants_tls:
+                return Need.TLS
+            if not self.alive:
+                raise LineLost(self.fault)
+            self._waiting = Deferred()
+            timer = self._reactor.callLater(timeout, self.drop, f"no answer in {timeout:g} s")
+            try:
+                await self._waiting
+            finally:
+                _stop(timer)
+        return self._events.popleft()
+
+    async def drained(self, timeout: float) -> None:
+        """Until the transport has taken enough of what was written to want more."""
+        if not self._paused or not self.alive:
+            return
+        self._drained = Deferred()
+        timer = self._reactor.callLater(timeout, self.drop, f"nothing taken in {timeout:g} s")
+        try:
+            await self._drained
+        finally:
+            _stop(timer)
+
+    async def start_tls(self, creator: IOpenSSLClientConnectionCreator, timeout: float) -> None:
+        """After Need.TLS (``wants_tls``): LineLost when the handshake fails, with its reason."""
+        assert self.transport is not None
+        self.wants_tls = False
+        self._handshake = Deferred()
+        timer = self._reactor.callLater(timeout, self.drop, f"TLS handshake not done in {timeout:g} s")
+        try:
+            self.transport.unregisterProducer()
+            self.transport.startTLS(creator)
+            self.transport.registerProducer(self, True)
+            await self._handshake
+        finally:
+            _stop(timer)
+        if not self.alive:
+            raise LineLost(self.fault)
+        self.engine.tls_started()
+        connection = self.transport.getHandle()
+        self.tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+
+    def drop(self, fault: str) -> None:
+        """Give the connection up at once."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+        self._gone(fault)
+
+    def close(self) -> None:
+        """Say QUIT and hang up; nothing is awaited any more."""
+        if self.alive and self.transport is not None:
+            self.write(self.engine.quit())
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+        self._gone("closed by us")
+
+    def _pump(self) -> None:
+        while True:
+            try:
+                event = self.engine.next_event()
+            except ProtocolError as error:
+                self.drop(f"junk: {error.text}")
+                return
+            if isinstance(event, Send):
+                self.write(event.octets)
+            elif event is Need.TLS:
+                self.wants_tls = True
+                break
+            elif event is Need.CLOSE:
+                self._gone("closed by the other side")
+                if self.transport is not None:
+                    self.transport.loseConnection()
+                return
+            elif isinstance(event, Need):
+                break
+            else:
+                self._events.append(event)
+        if self._events or self.wants_tls:
+            self._wake()
+
+    def _gone(self, fault: str) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self.fault = fault
+        self.engine.lost()
+        while True:
+            try:
+                event = self.engine.next_event()
+            except ProtocolError:
+                continue
+            if isinstance(event, Need):
+                break
+            if not isinstance(event, Send):
+                self._events.append(event)
+        self.resumeProducing()
+        self.handshakeCompleted()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+
+def _stop(timer: Any) -> None:
+    if timer.active():
+        timer.cancel()
+
+
+def _reason_text(reason: Failure) -> str:
+    return reason.getErrorMessage() or type(reason.value).__name__
