@@ -68,3 +68,5 @@ class Summary:
     opaque: bool = False
     """A limit was hit: the structure is given as one text/plain part; the bytes are served whole all the same."""
     filenames: tuple[str, ...] = field(default=())
+    field_count: int = 0
+    """Fields of the top header; 2001 means more than 2000."""
