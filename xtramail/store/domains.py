@@ -1,4 +1,4 @@
-"""One domain's directory rows: its settings, its recipients, and what its primary said of others (scope of the domain)."""
+"""One domain's directory rows: its settings, its recipients, and what its primary said of others."""
 
 from __future__ import annotations
 

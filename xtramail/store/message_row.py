@@ -103,6 +103,11 @@ class MessageRow:
         value = self.encoded
         return MessageRow.decoded(value[:_THREAD_AT] + _U64.pack(thread_id) + value[_THREAD_AT + 8 :])
 
+    @property
+    def complete(self) -> bool:
+        """Whether ``encoded`` has every octet that its header counts."""
+        return len(self.encoded) == _HEAD + sum(self._fixed[14:])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MessageRow) and self.encoded == other.encoded
 

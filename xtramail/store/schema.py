@@ -18,7 +18,7 @@ _LAST_ACCOUNT = 0xFFFF_FFFF
 def open_format(engine: Engine) -> None:
     """Write FORMAT into an empty store, check it in any other.
 
-    Raises FormatMismatch when the store is newer (it is never rewritten) or older (it needs ``xtramail store upgrade``).
+    Raises FormatMismatch when the store is newer (it is never rewritten) or older (it needs an upgrade).
     With an engine that commits in a thread the number is durable before anything handed over later.
     """
     found = engine.read(keys.STORE, format_of)

@@ -1,0 +1,142 @@
+"""The rows of one message in one mailbox (f, m, n, i): writing, reading and finding them. Counters are ``tallies``'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xtramail.model.bucket import Bucket
+from xtramail.model.errors import Corrupt
+from xtramail.store import keys
+from xtramail.store.engine import MAX_VALUE, Snapshot, Txn
+from xtramail.store.mailbox_rows import live_ranges
+from xtramail.store.message_row import MessageRow, size_in
+from xtramail.store.records import FlagRow, MailboxRow, decode_flags, encode_flags, encode_message_id
+
+PIECE = MAX_VALUE - 512
+"""Octets of a message row in one value; the rest lies in overflow rows."""
+
+_SPARSE = 16
+"""From this many wanted UIDs in a bucket on, one range read is cheaper than gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that is there."""
+
+    bucket: Bucket
+    uid: int
+    row: FlagRow
+
+
+def put_flags(txn: Txn, mailbox_id: int, bucket: Bucket, uid: int, row: FlagRow) -> None:
+    txn.put(bucket, keys.flags(mailbox_id, uid), encode_flags(row))
+
+
+def put_message(txn: Txn, mailbox_id: int, bucket: Bucket, uid: int, row: MessageRow) -> None:
+    """m, its overflow, and the look-up by Message-ID."""
+    value = row.encoded
+    txn.put(bucket, keys.message(mailbox_id, uid), value[:PIECE])
+    for piece, start in enumerate(range(PIECE, len(value), PIECE)):
+        txn.put(bucket, keys.message_overflow(mailbox_id, uid, piece), value[start : start + PIECE])
+    if message_id := row.message_id:
+        place = keys.message_id(message_id, mailbox_id, uid)
+        txn.put(bucket, place, encode_message_id(row.object_id, row.thread_id))
+
+
+def delete_message(txn: Txn, mailbox_id: int, bucket: Bucket, uid: int, row: MessageRow) -> None:
+    """Everything that :func:`put_message` wrote."""
+    txn.delete(bucket, keys.message(mailbox_id, uid))
+    if len(row.encoded) > PIECE:
+        low, high = keys.message_overflow(mailbox_id, uid, 0), keys.message_overflow(mailbox_id, uid + 1, 0)
+        txn.delete_range(bucket, low, high)
+    if message_id := row.message_id:
+        txn.delete(bucket, keys.message_id(message_id, mailbox_id, uid))
+
+
+def message_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> MessageRow | None:
+    """The immutable row, also of an expunged message; None when there is none or it is damaged."""
+    try:
+        value = snap.get(bucket, keys.message(mailbox_id, uid))
+    except Corrupt:
+        return None
+    return _whole(snap, mailbox_id, bucket, uid, value) if value is not None else None
+
+
+def message_rows(
+    snap: Snapshot, mailbox_id: int, bucket: Bucket, low: int, high: int
+) -> list[tuple[int, MessageRow]]:
+    """Rows of UIDs ``low`` to ``high`` (both included) in one bucket, ascending; those of expunged messages too."""
+    found = snap.range(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
+    uids = keys.uids_of([key for key, _ in found])
+    decoded = MessageRow.decoded
+    rows: list[tuple[int, MessageRow]] = []
+    for uid, (_, value) in zip(uids, found, strict=True):
+        if len(value) < PIECE:
+            rows.append((uid, decoded(value)))
+        elif (row := _whole(snap, mailbox_id, bucket, uid, value)) is not None:
+            rows.append((uid, row))
+    return rows
+
+
+def _whole(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int, value: bytes) -> MessageRow | None:
+    if len(value) < PIECE:
+        return MessageRow.decoded(value)
+    low, high = keys.message_overflow(mailbox_id, uid, 0), keys.message_overflow(mailbox_id, uid + 1, 0)
+    row = MessageRow.decoded(value + b"".join(piece for _, piece in snap.range(bucket, low, high)))
+    return row if row.complete else None
+
+
+def size_of(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> int:
+    """RFC822.SIZE; 0 when the row is damaged."""
+    try:
+        value = snap.get(bucket, keys.message(mailbox_id, uid))
+    except Corrupt:
+        return 0
+    return size_in(value) if value is not None else 0
+
+
+def flag_rows(snap: Snapshot, mailbox_id: int, bucket: Bucket, low: int, high: int) -> list[tuple[int, FlagRow]]:
+    """Messages with UIDs ``low`` to ``high`` (both included) that are there, ascending."""
+    found = snap.range(bucket, keys.flags(mailbox_id, low), keys.flags(mailbox_id, high) + b"\0")
+    uids = keys.uids_of([key for key, _ in found])
+    return list(zip(uids, [decode_flags(value) for _, value in found], strict=True))
+
+
+def flag_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> FlagRow | None:
+    """None when the message is expunged, expired, or its row is damaged."""
+    try:
+        value = snap.get(bucket, keys.flags(mailbox_id, uid))
+    except Corrupt:
+        return None
+    return decode_flags(value) if value is not None else None
+
+
+def locate(snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int]) -> list[Found]:
+    """Those of ``uids`` that are there, ascending."""
+    wanted = sorted(set(uids))
+    found: list[Found] = []
+    for bucket, low, high in live_ranges(snap, mailbox):
+        inside = [uid for uid in wanted if low <= uid <= high]
+        if len(inside) > _SPARSE:
+            members = set(inside)
+            rows = flag_rows(snap, mailbox.id, bucket, inside[0], inside[-1])
+            found.extend(Found(bucket, uid, row) for uid, row in rows if uid in members)
+            continue
+        for uid in inside:
+            row = flag_row(snap, mailbox.id, bucket, uid)
+            if row is not None:
+                found.append(Found(bucket, uid, row))
+    found.sort(key=lambda message: message.uid)
+    return found
+
+
+def locate_all(snap: Snapshot, mailbox: MailboxRow) -> list[Found]:
+    """Every message of the mailbox, by UID."""
+    found = [
+        Found(bucket, uid, row)
+        for bucket, low, high in live_ranges(snap, mailbox)
+        for uid, row in flag_rows(snap, mailbox.id, bucket, low, high)
+    ]
+    found.sort(key=lambda message: message.uid)
+    return found
