@@ -1,6 +1,6 @@
 """The checksum that every stored value ends in.
 
-Owns the four octets behind each value: CRC-32 (IEEE 802.3, as zlib computes it) over the physical key and then the value.
+Owns the four octets behind each value: CRC-32 (IEEE 802.3, as zlib computes it) over physical key, then value.
 LMDB's pages carry no checksum of their own: without this a flipped bit would be served as mail. The key is part of it,
 so a value that turns up under another key does not match either.
 

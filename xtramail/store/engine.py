@@ -7,8 +7,8 @@ engines pass it: LMDB (``lmdb_engine``) and memory (``memory_engine``).
 * ``scope`` (bytes without NUL): the unit of atomicity: one user, the queue, one domain's directory (``store/keys``).
 * ``key`` and ``value``: bytes. Bucket, scope and key together stay under 511 octets; values are at most 64 KiB.
 
-Every value carries a checksum of its key and itself, added and checked by the engine: ``get`` raises Corrupt for a value
-that does not match, ``range`` leaves it out and reports it to ``on_corrupt``; a wrong byte is never returned.
+Every value carries a checksum of its key and itself, added and checked by the engine: ``get`` raises Corrupt for a
+value that does not match, ``range`` leaves it out and reports it to ``on_corrupt``; a wrong byte is never returned.
 
 The rows of a dropped bucket are invisible to every Snapshot from the transaction that marked it.
 """
@@ -82,7 +82,10 @@ class Engine(Protocol):
         """Run each function on its scope: all durable together, or none."""
 
     def append_body(self, bucket: Bucket, body_id: int, first: int, chunks: Sequence[bytes]) -> Pending[None]:
-        """Write encoded chunks ``first``, ``first + 1``, ... of a body; durable with or before any later transaction."""
+        """Write encoded chunks ``first``, ``first + 1``, ... of a body; durable with or before any later transaction.
+
+        It can fail where a later transaction does not: whoever links the body waits for this first.
+        """
 
     def read_body(self, bucket: Bucket, body_id: int, chunk: int) -> bytes | None:
         """One encoded chunk as it was written; None when it is not there (or its bucket is dropped)."""
@@ -102,12 +105,15 @@ class Engine(Protocol):
     def drop_bucket(self, bucket: Bucket, now_micros: int) -> Pending[int]:
         """Mark it dropped: readers ignore it from this commit on. Settled with its drop stamp.
 
-        The stamp is max(now, last stamp + 1, greatest MODSEQ given to any user), so that it is above every MODSEQ that
+        The stamp is max(now, last stamp + 1, greatest MODSEQ given to any user + 1), so that it is above every MODSEQ that
         a client was ever told.
         """
 
     def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
-        """Delete at most ``limit`` rows of a dropped bucket in one transaction; settled with how many (0: it is empty)."""
+        """Delete at most ``limit`` rows of a dropped bucket in one transaction.
+
+        Settled with how many; 0: nothing of it is left.
+        """
 
     def poll(self) -> bool:
         """Look whether another process has committed since the last call; wakes every watcher if so."""

@@ -1,7 +1,7 @@
 """Named moments at which a test may have this process killed, as a power cut would.
 
-Owns the hook only; the code that must survive a crash says where it is by calling :func:`reach`. Without the environment
-variable ``XTRAMAIL_CRASH_AT`` at the start of the process it does nothing.
+Owns the hook only; the code that must survive a crash says where it is by calling :func:`reach`. Without the
+environment variable ``XTRAMAIL_CRASH_AT`` at the start of the process it does nothing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,252 @@
+"""The engine in memory: the contract's second implementation, and the strict one.
+
+Owns nothing durable. It is stricter than LMDB on purpose: every transaction function is run twice and must do the same
+writes both times, commits can be told to fail, and settling can be paused, so that tests see what their callers do in
+between.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from xtramail.model.bucket import Bucket
+from xtramail.model.errors import StoreFull
+from xtramail.model.pending import Pending
+from xtramail.store import keys
+from xtramail.store.drops import NOTHING_DROPPED, DropMap, mark_dropped, mark_swept, read_drops
+from xtramail.store.engine import ReadFunction, TxnFunction
+from xtramail.store.rows import physical
+from xtramail.store.snapshot import OnCorrupt, ScopeSnapshot, ScopeTxn, stored_buckets, stored_scopes, sweep
+from xtramail.store.watchers import Watchers
+
+T = TypeVar("T")
+
+Write = tuple[bytes, bytes | None]
+
+
+class MemoryRows:
+    """``rows.WriteRows`` over a dict and a sorted list, with a journal to undo a transaction."""
+
+    def __init__(self, capacity: int) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._order: list[bytes] = []
+        self._capacity = capacity
+        self.size = 0
+        self.writes: list[Write] = []
+        self._undo: list[Write] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._values.get(key)
+
+    def seek(self, key: bytes) -> bytes | None:
+        at = bisect_left(self._order, key)
+        return self._order[at] if at < len(self._order) else None
+
+    def ascending(self, low: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for at in range(bisect_left(self._order, low), len(self._order)):
+            key = self._order[at]
+            yield key, self._values[key]
+
+    def descending(self, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for at in range(bisect_left(self._order, high) - 1, -1, -1):
+            key = self._order[at]
+            yield key, self._values[key]
+
+    def put(self, key: bytes, sealed: bytes) -> None:
+        grown = self.size + len(sealed) - len(self._values.get(key, b"")) + (0 if key in self._values else len(key))
+        if grown > self._capacity:
+            raise StoreFull()
+        self._undo.append((key, self._values.get(key)))
+        self.writes.append((key, sealed))
+        self._set(key, sealed)
+
+    def delete(self, key: bytes) -> bool:
+        if key not in self._values:
+            return False
+        self._undo.append((key, self._values[key]))
+        self.writes.append((key, None))
+        self._set(key, None)
+        return True
+
+    def delete_range(self, low: bytes, high: bytes, limit: int) -> int:
+        first = bisect_left(self._order, low)
+        last = bisect_left(self._order, high)
+        doomed = self._order[first : min(last, first + limit) if limit else last]
+        for key in doomed:
+            self.delete(key)
+        return len(doomed)
+
+    def undo(self) -> None:
+        """Take back everything since the last :meth:`keep` or :meth:`undo`."""
+        for key, value in reversed(self._undo):
+            self._set(key, value)
+        self.keep()
+
+    def keep(self) -> None:
+        self._undo = []
+        self.writes = []
+
+    def _set(self, key: bytes, sealed: bytes | None) -> None:
+        old = self._values.pop(key, None)
+        if old is not None:
+            self.size -= len(old) + len(key)
+        if sealed is None:
+            if old is not None:
+                del self._order[bisect_left(self._order, key)]
+            return
+        if old is None:
+            insort(self._order, key)
+        self._values[key] = sealed
+        self.size += len(sealed) + len(key)
+
+
+class MemoryEngine:
+    """``engine.Engine`` for tests and simulations; settles at once unless paused."""
+
+    def __init__(self, *, capacity: int = 1 << 40, on_corrupt: OnCorrupt = lambda bucket, scope, key: None) -> None:
+        """``capacity`` in octets of keys and values; beyond it writes raise StoreFull."""
+        self._rows = MemoryRows(capacity)
+        self._capacity = capacity
+        self._on_corrupt = on_corrupt
+        self._drops = NOTHING_DROPPED
+        self._watchers = Watchers()
+        self._failures: deque[Exception] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._paused = False
+        self.commits = 0
+
+    def read(self, scope: bytes, function: ReadFunction[T]) -> T:
+        return function(ScopeSnapshot(self._rows, scope, self._drop_map, self._on_corrupt))
+
+    def transact(self, scope: bytes, function: TxnFunction[T]) -> Pending[T]:
+        return self._submit([scope], lambda: function(self._txn(scope)))
+
+    def transact_all(self, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> Pending[list[Any]]:
+        taken = list(parts)
+        return self._submit(
+            [scope for scope, _ in taken], lambda: [function(self._txn(scope)) for scope, function in taken]
+        )
+
+    def append_body(self, bucket: Bucket, body_id: int, first: int, chunks: Sequence[bytes]) -> Pending[None]:
+        taken = list(chunks)
+
+        def append() -> None:
+            txn = self._txn(keys.BODY)
+            for number, chunk in enumerate(taken, first):
+                txn.put(bucket, keys.body_chunk(body_id, number), chunk)
+
+        return self._submit([keys.BODY], append)
+
+    def read_body(self, bucket: Bucket, body_id: int, chunk: int) -> bytes | None:
+        return self.read(keys.BODY, lambda snapshot: snapshot.get(bucket, keys.body_chunk(body_id, chunk)))
+
+    def watch(self, scope: bytes, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._watchers.add(scope, callback)
+
+    def scopes(self, prefix: bytes) -> list[bytes]:
+        return stored_scopes(self._rows, prefix)
+
+    def buckets(self) -> list[Bucket]:
+        return stored_buckets(self._rows)
+
+    def drop_bucket(self, bucket: Bucket, now_micros: int) -> Pending[int]:
+        return self._submit(None, lambda: mark_dropped(self._rows, self._drop_map(), bucket, now_micros))
+
+    def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
+        def sweep_some() -> int:
+            deleted = sweep(self._rows, self._drop_map(), bucket, limit)
+            if not deleted:
+                mark_swept(self._rows, self._drop_map(), bucket)
+            return deleted
+
+        return self._submit([], sweep_some)
+
+    def poll(self) -> bool:
+        return False
+
+    def free_bytes(self) -> int:
+        return self._capacity - self._rows.size
+
+    def used_bytes(self) -> int:
+        return self._rows.size
+
+    def close(self) -> None:
+        self.resume()
+
+    # What tests do to it.
+
+    def fail_next(self, error: Exception, times: int = 1) -> None:
+        """The next ``times`` commits fail with ``error``: nothing of them is kept."""
+        self._failures.extend([error] * times)
+
+    def pause(self) -> None:
+        """Take jobs but run none until :meth:`resume`, as a writer does that is still busy with a commit."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        while self._waiting and not self._paused:
+            self._waiting.popleft()()
+
+    def corrupt(self, bucket: Bucket, scope: bytes, key: bytes) -> None:
+        """Flip one bit of a stored value, as a bad disk would; KeyError when it is not there."""
+        full = physical(bucket, scope, key)
+        sealed = self._rows.get(full)
+        if sealed is None:
+            raise KeyError(key)
+        self._rows.put(full, bytes([sealed[0] ^ 1]) + sealed[1:])
+        self._rows.keep()
+
+    def contents(self) -> list[tuple[bytes, bytes]]:
+        """Every stored row, sealed, in key order."""
+        return list(self._rows.ascending(b""))
+
+    def _drop_map(self) -> DropMap:
+        self._drops = read_drops(self._rows, self._drops)
+        return self._drops
+
+    def _txn(self, scope: bytes) -> ScopeTxn:
+        return ScopeTxn(self._rows, scope, self._drop_map, self._on_corrupt)
+
+    def _take_back(self) -> None:
+        self._rows.undo()
+        # What was read of drop marks inside the transaction is not true any more.
+        self._drops = NOTHING_DROPPED
+
+    def _submit(self, scopes: Sequence[bytes] | None, work: Callable[[], T]) -> Pending[T]:
+        """``scopes`` to wake afterwards; None: every watcher."""
+        pending: Pending[T] = Pending()
+        if self._paused or self._waiting:
+            self._waiting.append(partial(self._run, scopes, work, pending))
+        else:
+            self._run(scopes, work, pending)
+        return pending
+
+    def _run(self, scopes: Sequence[bytes] | None, work: Callable[[], T], pending: Pending[T]) -> None:
+        try:
+            work()
+            first = self._rows.writes
+            self._take_back()
+            value = work()
+            if self._rows.writes != first:
+                raise AssertionError("a transaction function wrote something else when it ran again")
+            if self._failures:
+                raise self._failures.popleft()
+        except Exception as error:
+            self._take_back()
+            pending.fail(error)
+            return
+        wrote = bool(self._rows.writes)
+        self._rows.keep()
+        self.commits += 1
+        try:
+            pending.settle(value)
+        finally:
+            if wrote and scopes is None:
+                self._watchers.wake_all()
+            elif wrote and scopes:
+                self._watchers.wake(scopes)
