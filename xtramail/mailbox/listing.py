@@ -1,0 +1,126 @@
+"""LIST and LSUB: which names match, and what is said of each.
+
+Owns the matcher for ``*`` and ``%`` (two pointers, no regular expressions on client input) and the attributes of RFC 3501
+§7.2.2, RFC 3348 and RFC 6154. Does not own the tree itself (``store/mailboxes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from xtramail.model.errors import LimitReached
+
+SEPARATOR = "/"
+MAX_PATTERN = 1024
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether ``pattern`` names ``name``: ``*`` stands for any characters, ``%`` for any but the separator.
+
+    Two positions to go back to, one for each wildcard, suffice: a later ``*`` makes all earlier choices final, and a
+    later ``%`` those of earlier ``%``. The first component INBOX compares without case (RFC 3501 §5.1).
+    """
+    name, pattern = _fold_inbox(name), _fold_inbox(pattern)
+    at = want = 0
+    star_at = star_want = level_at = level_want = -1
+    while at < len(name):
+        if want < len(pattern) and pattern[want] == "*":
+            star_at, star_want = at, want
+            level_at = level_want = -1
+            want += 1
+        elif want < len(pattern) and pattern[want] == "%":
+            level_at, level_want = at, want
+            want += 1
+        elif want < len(pattern) and pattern[want] == name[at]:
+            at += 1
+            want += 1
+        elif level_want >= 0 and name[level_at] != SEPARATOR:
+            level_at += 1
+            at, want = level_at, level_want + 1
+        elif star_want >= 0:
+            star_at += 1
+            level_at = level_want = -1
+            at, want = star_at, star_want + 1
+        else:
+            return False
+    return all(character in "*%" for character in pattern[want:])
+
+
+def _fold_inbox(text: str) -> str:
+    return "INBOX" + text[5:] if text[:5].upper() == "INBOX" and text[5:6] in ("", SEPARATOR, "*", "%") else text
+
+
+def pattern_of(reference: str, pattern: str) -> str:
+    """What a client names by reference and pattern; LimitReached for one that is longer than any name."""
+    whole = pattern if pattern.startswith(SEPARATOR) else reference + pattern
+    if len(whole) > MAX_PATTERN:
+        raise LimitReached("Pattern is too long")
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of LIST or LSUB; ``attributes`` in the order they are told."""
+
+    name: str
+    attributes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mailbox that exists, as LIST sees it."""
+
+    name: str
+    special_use: str = ""
+
+
+def parents_of(name: str) -> list[str]:
+    """``a`` and ``a/b`` for ``a/b/c``."""
+    places = [at for at, character in enumerate(name) if character == SEPARATOR]
+    return [name[:at] for at in places]
+
+
+def list_folders(folders: Iterable[Folder], patterns: Sequence[str], subscribed: frozenset[str] | None) -> list[Listed]:
+    """LIST: mailboxes, and names that only have mailboxes below them (\\Noselect), INBOX first, then by name.
+
+    ``subscribed``: mark these with \\Subscribed; None when nobody asked.
+    """
+    by_name = {folder.name: folder for folder in folders}
+    with_children = {parent for name in by_name for parent in parents_of(name)}
+    listed = []
+    for name in sorted(by_name.keys() | with_children, key=_order):
+        if not any(matches(name, pattern) for pattern in patterns):
+            continue
+        folder = by_name.get(name)
+        attributes = [] if folder is not None else [b"\\Noselect"]
+        attributes.append(b"\\HasChildren" if name in with_children else b"\\HasNoChildren")
+        if folder is not None and folder.special_use:
+            attributes.append(folder.special_use.encode("ascii"))
+        if subscribed is not None and name in subscribed:
+            attributes.append(b"\\Subscribed")
+        listed.append(Listed(name=name, attributes=tuple(attributes)))
+    return listed
+
+
+def list_subscribed(names: Iterable[str], existing: frozenset[str], patterns: Sequence[str]) -> list[Listed]:
+    """LSUB: subscribed names, whether they exist or not.
+
+    A name that is not subscribed but has a subscribed one below, where ``%`` stopped, is told with \\Noselect
+    (RFC 3501 §6.3.9).
+    """
+    subscribed = frozenset(names)
+    found: dict[str, tuple[bytes, ...]] = {}
+    for name in subscribed:
+        if any(matches(name, pattern) for pattern in patterns):
+            found[name] = () if name in existing else (b"\\Noselect",)
+            continue
+        for parent in parents_of(name):
+            ends_in_level = any(pattern.endswith("%") and matches(parent, pattern) for pattern in patterns)
+            if parent not in subscribed and ends_in_level:
+                found[parent] = (b"\\Noselect",)
+    return [Listed(name=name, attributes=found[name]) for name in sorted(found, key=_order)]
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return name != "INBOX" and not name.startswith("INBOX/"), name

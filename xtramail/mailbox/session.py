@@ -1,0 +1,212 @@
+"""One authenticated account at work: what it may do with its mailboxes and the messages in them.
+
+Owns which mailbox is selected and every change a client can make, each durable when its coroutine returns. Knows no
+protocol: IMAP's wording is ``answers``', the store's rows are ``store``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xtramail.mailbox.look import Looks
+from xtramail.mailbox.view import Access, View
+from xtramail.model.clock import Clock
+from xtramail.model.errors import NoSuchMailbox, NotPermitted
+from xtramail.model.flags import Flag
+from xtramail.model.ids import IdSource
+from xtramail.store import accounts, keys, mailboxes, messages
+from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.store.messages import FlagMode, Stored
+from xtramail.store.records import Account, MailboxRow
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxLimits:
+    """What one client may use."""
+
+    message_octets: int = 50 << 20
+    search_seconds: float = 30.0
+    slice_seconds: float = 0.015
+    """Longest work in one go, so that a reactor turn stays under 20 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxServices:
+    """What every session shares."""
+
+    engine: Engine
+    looks: Looks
+    clock: Clock
+    ids: IdSource
+    limits: MailboxLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Result of COPY and MOVE: pairs of old and new UID, ascending, in a mailbox of this UIDVALIDITY."""
+
+    uidvalidity: int
+    pairs: tuple[tuple[int, int], ...]
+
+
+class Session:
+    """Ends with :meth:`close`; :attr:`view` is the selected mailbox, None when there is none."""
+
+    def __init__(self, services: MailboxServices, account: Account) -> None:
+        self.services = services
+        self.account = account
+        self.view: View | None = None
+        self._scope = keys.user_scope(account.id)
+
+    # The account
+
+    async def open(self) -> None:
+        """Make the special mailboxes that are missing; writes nothing when none is."""
+        rows = self.read(mailboxes.mailboxes)
+        have = {row.name for row in rows} | {row.special_use for row in rows}
+        if all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
+            return
+        now = self.services.clock.now()
+        await self.services.engine.transact(self._scope, lambda txn: mailboxes.ensure_special(txn, now))
+
+    def still_valid(self) -> bool:
+        """The account is active and its password is the one this session logged in with."""
+        current = self.read(accounts.get_account)
+        return (
+            current is not None
+            and current.status == "active"
+            and current.password_changed == self.account.password_changed
+        )
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Hints that something of this account changed; gives the function that ends them."""
+        return self.services.engine.watch(self._scope, callback)
+
+    def close(self) -> None:
+        """Let go of the selected mailbox. May be called again."""
+        if self.view is not None:
+            self.services.looks.release(self.view.shared)
+            self.view = None
+
+    def read(self, function: Callable[[Snapshot], T]) -> T:
+        """A read of this account's rows."""
+        return self.services.engine.read(self._scope, function)
+
+    # Mailboxes
+
+    def mailboxes(self) -> list[MailboxRow]:
+        return self.read(mailboxes.mailboxes)
+
+    def subscriptions(self) -> list[str]:
+        return self.read(mailboxes.subscriptions)
+
+    def mailbox(self, name: str) -> MailboxRow:
+        """NoSuchMailbox when there is none of this name."""
+        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, name))
+        if row is None:
+            raise NoSuchMailbox
+        return row
+
+    def select(self, name: str, access: Access) -> View:
+        """Select ``name`` in place of what was selected; NoSuchMailbox leaves nothing selected."""
+        self.close()
+        looks = self.services.looks
+        shared = looks.hold(self.account.id, self.mailbox(name).id)
+        try:
+            self.view = view = View(shared, access)
+        except NoSuchMailbox:
+            looks.release(shared)
+            raise
+        if access is Access.READ_WRITE and view.recent:
+            # Not waited for: were it lost, the next session would be told \Recent once more, which is allowed
+            # (RFC 3501 §2.3.2).
+            self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, shared.mailbox_id))
+        return view
+
+    async def create(self, name: str, special_use: str = "") -> MailboxRow:
+        now = self.services.clock.now()
+        return await self._transact(lambda txn: mailboxes.create(txn, name, special_use, now=now))
+
+    async def delete(self, name: str) -> None:
+        now, by = self.services.clock.now(), self.account.address
+        await self._transact(lambda txn: mailboxes.delete(txn, name, now=now, by=by))
+
+    async def rename(self, old: str, new: str) -> None:
+        now = self.services.clock.now()
+        await self._transact(lambda txn: mailboxes.rename(txn, old, new, now=now))
+
+    async def subscribe(self, name: str) -> None:
+        await self._transact(lambda txn: mailboxes.subscribe(txn, name))
+
+    async def unsubscribe(self, name: str) -> None:
+        await self._transact(lambda txn: mailboxes.unsubscribe(txn, name))
+
+    # Messages of the selected mailbox
+
+    async def store_flags(
+        self,
+        view: View,
+        uids: Sequence[int],
+        mode: FlagMode,
+        flags: Flag,
+        keywords: Sequence[str],
+        unchanged_since: int | None = None,
+    ) -> Stored:
+        """NotPermitted in a mailbox selected read-only; else as ``store.messages.store_flags``."""
+        self._writable(view)
+        mailbox_id, now = view.mailbox_id, self.services.clock.now()
+        return await self._transact(
+            lambda txn: messages.store_flags(
+                txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now
+            )
+        )
+
+    async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
+        """NoSuchMailbox, OverQuota, LimitReached: then nothing was copied."""
+        source, now = view.mailbox_id, self.services.clock.now()
+
+        def work(txn: Txn) -> Placed:
+            row = _target(txn, target)
+            return Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
+
+        return await self._transact(work)
+
+    async def move(self, view: View, uids: Sequence[int], target: str) -> Placed:
+        """NoSuchMailbox, LimitReached: then nothing was moved."""
+        self._writable(view)
+        source, now = view.mailbox_id, self.services.clock.now()
+
+        def work(txn: Txn) -> Placed:
+            row = _target(txn, target)
+            return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
+
+        return await self._transact(work)
+
+    async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
+        """Expunge what has \\Deleted, of ``uids`` or of the whole mailbox; writes nothing when nothing has."""
+        self._writable(view)
+        look = view.shared.now()
+        among = look.uids if uids is None else [uid for uid in uids if uid in look.flags]
+        doomed = [uid for uid in among if look.flags[uid].flags & Flag.DELETED]
+        if not doomed:
+            return
+        mailbox_id, now, by = view.mailbox_id, self.services.clock.now(), self.account.address
+        await self._transact(lambda txn: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=True))
+
+    async def _transact(self, function: Callable[[Txn], T]) -> T:
+        return await self.services.engine.transact(self._scope, function)
+
+    def _writable(self, view: View) -> None:
+        if view.access is Access.READ_ONLY:
+            raise NotPermitted("The mailbox is selected read-only")
+
+
+def _target(snap: Snapshot, name: str) -> MailboxRow:
+    row = mailboxes.mailbox_by_name(snap, name)
+    if row is None:
+        raise NoSuchMailbox
+    return row

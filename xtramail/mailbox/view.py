@@ -1,0 +1,229 @@
+"""One selected mailbox as this client has been told it.
+
+Owns message numbers: they change only when the client is told so (RFC 9051 §7.5.1), so that a number means the same to
+both sides from one command to the next. Does not own reading the store (``look``) nor the wording of answers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from xtramail.mailbox.look import Look, SharedLook
+from xtramail.model.bucket import Bucket
+from xtramail.model.errors import BadInput, NoSuchMailbox
+from xtramail.model.sequence import SequenceSet
+from xtramail.store.records import FlagRow
+
+
+class Access(Enum):
+    """How the mailbox was selected."""
+
+    READ_WRITE = "READ-WRITE"
+    READ_ONLY = "READ-ONLY"
+
+
+class Telling(Enum):
+    """What the command that ends now lets the client be told (RFC 9051 §7.5.1)."""
+
+    EVERYTHING = "everything"
+    NO_EXPUNGES = "no expunges"
+    """FETCH, STORE and SEARCH by number: an expunge told now would shift the numbers of the commands behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One message of a view: where its rows are and its flags as they are now (or were, when it is expunged)."""
+
+    uid: int
+    bucket: Bucket
+    row: FlagRow
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    number: int
+    uid: int
+    row: FlagRow
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to tell, in this order: expunges, keywords, exists and recent, flags."""
+
+    expunged: tuple[tuple[int, int], ...] = ()
+    """(message number, UID), the highest first, so that each number holds when its line is read."""
+    keywords: tuple[str, ...] | None = None
+    """All keyword names, when there are new ones."""
+    exists: int | None = None
+    recent: int | None = None
+    flags: tuple[FlagChange, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.expunged or self.flags) or self.exists is not None or self.keywords is not None
+
+
+NOTHING = Changes()
+
+
+class View:
+    """Between commands its numbers stand still; :meth:`sync` moves them on and says what the client must be told."""
+
+    def __init__(self, shared: SharedLook, access: Access) -> None:
+        self.shared = shared
+        self.access = access
+        self.told: Look = shared.now()
+        self.uids: Sequence[int] = self.told.uids
+        self._gone: dict[int, Place] = {}
+        self._quiet: dict[int, int] = {}
+        self._recent: set[int] = set()
+        self._take_recent(self.told, self.uids)
+
+    # What is told
+
+    @property
+    def mailbox_id(self) -> int:
+        return self.shared.mailbox_id
+
+    @property
+    def uidvalidity(self) -> int:
+        return self.told.mailbox.uidvalidity
+
+    @property
+    def exists(self) -> int:
+        return len(self.uids)
+
+    @property
+    def recent(self) -> int:
+        return len(self._recent)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        return self.told.keywords
+
+    def is_recent(self, uid: int) -> bool:
+        return uid in self._recent
+
+    def number(self, uid: int) -> int:
+        """Message number of a UID of this view."""
+        return bisect_left(self.uids, uid) + 1
+
+    def first_unseen(self, seen: int) -> int | None:
+        """Number of the first message without the flag bit ``seen``."""
+        flags = self.told.flags
+        for number, uid in enumerate(self.uids, 1):
+            row = flags.get(uid)
+            if row is not None and not row.flags & seen:
+                return number
+        return None
+
+    def select_uids(self, numbers: SequenceSet) -> list[int]:
+        """UIDs of a UID set; those that are not there are passed over (RFC 3501 §6.4.8)."""
+        return list(numbers.resolved(self.uids[-1] if self.uids else 0).select(self.uids))
+
+    def select_numbers(self, numbers: SequenceSet) -> list[int]:
+        """UIDs of a set of message numbers; BadInput for a number that is not there (RFC 3501 §9, ``seq-number``).
+
+        ``1:*`` in an empty mailbox names nothing and is let pass: clients ask it without looking at EXISTS.
+        """
+        count = len(self.uids)
+        resolved = numbers.resolved(count)
+        if not count and numbers.star:
+            return []
+        if resolved and resolved.ranges[-1][1] > count:
+            raise BadInput(f"There are only {count} messages")
+        return [uid for low, high in resolved.ranges for uid in self.uids[low - 1 : high]]
+
+    def places(self, uids: Sequence[int]) -> list[Place]:
+        """Where the messages are; an expunged one that the client still counts is found where it was."""
+        flags, homes, found = self.told.flags, self.told.homes, []
+        for uid in uids:
+            row = flags.get(uid)
+            if row is not None:
+                found.append(Place(uid=uid, bucket=homes[uid], row=row))
+            elif uid in self._gone:
+                found.append(self._gone[uid])
+        return found
+
+    def expunged(self, uid: int) -> bool:
+        """The message is gone and the client was not told yet."""
+        return uid in self._gone
+
+    # What changed
+
+    def quieten(self, changed: Mapping[int, FlagRow]) -> None:
+        """The client knows of these flag changes already: it made them silently, or has just read the answer."""
+        self._quiet.update((uid, row.modseq) for uid, row in changed.items())
+
+    def sync(self, telling: Telling) -> Changes:
+        """Move on to the mailbox as it is now; NoSuchMailbox when it was deleted or made anew."""
+        before, now = self.told, self.shared.now()
+        if now is before and not (self._gone and telling is Telling.EVERYTHING):
+            return NOTHING
+        if now.mailbox.uidvalidity != self.uidvalidity:
+            raise NoSuchMailbox("The mailbox was made anew")
+        exists = recent = None
+        expunged: tuple[tuple[int, int], ...] = ()
+        if now.uids is not before.uids:
+            self._find_gone(before, now)
+        told_count = len(self.uids)
+        if self._gone and telling is Telling.EVERYTHING:
+            expunged = tuple((self.number(uid), uid) for uid in sorted(self._gone, reverse=True))
+            self._recent.difference_update(self._gone)
+            self._gone.clear()
+            told_count -= len(expunged)
+        fresh = self._fresh(now)
+        if self._gone:
+            self.uids = [*self.uids, *fresh] if fresh else self.uids
+        else:
+            self.uids = now.uids
+        if fresh:
+            self._take_recent(now, fresh)
+        if len(self.uids) != told_count:
+            exists, recent = len(self.uids), len(self._recent)
+        flags = self._changed_flags(before, now)
+        self.told = now
+        return Changes(
+            expunged=expunged,
+            keywords=now.keywords if now.keywords != before.keywords else None,
+            exists=exists,
+            recent=recent,
+            flags=flags,
+        )
+
+    def _find_gone(self, before: Look, now: Look) -> None:
+        count = len(before.uids)
+        if list(now.uids[:count]) == list(before.uids):
+            return
+        flags = now.flags
+        for uid in before.uids:
+            if uid not in flags:
+                self._gone[uid] = Place(uid=uid, bucket=before.homes[uid], row=before.flags[uid])
+
+    def _fresh(self, now: Look) -> Sequence[int]:
+        """UIDs beyond the last one told: UIDs only ascend (RFC 9051 §2.3.1.1)."""
+        return now.uids[bisect_left(now.uids, self.told.mailbox.uidnext) :]
+
+    def _changed_flags(self, before: Look, now: Look) -> tuple[FlagChange, ...]:
+        changed = []
+        for bucket, part in now.parts.items():
+            if before.parts.get(bucket) is part:
+                continue
+            for uid in part.uids:
+                row, old = now.flags[uid], before.flags.get(uid)
+                if old is None or old.modseq == row.modseq:
+                    continue
+                if self._quiet.get(uid) != row.modseq:
+                    changed.append(uid)
+        self._quiet.clear()
+        changed.sort()
+        return tuple(FlagChange(number=self.number(uid), uid=uid, row=now.flags[uid]) for uid in changed)
+
+    def _take_recent(self, look: Look, fresh: Sequence[int]) -> None:
+        """\\Recent goes to one read-write session only; a read-only one sees it and leaves it (RFC 3501 §6.3.2)."""
+        first = max(look.mailbox.first_recent, self.shared.recent_from)
+        self._recent.update(fresh[bisect_left(fresh, first) :])
+        if self.access is Access.READ_WRITE:
+            self.shared.recent_from = max(self.shared.recent_from, look.mailbox.uidnext)
