@@ -1,0 +1,186 @@
+"""TLS of the server: contexts that choose by name, resume sessions, and are swapped while connections live.
+
+Owns cipher suites, protocol versions, ALPN, session tickets, and when the certificate folder is looked at again. The
+certificates are ``certificate_store.py``'s; the handshake's time limit is the listener's; our own TLS towards primaries
+is ``tls_client.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.application.service import Service
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.task import LoopingCall
+from zope.interface import implementer
+
+from xtramail.net.certificate_store import CertificateStore, Fault
+from xtramail.net.certificates import CertificateFault, Identity
+
+# Forward secrecy and authenticated encryption only; TLS 1.3's own suites all have both.
+SERVER_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+
+# A page that makes a browser talk to a mail port shows itself by these (ALPACA).
+BROWSER_PROTOCOLS = frozenset({b"http/0.9", b"http/1.0", b"http/1.1", b"h2", b"h2c", b"h3"})
+
+_OPTIONS = (
+    SSL.OP_NO_RENEGOTIATION
+    | SSL.OP_NO_COMPRESSION
+    | SSL.OP_CIPHER_SERVER_PREFERENCE
+    | SSL.OP_SINGLE_ECDH_USE
+    # Mail protocols mark their own ends; peers that just close are not attackers.
+    | SSL.OP_IGNORE_UNEXPECTED_EOF
+)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerContexts:
+    """Makes the TLS side of accepted connections; give it to ``startTLS`` or to TLSMemoryBIOFactory.
+
+    ``alpn`` are the protocols offered (``imap``, ``pop3``, ``smtp``; RFC 7301 registry). ``tickets`` False keeps
+    sessions on our side instead, for senders that fail on tickets.
+    """
+
+    def __init__(
+        self,
+        certificates: CertificateStore,
+        *,
+        alpn: tuple[bytes, ...],
+        tickets: bool = True,
+        lifetime: float = 43_200.0,
+    ) -> None:
+        self._certificates = certificates
+        self._alpn = alpn
+        self._tickets = tickets
+        self._lifetime = lifetime
+        self._default: SSL.Context | None = None
+
+    def renew(self) -> SSL.Context:
+        """From the next connection on: today's certificates and fresh ticket keys. Old connections live on.
+
+        Gives the default context. Raises CertificateFault when there is nothing to serve, or OpenSSL refuses it; then
+        all stays as it was.
+        """
+        by_identity: dict[Identity, SSL.Context] = {}
+        default = self._context(self._certificates.default())
+
+        def choose(connection: SSL.Connection) -> None:
+            name = connection.get_servername()
+            identity = self._certificates.for_host(name.decode("ascii", "replace")) if name else None
+            if identity is None:
+                # RFC 6066 §3 allows an alert, but senders give up on it: the default certificate serves them.
+                return
+            context = by_identity.get(identity)
+            if context is None:
+                context = by_identity[identity] = self._context(identity)
+            connection.set_context(context)
+
+        default.set_tlsext_servername_callback(choose)
+        self._default = default
+        return default
+
+    def _context(self, identity: Identity) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_options(_OPTIONS if self._tickets else _OPTIONS | SSL.OP_NO_TICKET)
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        context.set_cipher_list(SERVER_CIPHERS)
+        # One id for all contexts: a session begun under the default one goes on after the choice by name.
+        context.set_session_id(b"xtramail")
+        context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+        context.set_timeout(int(self._lifetime))
+        context.set_alpn_select_callback(self._select)
+        try:
+            context.use_certificate(identity.chain[0])
+            for issuer in identity.chain[1:]:
+                context.add_extra_chain_cert(issuer)
+            context.use_privatekey(identity.key)
+        except SSL.Error as error:
+            # Such as a signature made with SHA-1.
+            reasons = ", ".join(reason for _library, _function, reason in error.args[0])
+            raise CertificateFault(f"{identity.certificate_file}: OpenSSL refuses it: {reasons}") from None
+        return context
+
+    def _select(self, _connection: SSL.Connection, offered: list[bytes]) -> Any:
+        for protocol in self._alpn:
+            if protocol in offered:
+                return protocol
+        if not BROWSER_PROTOCOLS.isdisjoint(offered):
+            return b""
+        return SSL.NO_OVERLAPPING_PROTOCOLS
+
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+        """Twisted asks this for each accepted connection."""
+        return SSL.Connection(self._default or self.renew(), None)
+
+
+class TlsService(Service):
+    """Looks at the certificate folder, renews contexts when it changed and when ticket keys are old.
+
+    ``check`` and ``rotate`` in seconds. ``reactor`` gives time (IReactorTime), ``now`` the wall clock. ``on_reload`` is
+    told each time the folder was read, with the identities served and the faults found; ``on_error`` of a bug.
+    """
+
+    def __init__(
+        self,
+        certificates: CertificateStore,
+        *,
+        reactor: Any,
+        now: Callable[[], float],
+        check: float = 30.0,
+        rotate: float = 43_200.0,
+        on_reload: Callable[[tuple[Identity, ...], tuple[Fault, ...]], None],
+    ) -> None:
+        self._certificates = certificates
+        self._now = now
+        self._check = check
+        self._rotate = rotate
+        self._on_reload = on_reload
+        self._contexts: list[ServerContexts] = []
+        self._loops = [LoopingCall(self.look), LoopingCall(self.renew)]
+        for loop in self._loops:
+            loop.clock = reactor
+
+    def contexts(self, *, alpn: tuple[bytes, ...], tickets: bool = True) -> ServerContexts:
+        """Contexts for one kind of listener, renewed as long as this service runs."""
+        made = ServerContexts(self._certificates, alpn=alpn, tickets=tickets, lifetime=self._rotate)
+        self._contexts.append(made)
+        return made
+
+    def startService(self) -> None:
+        """Read the folder (CertificateFault when it has nothing to serve) and begin to watch it."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.reload()
+        self._certificates.default()
+        for loop, interval in zip(self._loops, (self._check, self._rotate), strict=True):
+            loop.start(interval, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()  # type: ignore[no-untyped-call]
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
+
+    def look(self) -> None:
+        """Read the folder again if any file changed."""
+        if self._certificates.changed():
+            self.reload()
+
+    def reload(self) -> None:
+        """Read the folder again (SIGHUP). A bad file keeps the old certificate and is told to ``on_reload``."""
+        faults = self._certificates.reload(self._now())
+        self._on_reload(self._certificates.identities, faults)
+        if self._certificates.identities:
+            self.renew()
+
+    def renew(self) -> None:
+        """Fresh contexts: pyOpenSSL has no call for ticket keys, but a new context brings new ones."""
+        for contexts in self._contexts:
+            try:
+                contexts.renew()
+            except CertificateFault as fault:
+                default = self._certificates.default()
+                found = Fault(default.certificate_file, fault.text, "the old context is served")
+                self._on_reload(self._certificates.identities, (found,))

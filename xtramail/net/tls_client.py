@@ -1,0 +1,147 @@
+"""Our TLS towards primaries, smarthosts and mail exchangers.
+
+Owns how much is asked of the peer's certificate, and the words for what was wrong with it. Whether a connection without
+TLS will do is the courier's decision.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from OpenSSL import SSL
+from OpenSSL.crypto import X509, X509StoreFlags
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import extract_patterns
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from zope.interface import implementer
+
+from xtramail.net.certificates import CertificateFault, certificate_names, day_text, is_address
+
+
+class TlsMode(StrEnum):
+    """What a route asks for; the words of ``--primary-tls``."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    """When it is offered; any certificate will do (RFC 7435)."""
+    REQUIRED = "required"
+    """No mail without it; any certificate will do."""
+    VERIFY = "verify"
+    """No mail without a certificate whose chain and name are good."""
+
+
+# Unverified TLS is better than none, so it takes what old servers have; the least is TLS 1.2 all the same.
+_UNVERIFIED_CIPHERS = b"HIGH:!aNULL:!eNULL:!3DES:!MD5:@SECLEVEL=0"
+_VERIFIED_CIPHERS = b"HIGH:!aNULL:!eNULL:!3DES:!MD5:!kRSA"
+
+# Error numbers of X509_verify_cert(3).
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+_SELF_SIGNED = frozenset({18, 19})
+_NO_ISSUER = frozenset({2, 20, 21})
+_REVOKED = 23
+
+
+def chain_fault(number: int, certificate: X509) -> str:
+    """What X509_verify_cert(3) found, in words."""
+    x509 = certificate.to_cryptography()
+    if number == _EXPIRED:
+        return f"certificate expired on {day_text(x509.not_valid_after_utc)}"
+    if number == _NOT_YET_VALID:
+        return f"certificate is not valid before {day_text(x509.not_valid_before_utc)}"
+    if number in _SELF_SIGNED:
+        return "certificate is self-signed by nobody we trust"
+    if number in _NO_ISSUER:
+        return f"certificate was issued by nobody we trust ({x509.issuer.rfc4514_string()})"
+    if number == _REVOKED:
+        return "certificate was revoked"
+    return f"certificate chain is not valid (X509_verify_cert error {number})"
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class ClientTls:
+    """TLS for one connection to one host; give it to ``startTLS``.
+
+    After a failed handshake ``fault`` says what was wrong with the certificate; empty when it was something else.
+    """
+
+    def __init__(self, context: SSL.Context, *, mode: TlsMode, hostname: str) -> None:
+        self._context = context
+        self._mode = mode
+        self._hostname = hostname.rstrip(".")
+        self.fault = ""
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+        """Twisted asks this when the handshake begins."""
+        connection = SSL.Connection(self._context, None)
+        if not is_address(self._hostname):
+            # RFC 6066 §3: names only, never addresses.
+            connection.set_tlsext_host_name(self._hostname.encode("idna" if not self._hostname.isascii() else "ascii"))
+        if self._mode is TlsMode.VERIFY:
+            connection.set_verify(SSL.VERIFY_PEER, self._judge)
+        return connection
+
+    def _judge(self, _connection: SSL.Connection, certificate: X509, number: int, depth: int, good: int) -> bool:
+        """Called for each certificate, the peer's own last: a refusal ends the handshake before any mail is said."""
+        if not good:
+            self.fault = self.fault or chain_fault(number, certificate)
+            return False
+        if depth == 0:
+            self.fault = self._name_fault(certificate)
+        return not self.fault
+
+    def _name_fault(self, certificate: X509) -> str:
+        address = is_address(self._hostname)
+        wanted = IPAddress_ID(self._hostname) if address else DNS_ID(self._hostname)
+        x509 = certificate.to_cryptography()
+        try:
+            verify_service_identity(extract_patterns(x509), obligatory_ids=[wanted], optional_ids=[])
+        except (VerificationError, CertificateError):
+            names = ", ".join(certificate_names(x509)[:5]) or "no host"
+            return f"certificate is for {names}, not for {self._hostname}"
+        return ""
+
+
+class ClientContexts:
+    """One context for each kind of trust, made once: reading the machine's trusted authorities takes milliseconds."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[bool, Path | None, int], SSL.Context] = {}
+
+    def for_host(self, hostname: str, *, mode: TlsMode, ca_file: Path | None = None) -> ClientTls:
+        """TLS for one new connection to ``hostname`` (a name or an address).
+
+        ``ca_file`` (PEM) replaces the machine's authorities; it may hold the peer's own certificate. Raises
+        CertificateFault when it cannot be used, ValueError when ``mode`` is NONE.
+        """
+        if mode is TlsMode.NONE:
+            raise ValueError("no TLS was asked for")
+        verified = mode is TlsMode.VERIFY
+        trust = ca_file if verified else None
+        try:
+            key = (verified, trust, trust.stat().st_mtime_ns if trust is not None else 0)
+            context = self._contexts.get(key)
+            if context is None:
+                context = self._contexts[key] = _client_context(trust, verified)
+        except (OSError, SSL.Error):
+            raise CertificateFault(f"{trust}: holds no PEM certificate that can be trusted") from None
+        return ClientTls(context, mode=mode, hostname=hostname)
+
+
+def _client_context(trust: Path | None, verified: bool) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION | SSL.OP_IGNORE_UNEXPECTED_EOF)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_cipher_list(_VERIFIED_CIPHERS if verified else _UNVERIFIED_CIPHERS)
+    if not verified:
+        return context
+    if trust is None:
+        context.set_default_verify_paths()
+    else:
+        context.load_verify_locations(str(trust))
+        # The file may hold just the primary's certificate, whose issuer nobody has.
+        context.get_cert_store().set_flags(X509StoreFlags.PARTIAL_CHAIN)  # type: ignore[union-attr]
+    return context
