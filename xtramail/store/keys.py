@@ -223,6 +223,11 @@ def due_until(at: float) -> bytes:
     return _TAG_U64.pack(b"t", micros(at) + 1)
 
 
+def due_time(key: bytes) -> float:
+    """Seconds since 1970."""
+    return int(_U64.unpack_from(key, 1)[0]) / 1_000_000
+
+
 def due_entry(key: bytes) -> int:
     return int(_U64.unpack_from(key, 9)[0])
 

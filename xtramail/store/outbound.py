@@ -1,0 +1,190 @@
+"""The queue (scope QUEUE): one entry for each message and destination domain, with indexes by due time and destination.
+
+* ``e`` is the entry, ``x`` its place in the order of its destination, ``t`` the moment at which somebody should look
+  at it: its due time, or the end of its lease. Held entries have no ``t``.
+* A closed destination (held, or its primary away) rewrites nothing: its entries lose ``t`` one by one when somebody
+  tries to lease them, and get it back from :func:`wake_destination`.
+
+What became of each recipient is the ``ledger``'s, changed in the same transactions.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from xtramail.model.bucket import PERMANENT
+from xtramail.model.outcome import OPEN_FATES
+from xtramail.store import keys
+from xtramail.store.engine import Snapshot, Txn
+from xtramail.store.ledger import Balance as Balance
+from xtramail.store.ledger import balance as balance
+from xtramail.store.ledger import ledger_of as ledger_of
+from xtramail.store.ledger import ledger_put as ledger_put
+from xtramail.store.ledger import settle as settle
+from xtramail.store.message_row import BodyRef
+from xtramail.store.records import Destination, QueueEntry, decode, encode
+
+
+def enqueue(txn: Txn, entry: QueueEntry) -> None:
+    """Put a new entry in; ValueError when its id is taken."""
+    if txn.get(PERMANENT, keys.entry(entry.id)) is not None:
+        raise ValueError("a queue entry with this id exists already")
+    _write(txn, entry)
+    txn.put(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
+
+
+def update(txn: Txn, entry: QueueEntry) -> None:
+    """Write a changed entry and move its index rows; one that was completed meanwhile is put in again.
+
+    Where its body lies is not changed by it: the body may have moved (:func:`repoint`) since the caller read the entry.
+    """
+    old = find(txn, entry.id)
+    if old is not None:
+        entry = replace(entry, body=old.body)
+        txn.delete(PERMANENT, keys.due(look_at(old), old.id))
+        if (old.destination, old.arrival) != (entry.destination, entry.arrival):
+            txn.delete(PERMANENT, keys.by_destination(old.destination, old.arrival, old.id))
+    _write(txn, entry)
+    txn.put(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
+
+
+def repoint(txn: Txn, entry_id: int, body: BodyRef) -> None:
+    """Say that an entry's body lies somewhere else now."""
+    current = find(txn, entry_id)
+    if current is not None:
+        txn.put(PERMANENT, keys.entry(entry_id), encode(replace(current, body=body)))
+
+
+def complete(txn: Txn, entry_id: int) -> bool:
+    """Take an entry out; whether it was there."""
+    entry = find(txn, entry_id)
+    if entry is None:
+        return False
+    txn.delete(PERMANENT, keys.due(look_at(entry), entry.id))
+    txn.delete(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id))
+    txn.delete(PERMANENT, keys.entry(entry.id))
+    return True
+
+
+def find(snap: Snapshot, entry_id: int) -> QueueEntry | None:
+    """The entry, None when it is completed."""
+    value = snap.get(PERMANENT, keys.entry(entry_id))
+    return decode(value, QueueEntry) if value is not None else None
+
+
+entry = find
+
+
+def look_at(entry: QueueEntry) -> float:
+    """When the entry is to be looked at: at the end of its lease, else when it is due."""
+    return entry.lease_until or entry.due
+
+
+def is_open(entry: QueueEntry) -> bool:
+    """Whether any recipient's fate is open."""
+    return any(recipient.fate in OPEN_FATES for recipient in entry.recipients)
+
+
+def due(snap: Snapshot, now: float, limit: int = 100) -> list[int]:
+    """Ids of entries to look at by ``now``, the longest due first; leases that ran out are among them."""
+    rows = snap.range(PERMANENT, keys.DUE, keys.due_until(now), limit=limit)
+    return [keys.due_entry(key) for key, _ in rows]
+
+
+def next_due(snap: Snapshot) -> float | None:
+    """When the first entry is to be looked at, in seconds since 1970; None: nothing waits for a time."""
+    rows = snap.range(PERMANENT, keys.DUE, keys.after(keys.DUE), limit=1)
+    return keys.due_time(rows[0][0]) if rows else None
+
+
+def lease(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> QueueEntry | None:
+    """The right to work on an entry until ``now + seconds``; the entry as it is then.
+
+    None when it is completed, held, leased by another, or its destination is closed. Being due is not asked: an entry
+    of a destination that came back is worked on at once.
+    """
+    current = find(txn, entry_id)
+    if current is None or current.held or (current.lease_until > now and current.lease_owner != owner):
+        return None
+    if destination_closed(txn, current.destination) is not None:
+        txn.delete(PERMANENT, keys.due(look_at(current), current.id))
+        return None
+    leased = replace(current, lease_until=now + seconds, lease_owner=owner)
+    update(txn, leased)
+    return leased
+
+
+def entries(snap: Snapshot, destination: str | None = None, limit: int = 0) -> list[QueueEntry]:
+    """Entries of one destination by arrival, or of all by id; at most ``limit`` (0: all)."""
+    if destination is None:
+        rows = snap.range(PERMANENT, keys.ENTRIES, keys.after(keys.ENTRIES), limit=limit)
+        return [decode(value, QueueEntry) for _, value in rows]
+    found = (find(snap, entry_id) for entry_id in entry_ids(snap, destination, limit))
+    return [entry for entry in found if entry is not None]
+
+
+def entry_ids(snap: Snapshot, destination: str, limit: int = 0) -> list[int]:
+    """Ids of a destination's entries by arrival."""
+    low = keys.by_destination_prefix(destination)
+    rows = snap.range(PERMANENT, low, keys.after(low), limit=limit)
+    return [keys.by_destination_entry(key) for key, _ in rows]
+
+
+def entries_after(snap: Snapshot, entry_id: int, limit: int) -> list[QueueEntry]:
+    """Entries with ids above ``entry_id``, ascending: for walking a long queue in steps."""
+    rows = snap.range(PERMANENT, keys.entry(entry_id + 1), keys.after(keys.ENTRIES), limit=limit)
+    return [decode(value, QueueEntry) for _, value in rows]
+
+
+def hold(txn: Txn, entry_id: int, reason: str) -> QueueEntry | None:
+    """Hold one entry until :func:`release`; None when it is completed."""
+    current = find(txn, entry_id)
+    if current is None:
+        return None
+    held = replace(current, held=True, hold_reason=reason, lease_until=0.0, lease_owner="")
+    update(txn, held)
+    return held
+
+
+def release(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
+    """Let a held entry go, due at once; None when it is completed."""
+    current = find(txn, entry_id)
+    if current is None:
+        return None
+    freed = replace(current, held=False, hold_reason="", due=now)
+    update(txn, freed)
+    return freed
+
+
+def close_destination(txn: Txn, destination: str, reason: str, now: float) -> None:
+    """Lease nothing of this destination until :func:`wake_destination`."""
+    row = Destination(name=destination, reason=reason, since=now)
+    txn.put(PERMANENT, keys.destination(destination), encode(row))
+
+
+def destination_closed(snap: Snapshot, destination: str) -> Destination | None:
+    """Why and since when a destination is closed, None when it is open."""
+    value = snap.get(PERMANENT, keys.destination(destination))
+    return decode(value, Destination) if value is not None else None
+
+
+def wake_destination(txn: Txn, destination: str, now: float) -> int:
+    """Open a destination and make its entries due at once, by arrival; how many.
+
+    Held entries stay held, and those that somebody works on keep their lease.
+    """
+    txn.delete(PERMANENT, keys.destination(destination))
+    woken = 0
+    for waiting in entries(txn, destination):
+        if waiting.held:
+            continue
+        leased = waiting.lease_until > now
+        update(txn, waiting if leased else replace(waiting, due=min(waiting.due, now), lease_until=0.0, lease_owner=""))
+        woken += not leased
+    return woken
+
+
+def _write(txn: Txn, entry: QueueEntry) -> None:
+    txn.put(PERMANENT, keys.entry(entry.id), encode(entry))
+    if not entry.held and destination_closed(txn, entry.destination) is None:
+        txn.put(PERMANENT, keys.due(look_at(entry), entry.id), b"")
