@@ -33,34 +33,29 @@ class Balance:
 
 
 def ledger_put(txn: Txn, bucket: Bucket, message_id: int, recipient: str, row: LedgerRow) -> None:
-    """Write a recipient's row as it is, new or changed, and count it; ``recipient`` exactly as the sender wrote it."""
-    key = keys.ledger(message_id, recipient)
-    old = txn.get(bucket, key)
-    txn.put(bucket, key, encode(replace(row, recipient=recipient)))
-    fate = decode(old, LedgerRow).fate if old is not None else None
-    if fate == row.fate:
+    """Give a recipient its first fate or its next one, and count it; ``recipient`` exactly as the sender wrote it.
+
+    What the row said before goes into its history, unless ``row`` brings a history of its own.
+    """
+    old = ledger_row(txn, bucket, message_id, recipient)
+    row = replace(row, recipient=recipient)
+    if old is not None and not row.history:
+        row = replace(row, history=_continued(old), destination=row.destination or old.destination)
+    txn.put(bucket, keys.ledger(message_id, recipient), encode(row))
+    if old is not None and old.fate == row.fate:
         return
     tally = counts(txn, bucket)
     fates = dict(tally.fates)
-    if fate is not None:
-        fates[fate] = fates.get(fate, 0) - 1
-    fates[row.fate] = fates.get(row.fate, 0) + 1
-    _put_counts(txn, bucket, tally.accepted + (fate is None), fates)
+    if old is not None:
+        fates[old.fate] = fates.get(old.fate, 0) - 1
+    fate = str(row.fate)
+    fates[fate] = fates.get(fate, 0) + 1
+    _put_counts(txn, bucket, tally.accepted + (old is None), fates)
 
 
-def settle(
-    txn: Txn, bucket: Bucket, message_id: int, recipient: str, fate: Fate, *, at: float, reply: str, attempts: int
-) -> LedgerRow:
-    """Give a recipient its next fate; what it was before goes into the history."""
-    old = ledger_row(txn, bucket, message_id, recipient)
-    if old is None:
-        row = LedgerRow(fate=fate.value, at=at, reply=reply, attempts=attempts)
-    else:
-        past = (*old.history, (old.fate, old.at, old.reply))
-        history = past if len(past) <= HISTORY else (past[0], *past[1 - HISTORY :])
-        row = replace(old, fate=fate.value, at=at, reply=reply, attempts=attempts, history=history)
-    ledger_put(txn, bucket, message_id, recipient, row)
-    return row
+def _continued(old: LedgerRow) -> tuple[tuple[str, float, str], ...]:
+    past = (*old.history, (old.fate, old.at, old.reply))
+    return past if len(past) <= HISTORY else (past[0], *past[1 - HISTORY :])
 
 
 def ledger_row(snap: Snapshot, bucket: Bucket, message_id: int, recipient: str) -> LedgerRow | None:

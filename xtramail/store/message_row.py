@@ -106,7 +106,7 @@ class MessageRow:
     @property
     def complete(self) -> bool:
         """Whether ``encoded`` has every octet that its header counts."""
-        return len(self.encoded) == _HEAD + sum(self._fixed[14:])
+        return bool(len(self.encoded) == _HEAD + sum(self._fixed[14:]))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MessageRow) and self.encoded == other.encoded

@@ -20,7 +20,6 @@ from xtramail.store.ledger import Balance as Balance
 from xtramail.store.ledger import balance as balance
 from xtramail.store.ledger import ledger_of as ledger_of
 from xtramail.store.ledger import ledger_put as ledger_put
-from xtramail.store.ledger import settle as settle
 from xtramail.store.message_row import BodyRef
 from xtramail.store.records import Destination, QueueEntry, decode, encode
 
@@ -128,6 +127,20 @@ def entry_ids(snap: Snapshot, destination: str, limit: int = 0) -> list[int]:
     low = keys.by_destination_prefix(destination)
     rows = snap.range(PERMANENT, low, keys.after(low), limit=limit)
     return [keys.by_destination_entry(key) for key, _ in rows]
+
+
+def destinations(snap: Snapshot) -> list[str]:
+    """Names of all destinations that have entries, sorted: a seek and a get for each."""
+    names: list[str] = []
+    low, high = keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION)
+    while rows := snap.range(PERMANENT, low, high, limit=1):
+        first = find(snap, keys.by_destination_entry(rows[0][0]))
+        if first is None:
+            low = rows[0][0] + b"\0"
+            continue
+        names.append(first.destination)
+        low = keys.after(keys.by_destination_prefix(first.destination))
+    return sorted(names)
 
 
 def entries_after(snap: Snapshot, entry_id: int, limit: int) -> list[QueueEntry]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_class, bucket_day
+from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_at, bucket_class, bucket_day
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import keys, outbound
 from xtramail.store.bodies import encoded_chunks
@@ -46,15 +46,16 @@ def open_entries(engine: Engine, bucket: Bucket) -> list[QueueEntry]:
         last = step[-1].id
 
 
-async def move_open_bodies(engine: Engine, bucket: Bucket, target: Bucket) -> int:
-    """Save the bodies that queue entries still need from ``bucket`` into ``target``, before it is dropped.
+async def move_open_bodies(engine: Engine, bucket: Bucket, now: float) -> int:
+    """Save the bodies that queue entries still need from ``bucket`` into today's of CLASS_HELD, before it is dropped.
 
-    Returns how many messages moved. ``target`` is of CLASS_HELD. Bodies are copied, then the message's entries and
+    Returns how many messages moved. Bodies are copied, then the message's entries and
     ledger rows move in one transaction: a crash in between leaves a copy that dies with its bucket, and running it
     again moves what is left. A body whose octets are gone or damaged stays where it is.
     """
-    if bucket_class(target) != CLASS_HELD:
-        raise ValueError("open bodies move to a bucket of class held")
+    target = bucket_at(now, CLASS_HELD)
+    if target == bucket:
+        return 0
     moved = 0
     messages: dict[int, list[QueueEntry]] = {}
     for entry in open_entries(engine, bucket):
