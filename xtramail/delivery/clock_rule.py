@@ -1,9 +1,9 @@
 """The clock rule: expiry never trusts one look at the clock.
 
-Pure: looks are passed in, the state is a frozen value that the caller keeps in the store. Wall and monotonic progress are
-compared at each look. Expiry pauses when the wall clock is ahead of what it should show by more than a day, or behind;
-it resumes when a person confirms, or after 24 hours in which both clocks agree. And it is paced: what nobody confirmed
-never takes more than two days of mail in one real day.
+Pure: looks are passed in, the state is a frozen value that the caller keeps in the store. Wall and monotonic progress
+are compared at each look. Expiry pauses when the wall clock is ahead of what it should show by more than a day, or
+behind; it resumes when a person confirms, or after 24 hours in which both clocks agree. And it is paced: what nobody
+confirmed never takes more than two days of mail in one real day.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ClockState:
     agreed: float = 0.0
     """Seconds in which both clocks have agreed without a break, in this run."""
     strayed: float = 0.0
-    """Seconds that the wall clock has gained in jumps since they last agreed for a day: many small jumps are a big one."""
+    """Seconds that the wall clock gained in jumps since they last agreed for a day: many small jumps are a big one."""
     dropped: tuple[tuple[int, float], ...] = ()
 
 
@@ -73,8 +73,10 @@ def confirmed(state: ClockState) -> ClockState:
 
 
 def allowed_days(state: ClockState, dead_days: list[int]) -> list[int]:
-    """Which of ``dead_days`` (ascending day numbers) may be dropped now, unconfirmed: none while paused, else the oldest
-    as far as two days of mail in the last real day allow."""
+    """Which of ``dead_days`` (ascending day numbers) may be dropped now, unconfirmed.
+
+    None while paused, else the oldest, as far as two days of mail in the last real day allow.
+    """
     if state.paused:
         return []
     recent = {day for day, at in state.dropped if abs(state.wall - at) < DAY}

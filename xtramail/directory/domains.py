@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -13,9 +14,12 @@ from xtramail.store import accounts, domains, keys, outbound, schema
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
 
-TLS_MODES = ("none", "opportunistic", "required", "verify")
-RECIPIENT_MODES = ("ask", "listed", "any")
+TlsWord = Literal["none", "opportunistic", "required", "verify"]
+RecipientsWord = Literal["ask", "listed", "any"]
+TLS_MODES: tuple[TlsWord, ...] = ("none", "opportunistic", "required", "verify")
+RECIPIENT_MODES: tuple[RecipientsWord, ...] = ("ask", "listed", "any")
 MAX_DAYS = 3_650
+W = TypeVar("W", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,11 @@ def all_domains(engine: Engine) -> list[DomainRow]:
     return [row for row in rows if row is not None]
 
 
-def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise BadInput(f"{field} {value!r}: choose one of {', '.join(choices)}")
-    return value
+def _one_of(field: str, value: str, choices: tuple[W, ...]) -> W:
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise BadInput(f"{field} {value!r}: choose one of {', '.join(choices)}")
 
 
 def _days(value: int) -> int:
@@ -90,7 +95,7 @@ async def add_domain(
     mode = _one_of("recipients", recipients or ("ask" if primaries else "listed"), RECIPIENT_MODES)
     if mode == "ask" and not primaries:
         raise BadInput("recipients ask: there is no primary to ask; give --primary or choose listed")
-    _one_of("primary-tls", primary_tls, TLS_MODES)
+    tls = _one_of("primary-tls", primary_tls, TLS_MODES)
     _days(retention_days)
     scope = keys.domain_scope(key)
     taken = f"domain {key} exists already; change it with: xtramail domain set {key}"
@@ -104,7 +109,7 @@ async def add_domain(
         retention_class=retention_class,
         retention_days=retention_days,
         primaries=primaries,
-        primary_tls=primary_tls,
+        primary_tls=tls,
         primary_ca=primary_ca,
         recipients=mode,
         continuity=True,
@@ -196,8 +201,9 @@ async def hold_domain(engine: Engine, name: str, *, held: bool, now: float) -> D
 
     def wake(txn: Txn) -> None:
         if held:
-            return
-        outbound.wake_destination(txn, row.name, now)
+            outbound.close_destination(txn, row.name, "held by the admin", now)
+        else:
+            outbound.wake_destination(txn, row.name, now)
 
     results = await engine.transact_all([(keys.domain_scope(row.name), change), (keys.QUEUE, wake)])
     changed: DomainRow = results[0]

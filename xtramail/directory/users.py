@@ -10,9 +10,9 @@ from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
 from xtramail.store import accounts, domains, keys, mailboxes, outbound, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
-from xtramail.store.records import Account, RecipientRow
+from xtramail.store.records import Account, AccountKind, RecipientRow
 
-KINDS = ("user", "list", "discovered")
+KINDS: tuple[AccountKind, ...] = ("user", "list", "discovered")
 STATUSES = ("active", "disabled")
 DEFAULT_QUOTA = 5 * 1024**3
 """Octets; generous, because a full mailbox in an outage is the last thing that anybody needs."""
@@ -33,7 +33,7 @@ async def add_user(
     now: float,
     password: str = "",
     quota: int = DEFAULT_QUOTA,
-    kind: str = "user",
+    kind: AccountKind = "user",
     reason: str = "",
 ) -> Account:
     """Add a user with its mailboxes; ``password`` is a hash (``passwords``), ``quota`` octets (0: the domain's).

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory
 
 from xtramail.delivery.courier import Body, Carried, Hop
@@ -22,7 +22,9 @@ from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
+from xtramail.net.certificates import CertificateFault
 from xtramail.net.smtp_line import LineLost, SmtpLine
+from xtramail.net.tls_client import ClientContexts, TlsMode
 from xtramail.wire.smtp.client import SmtpClientConfig
 from xtramail.wire.smtp.client_events import (
     Asked,
@@ -39,12 +41,6 @@ from xtramail.wire.smtp.client_events import (
 from xtramail.wire.smtp.events import Need
 
 T = TypeVar("T")
-
-
-class ClientTls(Protocol):
-    """Makes the TLS side of one connection (``net/tls``)."""
-
-    def __call__(self, *, mode: str, host: str, ca: str) -> IOpenSSLClientConnectionCreator: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +65,10 @@ class CourierSettings:
 class SmtpCourier:
     """``delivery.courier.Courier`` over Twisted."""
 
-    def __init__(self, reactor: Any, *, settings: CourierSettings, client_tls: ClientTls) -> None:
+    def __init__(self, reactor: Any, *, settings: CourierSettings, contexts: ClientContexts) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._client_tls = client_tls
+        self._contexts = contexts
         self._idle: dict[Hop, list[tuple[SmtpLine, int, Any]]] = {}
         self._askers: dict[Hop, DeferredSemaphore] = {}
         self._ask_lines: dict[Hop, SmtpLine] = {}
@@ -294,9 +290,14 @@ class SmtpCourier:
         if event is not Need.TLS:
             raise LineLost("TLS: the host said something else")
         try:
-            await line.start_tls(self._client_tls(mode=tls, host=hop.host, ca=hop.ca), self._settings.greeting)
+            ca_file = Path(hop.ca) if hop.ca else None
+            creator = self._contexts.for_host(hop.host, mode=TlsMode(tls), ca_file=ca_file)
+        except CertificateFault as fault:
+            raise LineLost(f"TLS: {fault}") from None
+        try:
+            await line.start_tls(creator, self._settings.greeting)
         except LineLost as lost:
-            raise _TlsFailed(lost.text) from None
+            raise _TlsFailed(creator.fault or lost.text) from None
 
     def _take_idle(self, hop: Hop) -> tuple[SmtpLine, int] | None:
         lines = self._idle.get(hop, [])

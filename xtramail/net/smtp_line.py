@@ -12,13 +12,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IHandshakeListener,
-    IOpenSSLClientConnectionCreator,
     IPushProducer,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from xtramail.net.tls_client import ClientTls
 from xtramail.wire.errors import ProtocolError
 from xtramail.wire.smtp.client import SmtpClientConfig, SmtpClientConnection
 from xtramail.wire.smtp.client_events import ClientEvent, Send
@@ -115,7 +115,7 @@ class SmtpLine(Protocol):
         finally:
             _stop(timer)
 
-    async def start_tls(self, creator: IOpenSSLClientConnectionCreator, timeout: float) -> None:
+    async def start_tls(self, creator: ClientTls, timeout: float) -> None:
         """After Need.TLS (``wants_tls``): LineLost when the handshake fails, with its reason."""
         assert self.transport is not None
         self.wants_tls = False

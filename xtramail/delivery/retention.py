@@ -1,0 +1,165 @@
+"""The retention job: finds the dead buckets, drops them when the clock may be trusted, and sweeps them in small steps.
+
+What is dead is a sum of numbers (``store/retention``), whether now is really now is ``clock_rule``'s. A drop is one
+commit: readers ignore the bucket from that moment on. Its rows are deleted no earlier than 15 minutes later, in chunks
+between other writes, so that a client in the middle of a message may finish it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from xtramail.delivery.clock_rule import (
+    ClockState,
+    Look,
+    after_drop,
+    after_look,
+    allowed_days,
+    confirmed,
+)
+from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_at, bucket_day
+from xtramail.model.clock import Clock, day_of
+from xtramail.store import keys, retention, schema
+from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.telemetry.crashpoint import reach
+
+GRACE = 900.0
+"""Seconds between the drop of a bucket and its deletion."""
+CHUNK = 500
+"""Rows deleted in one transaction: the write lock is held for less than ten milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is dead. ``paused`` says why nothing is dropped; empty when the clock is trusted."""
+
+    buckets: tuple[Bucket, ...]
+    allowed: tuple[Bucket, ...]
+    """Those that may go now without anybody's confirmation."""
+    paused: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Told after each drop, for the log."""
+
+    bucket: Bucket
+    moved: int
+    """Messages whose bodies moved to the ``held`` class first, because their fate is open."""
+
+
+class RetentionJob:
+    """``run`` is one round; the edge calls it each minute. The command line uses ``plan`` and ``confirm``."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Clock,
+        run: str,
+        on_drop: Callable[[Dropped], None],
+        on_pause: Callable[[str], None],
+        grace: float = GRACE,
+    ) -> None:
+        """``run`` names this run of the process: monotonic clocks of different runs are not compared."""
+        self._engine = engine
+        self._clock = clock
+        self._run = run
+        self._on_drop = on_drop
+        self._on_pause = on_pause
+        self._grace = grace
+        self._seen: dict[Bucket, float] = {}
+        self._told = ""
+
+    def plan(self) -> Plan:
+        """What would be dropped if this were the moment; changes nothing."""
+        state = self._engine.read(keys.STORE, read_state)
+        return self._plan(after_look(state, self._look()))
+
+    async def run(self) -> Plan:
+        """Look at the clock, drop what may go, sweep what was dropped long enough ago."""
+        look = self._look()
+        state = await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_look(read_state(txn), look)))
+        plan = self._plan(state)
+        if plan.buckets and plan.paused and plan.paused != self._told:
+            self._on_pause(plan.paused)
+        self._told = plan.paused
+        for bucket in plan.allowed:
+            await self._drop(bucket)
+        await self.sweep()
+        return plan
+
+    async def confirm(self) -> Plan:
+        """The clock is right, a person says: drop everything that is dead, however much it is."""
+        look = self._look()
+
+        def trust(txn: Txn) -> ClockState:
+            return _write(txn, confirmed(after_look(read_state(txn), look)))
+
+        plan = self._plan(await self._engine.transact(keys.STORE, trust))
+        for bucket in plan.buckets:
+            await self._drop(bucket)
+        return plan
+
+    async def sweep(self) -> int:
+        """Delete the rows of buckets that were dropped long enough ago; settled with how many rows.
+
+        The wait is measured by this process's monotonic clock from when it first saw the drop: a wrong clock or a
+        restart only makes it longer.
+        """
+        now = self._clock.monotonic()
+        dropped = self._engine.read(keys.STORE, lambda snap: dict(snap.dropped()))
+        waiting = [bucket for bucket in self._engine.buckets() if bucket in dropped]
+        self._seen = {bucket: self._seen.get(bucket, now) for bucket in waiting}
+        swept = 0
+        for bucket, since in self._seen.items():
+            if now - since < self._grace:
+                continue
+            while count := await self._engine.sweep_bucket(bucket, CHUNK):
+                reach("retention.sweeping")
+                swept += count
+        return swept
+
+    async def _drop(self, bucket: Bucket) -> None:
+        target = bucket_at(self._clock.now(), CLASS_HELD)
+        moved = await retention.move_open_bodies(self._engine, bucket, target)
+        reach("retention.before-drop")
+        await self._engine.drop_bucket(bucket, int(self._clock.now() * 1_000_000))
+        reach("retention.after-drop")
+        day = bucket_day(bucket)
+        await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_drop(read_state(txn), day)))
+        self._seen.setdefault(bucket, self._clock.monotonic())
+        self._on_drop(Dropped(bucket=bucket, moved=moved))
+
+    def _plan(self, state: ClockState) -> Plan:
+        classes = self._engine.read(keys.STORE, schema.retention_classes)
+        live = self._engine.read(keys.STORE, _live_buckets)
+        dead = retention.dead_buckets(live, classes, day_of(self._clock.now()))
+        days = sorted({bucket_day(bucket) for bucket in dead})
+        allowed = set(allowed_days(state, days))
+        return Plan(
+            buckets=tuple(dead),
+            allowed=tuple(bucket for bucket in dead if bucket_day(bucket) in allowed),
+            paused=state.paused,
+        )
+
+    def _look(self) -> Look:
+        return Look(wall=self._clock.now(), monotonic=self._clock.monotonic(), run=self._run)
+
+
+def _live_buckets(snap: Snapshot) -> list[Bucket]:
+    return snap.buckets()
+
+
+def read_state(snap: Snapshot) -> ClockState:
+    """The kept clock state; an empty one in a new store."""
+    value = snap.get(PERMANENT, keys.CLOCK_STATE)
+    return msgspec.msgpack.decode(value, type=ClockState) if value is not None else ClockState()
+
+
+def _write(txn: Txn, state: ClockState) -> ClockState:
+    txn.put(PERMANENT, keys.CLOCK_STATE, msgspec.msgpack.encode(state))
+    return state

@@ -1,0 +1,81 @@
+"""Routing: which hosts a queue entry can be handed to, in order.
+
+A served domain's mail goes to its primaries; everything else to the sender's smarthost, else the server's, else the MX
+hosts of the destination. Owns no connection and no DNS packet.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Protocol
+
+from xtramail.delivery.courier import Hop
+from xtramail.directory.directory import Directory
+from xtramail.directory.domains import parse_host
+from xtramail.model.errors import Refused, Unavailable
+from xtramail.model.pending import Pending
+from xtramail.model.secret import Secret
+from xtramail.store.records import QueueEntry
+
+
+class NoMailHost(Refused):
+    """The domain does not exist or takes no mail."""
+
+
+class NameServiceDown(Unavailable):
+    """DNS does not answer."""
+
+
+class MailHosts(Protocol):
+    """Where a domain takes its mail (RFC 5321 §5.1)."""
+
+    def mail_hosts(self, domain: str) -> Pending[list[tuple[int, str]]]:
+        """Preference and host; the domain itself where it has no MX. NoMailHost for a null MX (RFC 7505) or no such
+        domain, NameServiceDown for every failure of DNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSettings:
+    smarthost: str = ""
+    """For mail to the world of domains without a smarthost of their own; HOST[:PORT]."""
+    tls: str = "opportunistic"
+    outside_port: int = 25
+    hosts: int = 5
+    """Most hosts of one domain that are tried in one attempt."""
+
+
+class Routing:
+    def __init__(self, *, directory: Directory, hosts: MailHosts, settings: RoutingSettings) -> None:
+        self._directory = directory
+        self._hosts = hosts
+        self._settings = settings
+
+    async def hops(self, entry: QueueEntry) -> list[Hop]:
+        """In the order in which they are to be tried. NoMailHost, NameServiceDown."""
+        domain = self._directory.domain(entry.destination)
+        if domain is not None and domain.primaries:
+            return [
+                Hop(host=host, port=port, tls=domain.primary_tls, ca=domain.primary_ca)
+                for host, port in domain.primaries
+            ]
+        if domain is not None:
+            # It had a primary when the message was queued; the copy is in the mailbox, the rest waits for the admin.
+            raise NameServiceDown(f"domain {domain.name} has no primary; set one: xtramail domain set {domain.name}")
+        sender = self._directory.domain(entry.reverse_path.rpartition("@")[2]) if entry.reverse_path else None
+        if sender is not None and sender.smarthost:
+            host, port = parse_host(sender.smarthost, 587)
+            password = Secret(sender.smarthost_password) if sender.smarthost_password else None
+            # A login is worth protecting, and so is everything that a customer sends: always verified.
+            user = sender.smarthost_user
+            return [Hop(host=host, port=port, tls="verify", ca=sender.primary_ca, user=user, password=password)]
+        if self._settings.smarthost:
+            host, port = parse_host(self._settings.smarthost)
+            return [Hop(host=host, port=port, tls=self._settings.tls)]
+        found = await self._hosts.mail_hosts(entry.destination)
+        # RFC 5321 §5.1: the lowest preference first, hosts of equal preference in random order.
+        ordered = sorted(found, key=lambda pair: (pair[0], random.random()))
+        return [
+            Hop(host=host, port=self._settings.outside_port, tls=self._settings.tls)
+            for _, host in ordered[: self._settings.hosts]
+        ]
