@@ -1,7 +1,7 @@
 """LIST and LSUB: which names match, and what is said of each.
 
-Owns the matcher for ``*`` and ``%`` (two pointers, no regular expressions on client input) and the attributes of RFC 3501
-§7.2.2, RFC 3348 and RFC 6154. Does not own the tree itself (``store/mailboxes``).
+Owns the matcher for ``*`` and ``%`` (two pointers, no regular expressions on client input) and the attributes of
+RFC 3501 §7.2.2, RFC 3348 and RFC 6154. Does not own the tree itself (``store/mailboxes``).
 """
 
 from __future__ import annotations

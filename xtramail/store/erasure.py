@@ -1,4 +1,4 @@
-"""Erase: a message goes without a trace. It is neither recoverable nor found by its Message-ID; its body dies unlinked."""
+"""Erase: a message goes without a trace, neither recoverable nor found by its Message-ID. Its body dies unlinked."""
 
 from __future__ import annotations
 

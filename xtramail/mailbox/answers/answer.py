@@ -1,0 +1,101 @@
+"""What one command is answered with, and how changes of the selected mailbox are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xtramail.mailbox.fetch import flags_text
+from xtramail.mailbox.session import Session
+from xtramail.mailbox.view import Access, Changes, FlagChange, Place, Telling, View
+from xtramail.model.errors import Refused
+from xtramail.model.flags import FLAG_NAMES
+from xtramail.model.sequence import SequenceSet
+from xtramail.wire.imap import responses, status
+from xtramail.wire.imap.status import Tagged
+
+SYSTEM_FLAGS: tuple[bytes, ...] = tuple(name for _, name in FLAG_NAMES)
+
+
+class NothingSelected(Refused):
+    """No mailbox is selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Told in this order: ``untagged``, ``stream``, what changed in the selected mailbox, ``tagged``.
+
+    ``stream`` gives whole lines in pieces, each made when it is asked for; an empty piece only gives others a turn. An
+    XtramailError from it becomes the tagged answer (StreamBroken: the connection must close). ``telling`` is what the
+    command lets the client be told at its end; None: nothing.
+    """
+
+    tagged: Tagged
+    untagged: bytes = b""
+    stream: Iterator[bytes] | None = None
+    telling: Telling | None = Telling.EVERYTHING
+
+
+def done(text: str, untagged: bytes = b"", code: bytes = b"") -> Answer:
+    """OK, and everything that changed may be told."""
+    return Answer(tagged=status.ok(text, code), untagged=untagged)
+
+
+def selected(session: Session) -> View:
+    """The selected mailbox; the connection lets no command pass that needs one where there is none."""
+    if session.view is None:
+        raise NothingSelected
+    return session.view
+
+
+def chosen(view: View, numbers: SequenceSet, *, uid: bool) -> list[int]:
+    """UIDs of the messages that a command names; BadInput for message numbers that are not there."""
+    return view.select_uids(numbers) if uid else view.select_numbers(numbers)
+
+
+def telling_of(uid: bool) -> Telling:
+    """FETCH, STORE and SEARCH by UID may tell expunges, by number they must not (RFC 9051 §7.5.1)."""
+    return Telling.EVERYTHING if uid else Telling.NO_EXPUNGES
+
+
+def tell(session: Session, telling: Telling, *, with_uid: bool = False) -> bytes:
+    """Move the selected mailbox on, and the lines that say so; empty when nothing changed or nothing is selected."""
+    if session.view is None:
+        return b""
+    return changes_text(session.view, session.view.sync(telling), with_uid=with_uid)
+
+
+def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> bytes:
+    """``with_uid``: FETCH lines carry the UID, as answers to UID commands must (RFC 3501 §6.4.8)."""
+    if not changes:
+        return b""
+    lines = [responses.expunge(number) for number, _ in changes.expunged]
+    if changes.keywords is not None:
+        lines.append(mailbox_flags(view))
+    if changes.exists is not None:
+        lines.append(responses.exists(changes.exists))
+    if changes.recent is not None:
+        lines.append(responses.recent(changes.recent))
+    lines.extend(flag_lines(view, changes.flags, with_uid=with_uid))
+    return b"".join(lines)
+
+
+def flag_lines(view: View, changes: Sequence[FlagChange], *, with_uid: bool) -> Iterator[bytes]:
+    """``* n FETCH (FLAGS (...))`` for each."""
+    for place, number in zip(view.places([change.uid for change in changes]), (c.number for c in changes), strict=True):
+        yield flag_line(view, place, number, with_uid=with_uid)
+
+
+def flag_line(view: View, place: Place, number: int, *, with_uid: bool) -> bytes:
+    text = b"FLAGS " + flags_text(view, place)
+    return responses.fetch(number, b"UID %d %b" % (place.uid, text) if with_uid else text)
+
+
+def mailbox_flags(view: View) -> bytes:
+    """FLAGS, and PERMANENTFLAGS that says which of them last and that keywords can be made."""
+    names = [*SYSTEM_FLAGS, *(keyword.encode("ascii") for keyword in view.keywords)]
+    if view.access is Access.READ_ONLY:
+        permanent = responses.permanent_flags_code((), keywords_creatable=False)
+        return responses.flags(names) + responses.ok("Read-only mailbox", permanent)
+    permanent = responses.permanent_flags_code(names, keywords_creatable=True)
+    return responses.flags(names) + responses.ok("Flags that last", permanent)

@@ -1,0 +1,100 @@
+"""STORE, COPY, MOVE, EXPUNGE: commands that change messages of the selected mailbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xtramail.mailbox.answers.answer import (
+    Answer,
+    changes_text,
+    chosen,
+    done,
+    flag_line,
+    selected,
+    tell,
+    telling_of,
+)
+from xtramail.mailbox.session import Placed, Session
+from xtramail.mailbox.view import Telling, View
+from xtramail.model.errors import NoSuchMessage
+from xtramail.model.sequence import SequenceSet
+from xtramail.store.messages import FlagMode, Stored
+from xtramail.wire.imap import commands, responses, status
+from xtramail.wire.imap.commands import StoreMode
+
+_MODES: dict[StoreMode, FlagMode] = {
+    StoreMode.ADD: "add",
+    StoreMode.REMOVE: "remove",
+    StoreMode.REPLACE: "replace",
+}
+
+
+async def store(session: Session, command: commands.Store) -> Answer:
+    """The new flags of every message are told, unless silent (RFC 3501 §6.4.6); changes by others always are."""
+    view = selected(session)
+    uids = chosen(view, command.numbers, uid=command.uid)
+    if not uids:
+        return _stored(command, b"", Stored(changed={}, same={}, refused=()), view)
+    stored = await session.store_flags(
+        view, uids, _MODES[command.mode], command.flags, command.keywords, command.unchanged_since
+    )
+    view.quieten(stored.changed)
+    others = view.sync(telling_of(command.uid))
+    ours = frozenset() if command.silent else stored.changed.keys() | stored.same.keys()
+    others = replace(others, flags=tuple(change for change in others.flags if change.uid not in ours))
+    lines = [changes_text(view, others, with_uid=command.uid)]
+    for place in view.places([uid for uid in uids if uid in ours]):
+        if not view.expunged(place.uid):
+            lines.append(flag_line(view, place, view.number(place.uid), with_uid=command.uid))
+    return _stored(command, b"".join(lines), stored, view)
+
+
+def _stored(command: commands.Store, untagged: bytes, stored: Stored, view: View) -> Answer:
+    tagged = status.ok("Stored")
+    if stored.refused:
+        numbers = stored.refused if command.uid else [view.number(uid) for uid in stored.refused]
+        tagged = status.ok("Some changed meanwhile", responses.modified_code(SequenceSet.of_numbers(numbers)))
+    return Answer(tagged=tagged, untagged=untagged, telling=telling_of(command.uid))
+
+
+async def copy(session: Session, command: commands.Copy) -> Answer:
+    view = selected(session)
+    uids = _all_there(view, chosen(view, command.numbers, uid=command.uid), uid=command.uid)
+    placed = await session.copy(view, uids, command.mailbox)
+    return done("Copied", code=_copyuid(placed))
+
+
+async def move(session: Session, command: commands.Move) -> Answer:
+    """COPYUID comes before the EXPUNGEs, untagged, so that the client knows the new UIDs first (RFC 6851 §4.3)."""
+    view = selected(session)
+    uids = _all_there(view, chosen(view, command.numbers, uid=command.uid), uid=command.uid)
+    placed = await session.move(view, uids, command.mailbox)
+    untagged = responses.ok("Moved", _copyuid(placed)) if placed.pairs else b""
+    return done("Moved", untagged + tell(session, Telling.EVERYTHING))
+
+
+def _copyuid(placed: Placed) -> bytes:
+    if not placed.pairs:
+        return b""
+    return responses.copyuid_code(
+        placed.uidvalidity, [old for old, _ in placed.pairs], [new for _, new in placed.pairs]
+    )
+
+
+def _all_there(view: View, uids: list[int], *, uid: bool) -> list[int]:
+    """By number, all messages are copied or none (RFC 3501 §6.4.7); by UID, those that are gone are passed over."""
+    gone = [one for one in uids if view.expunged(one)]
+    if gone and not uid:
+        raise NoSuchMessage("Some messages no longer exist")
+    return [one for one in uids if one not in gone] if gone else uids
+
+
+async def expunge(session: Session, _command: commands.Expunge) -> Answer:
+    await session.expunge(selected(session))
+    return done("Expunged")
+
+
+async def uid_expunge(session: Session, command: commands.UidExpunge) -> Answer:
+    view = selected(session)
+    await session.expunge(view, view.select_uids(command.numbers))
+    return done("Expunged")

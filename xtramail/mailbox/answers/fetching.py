@@ -1,0 +1,66 @@
+"""FETCH: which messages, what is told of them, and \\Seen where a body is read without PEEK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from xtramail.mailbox.answers.answer import Answer, changes_text, chosen, selected, telling_of
+from xtramail.mailbox.fetch import FetchRun, plan_of
+from xtramail.mailbox.session import Session
+from xtramail.mailbox.view import Access, Place, Telling, View
+from xtramail.model.flags import Flag
+from xtramail.wire.imap import commands, status
+
+
+def marks_seen(session: Session, command: commands.Fetch) -> bool:
+    """Whether the FETCH has to write first (RFC 3501 §6.4.5)."""
+    view = session.view
+    return command.items.sets_seen and view is not None and view.access is Access.READ_WRITE
+
+
+def fetch(session: Session, command: commands.Fetch) -> Answer:
+    """Without a write: answered as it is asked."""
+    view = selected(session)
+    return _answer(session, command, view, chosen(view, command.numbers, uid=command.uid), frozenset())
+
+
+async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
+    """\\Seen is durable before the body is told; the new flags are told with it."""
+    view = selected(session)
+    uids = chosen(view, command.numbers, uid=command.uid)
+    unseen = [place.uid for place in view.places(uids) if not place.row.flags & Flag.SEEN]
+    marked: frozenset[int] = frozenset()
+    if unseen:
+        stored = await session.store_flags(view, unseen, "add", Flag.SEEN, ())
+        view.quieten(stored.changed)
+        marked = frozenset(stored.changed)
+    return _answer(session, command, view, uids, marked)
+
+
+def _answer(
+    session: Session, command: commands.Fetch, view: View, uids: Sequence[int], marked: frozenset[int]
+) -> Answer:
+    plan = plan_of(command.items, command.uid)
+    # Flags are told as they are now. What the answer itself says of a message is not said twice.
+    changes = view.sync(Telling.NO_EXPUNGES)
+    if plan.tells_flags and changes.flags:
+        told = frozenset(uids)
+        changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))
+    before = changes_text(view, changes, with_uid=command.uid)
+    places = view.places(uids)
+    if command.changed_since is not None:
+        places = [place for place in places if place.row.modseq > command.changed_since]
+    run = FetchRun(engine=session.services.engine, view=view, plan=plan, with_flags=marked)
+    return Answer(
+        tagged=status.ok("Fetched"),
+        untagged=before,
+        stream=_stream(run, places),
+        telling=telling_of(command.uid),
+    )
+
+
+def _stream(run: FetchRun, places: Sequence[Place]) -> Iterator[bytes]:
+    yield from run.octets(places)
+    if run.failed is not None:
+        raise run.failed

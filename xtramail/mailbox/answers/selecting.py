@@ -1,0 +1,85 @@
+"""SELECT, EXAMINE, CLOSE, UNSELECT, STATUS, and the commands that only ask what is new."""
+
+from __future__ import annotations
+
+from xtramail.mailbox.answers.answer import Answer, done, mailbox_flags, selected
+from xtramail.mailbox.session import Session
+from xtramail.mailbox.view import Access, View
+from xtramail.model.flags import Flag
+from xtramail.model.ids import id_text
+from xtramail.store import mailboxes
+from xtramail.store.engine import Snapshot
+from xtramail.wire.imap import commands, responses, status
+from xtramail.wire.imap.commands import StatusItem
+
+
+def select(session: Session, command: commands.Select) -> Answer:
+    return _selected(session.select(command.mailbox, Access.READ_WRITE))
+
+
+def examine(session: Session, command: commands.Examine) -> Answer:
+    return _selected(session.select(command.mailbox, Access.READ_ONLY))
+
+
+def _selected(view: View) -> Answer:
+    """RFC 3501 §6.3.1: all of it, in the order that its examples have."""
+    mailbox = view.told.mailbox
+    lines = [mailbox_flags(view), responses.exists(view.exists), responses.recent(view.recent)]
+    unseen = view.first_unseen(Flag.SEEN)
+    if unseen is not None:
+        lines.append(responses.ok("First unseen", responses.unseen_code(unseen)))
+    lines.append(responses.ok("UIDs are valid", responses.uidvalidity_code(mailbox.uidvalidity)))
+    lines.append(responses.ok("Next UID", responses.uidnext_code(mailbox.uidnext)))
+    code = view.access.value.encode("ascii")
+    return Answer(tagged=status.ok("Selected", code), untagged=b"".join(lines), telling=None)
+
+
+def noop(_session: Session, _command: commands.Noop) -> Answer:
+    return done("Done")
+
+
+def check(_session: Session, _command: commands.Check) -> Answer:
+    """Nothing to do: what was answered is durable."""
+    return done("Checked")
+
+
+async def close(session: Session, _command: commands.Close) -> Answer:
+    """Expunges without telling (RFC 3501 §6.4.2)."""
+    view = selected(session)
+    if view.access is Access.READ_WRITE:
+        await session.expunge(view)
+    session.close()
+    return done("Closed")
+
+
+def unselect(session: Session, _command: commands.Unselect) -> Answer:
+    session.close()
+    return done("Unselected")
+
+
+def mailbox_status(session: Session, command: commands.Status) -> Answer:
+    return done("Status told", status_line(session, command.mailbox, command.items))
+
+
+def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> bytes:
+    """``* STATUS``; NoSuchMailbox."""
+    row = session.mailbox(name)
+
+    def read(snap: Snapshot) -> dict[StatusItem, int | bytes | None]:
+        counted = mailboxes.status(snap, row)
+        values: dict[StatusItem, int | bytes | None] = {
+            StatusItem.MESSAGES: counted.messages,
+            StatusItem.UIDNEXT: counted.uidnext,
+            StatusItem.UIDVALIDITY: counted.uidvalidity,
+            StatusItem.UNSEEN: counted.unseen,
+            StatusItem.HIGHESTMODSEQ: counted.highestmodseq,
+            StatusItem.SIZE: counted.size,
+            StatusItem.DELETED: counted.deleted,
+            StatusItem.APPENDLIMIT: session.services.limits.message_octets,
+            StatusItem.MAILBOXID: b"(%b)" % id_text(row.uidvalidity << 32 | row.id).encode("ascii"),
+        }
+        if StatusItem.RECENT in items:
+            values[StatusItem.RECENT] = mailboxes.count_recent(snap, row)
+        return {item: values[item] for item in items}
+
+    return responses.status(row.name, session.read(read))

@@ -1,0 +1,160 @@
+"""SEARCH keys as tests of one message's facts, the cheap ones first.
+
+Owns what each key of RFC 3501 §6.4.4 means for a stored message. Does not own the order in which messages are looked at
+(``search``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from xtramail.mailbox.facts import Facts, day_number
+from xtramail.mailbox.view import View
+from xtramail.model.flags import Flag
+from xtramail.wire.imap import search_keys as keys
+from xtramail.wire.imap.search_keys import Comparison, DateField, Recency, SearchKey
+
+
+class Cost(IntEnum):
+    """What has to be read for an answer."""
+
+    FLAGS = 0
+    ROW = 1
+    HEADER = 2
+    TEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """``fits`` of one message; nested no deeper than the parser lets keys be (32)."""
+
+    cost: Cost
+    fits: Callable[[Facts], bool]
+
+
+def compile_key(key: SearchKey, view: View, now: float) -> Test:
+    """``now``: seconds since 1970, for OLDER and YOUNGER (RFC 5032)."""
+    match key:
+        case keys.And():
+            return _all([compile_key(one, view, now) for one in key.keys])
+        case keys.Or():
+            return _any(compile_key(key.left, view, now), compile_key(key.right, view, now))
+        case keys.Not():
+            inner = compile_key(key.key, view, now)
+            return Test(inner.cost, lambda facts: not inner.fits(facts))
+        case keys.HeaderContains() | keys.BodyContains() | keys.TextContains():
+            return _text(key)
+        case keys.DateIs():
+            return _date(key)
+        case keys.Larger() | keys.Smaller() | keys.OlderThan() | keys.YoungerThan():
+            return _row(key, now)
+        case _:
+            return _flags(key, view)
+
+
+def conjuncts(key: SearchKey, view: View, now: float) -> tuple[Test, Test]:
+    """The part of ``key`` that flags and numbers alone decide, and the rest of it."""
+    tests = [compile_key(one, view, now) for one in key.keys] if isinstance(key, keys.And) else [
+        compile_key(key, view, now)
+    ]
+    return (
+        _all([test for test in tests if test.cost is Cost.FLAGS]),
+        _all([test for test in tests if test.cost is not Cost.FLAGS]),
+    )
+
+
+def _all(tests: list[Test]) -> Test:
+    ordered = sorted(tests, key=lambda test: test.cost)
+    cost = max((test.cost for test in tests), default=Cost.FLAGS)
+    return Test(cost, lambda facts: all(test.fits(facts) for test in ordered))
+
+
+def _any(left: Test, right: Test) -> Test:
+    first, second = (left, right) if left.cost <= right.cost else (right, left)
+    return Test(second.cost, lambda facts: first.fits(facts) or second.fits(facts))
+
+
+def _flags(key: SearchKey, view: View) -> Test:
+    match key:
+        case keys.HasFlag(flag=flag, present=present):
+            return Test(Cost.FLAGS, lambda facts: bool(facts.place.row.flags & flag) is present)
+        case keys.HasKeyword(keyword=keyword, present=present):
+            ids = {index for index, name in enumerate(view.keywords) if name.lower() == keyword.lower()}
+            return Test(Cost.FLAGS, lambda facts: (not ids.isdisjoint(facts.place.row.keywords)) is present)
+        case keys.IsRecent(recency=recency):
+            return _recency(recency)
+        case keys.InNumbers(numbers=numbers):
+            resolved = numbers.resolved(view.exists)
+            return Test(Cost.FLAGS, lambda facts: view.number(facts.place.uid) in resolved)
+        case keys.InUids(numbers=numbers):
+            uids = numbers.resolved(view.uids[-1] if view.uids else 0)
+            return Test(Cost.FLAGS, lambda facts: facts.place.uid in uids)
+        case keys.ModSeqAtLeast(modseq=modseq):
+            return Test(Cost.FLAGS, lambda facts: facts.place.row.modseq >= modseq)
+        case _:
+            return Test(Cost.FLAGS, lambda facts: True)
+
+
+def _recency(recency: Recency) -> Test:
+    match recency:
+        case Recency.RECENT:
+            return Test(Cost.FLAGS, lambda facts: facts.view.is_recent(facts.place.uid))
+        case Recency.OLD:
+            return Test(Cost.FLAGS, lambda facts: not facts.view.is_recent(facts.place.uid))
+        case Recency.NEW:
+            return Test(
+                Cost.FLAGS,
+                lambda facts: facts.view.is_recent(facts.place.uid) and not facts.place.row.flags & Flag.SEEN,
+            )
+
+
+def _row(key: keys.Larger | keys.Smaller | keys.OlderThan | keys.YoungerThan, now: float) -> Test:
+    match key:
+        case keys.Larger(octets=octets):
+            return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.size > octets)
+        case keys.Smaller(octets=octets):
+            return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.size < octets)
+        case keys.OlderThan(seconds=seconds):
+            return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.internaldate <= now - seconds)
+        case keys.YoungerThan(seconds=seconds):
+            return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.internaldate > now - seconds)
+
+
+def _date(key: keys.DateIs) -> Test:
+    wanted = day_number(key.day)
+    cost, day_of = _day(key.field, wanted)
+    match key.comparison:
+        case Comparison.BEFORE:
+            return Test(cost, lambda facts: day_of(facts) < wanted)
+        case Comparison.ON:
+            return Test(cost, lambda facts: day_of(facts) == wanted)
+        case Comparison.SINCE:
+            return Test(cost, lambda facts: day_of(facts) >= wanted)
+
+
+def _day(field: DateField, wanted: int) -> tuple[Cost, Callable[[Facts], int]]:
+    match field:
+        case DateField.INTERNAL:
+            return Cost.ROW, lambda facts: facts.internal_day
+        case DateField.SAVED:
+            return Cost.FLAGS, lambda facts: facts.saved_day
+        case DateField.SENT:
+            return Cost.HEADER, lambda facts: facts.sent_day(wanted)
+
+
+def _text(key: keys.HeaderContains | keys.BodyContains | keys.TextContains) -> Test:
+    text = key.text.casefold()
+    match key:
+        case keys.HeaderContains(field=field):
+            return Test(
+                Cost.HEADER, lambda facts: any(name == field and text in value for name, value in facts.header)
+            )
+        case keys.BodyContains():
+            return Test(Cost.TEXT, lambda facts: text in facts.body)
+        case keys.TextContains():
+            return Test(
+                Cost.TEXT,
+                lambda facts: any(text in f"{name}: {value}" for name, value in facts.header) or text in facts.body,
+            )
