@@ -227,7 +227,10 @@ class Append(Command):
 
 
 class Idle(Command):
-    """Answer ``connection.accept()``; then untagged updates at will until the event ``Done``, then ``send``."""
+    """Answer ``connection.accept()``; then untagged updates at will until the event ``Done``, then ``send``.
+
+    ``connection.idling`` is the truth: a client that sends anything but DONE has its IDLE ended with BAD, unasked.
+    """
 
     __slots__ = ()
 

@@ -53,6 +53,7 @@ class Limits:
     literal: int = 64 * 1024
     """One literal, and all literals of one command together."""
     append: int = 50 * 1024 * 1024
+    swallow_before_login: int = 64 * 1024
     swallow: int = 1024 * 1024
     """Of a command already refused, this much is read past before the connection is closed."""
     depth_before_login: int = 2

@@ -17,72 +17,451 @@ Use::
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
+from xtramail.wire.errors import MisuseError
+from xtramail.wire.imap import commands, reader, responses
+from xtramail.wire.imap.append_parser import AppendHead, parse_append_head
+from xtramail.wire.imap.authentication import Authentication
+from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import ImapServerConfig
-from xtramail.wire.imap.events import Event, Need
-from xtramail.wire.imap.status import Tagged
+from xtramail.wire.imap.events import Answered, Event, LiteralAborted, LiteralChunk, LiteralEnd, Need
+from xtramail.wire.imap.faults import BadSyntax, Declined
+from xtramail.wire.imap.heads import is_http, tag_and_word, tag_of
+from xtramail.wire.imap.lexer import Cursor
+from xtramail.wire.imap.literal_rules import Verdict, judge_literal
+from xtramail.wire.imap.offers import capabilities, rules, uses_condstore
+from xtramail.wire.imap.parser import READERS
+from xtramail.wire.imap.states import AFTER, ALLOWED, COMMAND_WORDS, State
+from xtramail.wire.imap.status import Outcome, Tagged, bad, no
+
+_MOST_LITERALS = 1_000
 
 
-class State(Enum):
-    """RFC 3501 §3."""
+class _Phase(Enum):
+    """What the next octets, or our next answer, are."""
 
-    NOT_AUTHENTICATED = "not authenticated"
-    AUTHENTICATED = "authenticated"
-    SELECTED = "selected"
-    LOGOUT = "logout"
+    COMMAND = "command"
+    REPLY = "reply"
+    OFFERED = "offered"
+    """APPEND or IDLE told: accept or send."""
+    STREAM = "stream"
+    SASL = "sasl"
+    IDLE = "idle"
+    TLS = "tls"
+    CLOSED = "closed"
 
 
 class ImapServerConnection:
     """See the module's docstring. Raises ``MisuseError`` only when called out of order; peers cannot make it raise."""
 
-    def __init__(self, config: ImapServerConfig) -> None: ...
+    def __init__(self, config: ImapServerConfig) -> None:
+        self._config = config
+        self._limits = config.limits
+        self._tls = config.tls_active
+        self._hidden: frozenset[str] = frozenset()
+        self._errors = 0
+        self._reader = reader.CommandReader(line=0, swallow=0, chunk=config.limits.chunk)
+        self._out: deque[Event] = deque()
+        self._greeted = False
+        self._start()
+
+    def _start(self) -> None:
+        self._state = State.NOT_AUTHENTICATED
+        self._phase = _Phase.COMMAND
+        self._command: Command | None = None
+        self._enabled: frozenset[str] = frozenset()
+        self._sasl: Authentication | None = None
+        self._literal_tag = b""
+        self._refusal = b""
+        self._synchronizing = False
+        self._first_line = True
+        self._reader.line_limit = self._limits.line_before_login
+        self._reader.swallow_limit = self._limits.swallow_before_login
+        self._rules = rules(self._config, self._hidden)
 
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        return self._state
 
     @property
-    def tls_active(self) -> bool: ...
+    def tls_active(self) -> bool:
+        return self._tls
 
     @property
     def idling(self) -> bool:
         """IDLE was accepted and not ended: untagged updates may be sent at any time."""
+        return self._phase is _Phase.IDLE
 
     @property
     def enabled(self) -> frozenset[str]:
-        """Capabilities switched on by ENABLE, or by using CONDSTORE syntax."""
+        """Capabilities switched on by ENABLE, or by using CONDSTORE or QRESYNC syntax (RFC 7162 §3.1)."""
+        return self._enabled
 
     @property
     def buffered(self) -> int:
         """Octets fed and not yet consumed; above 64 KiB the adapter pauses its transport."""
+        return self._reader.buffered
+
+    @property
+    def errors(self) -> int:
+        """Syntax errors so far; from ten on the adapter delays its answers by a second each."""
+        return self._errors
 
     def greeting(self, text: str = "xtramail ready") -> bytes:
         """``* OK [CAPABILITY ...] text``; once, first."""
+        if self._greeted:
+            raise MisuseError("greeted already")
+        self._greeted = True
+        return responses.ok(text, responses.capability_code(self.capabilities()))
 
     def capabilities(self) -> tuple[str, ...]:
         """What CAPABILITY tells in this state; put it also into the OK of LOGIN (``responses.capability_code``)."""
+        return capabilities(
+            self._config,
+            hidden=self._hidden,
+            tls_active=self._tls,
+            authenticated=self._state is not State.NOT_AUTHENTICATED,
+        )
 
     def capability_line(self) -> bytes:
         """``* CAPABILITY ...``: the untagged answer."""
+        return responses.capability(self.capabilities())
 
     def mask(self, hidden: frozenset[str]) -> None:
         """Hide capabilities from this account's client, from now on."""
+        self._hidden = hidden
+        self._rules = rules(self._config, hidden)
 
     def feed(self, data: bytes) -> None:
         """Buffer only."""
+        if self._phase is not _Phase.CLOSED:
+            self._reader.feed(data)
 
     def next_event(self) -> Event | Need:
         """The next thing to do. ``Need.REPLY`` until the command under way is answered: pipelined ones wait."""
+        while not self._out:
+            phase = self._phase
+            if phase is _Phase.CLOSED:
+                return Need.CLOSED
+            if phase is _Phase.REPLY or phase is _Phase.OFFERED:
+                return Need.REPLY
+            if phase is _Phase.TLS:
+                return Need.DATA
+            frame = self._reader.next(literals=phase is _Phase.COMMAND or phase is _Phase.STREAM)
+            if frame is None:
+                return Need.DATA
+            event = self._frame(frame)
+            if event is not None:
+                return event
+        return self._out.popleft()
+
+    # Answers
 
     def accept(self, text: str = "Go ahead") -> bytes:
         """Of APPEND: have its literal; of IDLE: begin. Gives the ``+`` line (empty for a non-synchronizing literal)."""
+        if self._phase is not _Phase.OFFERED:
+            raise MisuseError("nothing waits to be accepted")
+        if isinstance(self._command, commands.Idle):
+            self._phase = _Phase.IDLE
+            return b"+ idling\r\n"
+        self._reader.stream()
+        self._phase = _Phase.STREAM
+        return b"+ " + text.encode("ascii") + b"\r\n" if self._synchronizing else b""
 
     def send(self, answer: Tagged) -> bytes:
         """Complete the command under way; changes the state as its outcome says. Untagged answers need no call: they
         are written directly (``responses``), before this."""
+        command = self._command
+        if command is None or self._phase not in (_Phase.REPLY, _Phase.OFFERED):
+            raise MisuseError("no command waits for an answer")
+        if self._phase is _Phase.OFFERED and isinstance(command, commands.Append):
+            if answer.outcome is Outcome.OK:
+                raise MisuseError("an APPEND that was not accepted cannot be OK")
+            self._reader.refuse(allowance=command.size)
+        octets = responses.tagged(command.tag, answer)
+        self._command = None
+        self._phase = _Phase.COMMAND
+        state = AFTER.get((type(command), answer.outcome))
+        if state is not None:
+            self._enter(state)
+        if answer.outcome is Outcome.OK:
+            self._switch_on(command)
+            if isinstance(command, commands.StartTls):
+                self._phase = _Phase.TLS
+        return octets
+
+    def _enter(self, state: State) -> None:
+        if state is State.LOGOUT:
+            self._close()
+        elif self._state is State.NOT_AUTHENTICATED:
+            self._errors = 0
+            self._reader.line_limit = self._limits.line
+            self._reader.swallow_limit = self._limits.swallow
+        self._state = state
+
+    def _switch_on(self, command: Command) -> None:
+        if isinstance(command, commands.Enable):
+            self._enabled |= frozenset(command.capabilities)
+        elif "CONDSTORE" in self._rules.offered and uses_condstore(command):
+            self._enabled |= {"CONDSTORE"}
+        if "QRESYNC" in self._enabled:
+            # RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
+            self._enabled |= {"CONDSTORE"}
 
     def tls_started(self) -> None:
         """TLS is active: drop every octet buffered before it (RFC 3501 §6.2.1), back to not authenticated."""
+        if self._phase is not _Phase.TLS:
+            raise MisuseError("STARTTLS was not answered OK")
+        self._reader.clear()
+        self._tls = True
+        self._start()
 
     def close(self, text: str, code: bytes = b"") -> bytes:
-        """``* BYE text`` (autologout, shutdown): nothing is read any more."""
+        """``* BYE text`` (autologout, shutdown): nothing is read any more. Empty when it was closed before."""
+        if self._phase is _Phase.CLOSED:
+            return b""
+        self._close()
+        return responses.bye(text, code)
+
+    def _close(self) -> None:
+        self._state = State.LOGOUT
+        self._phase = _Phase.CLOSED
+        self._command = None
+        self._reader.clear()
+
+    # Frames
+
+    def _frame(self, frame: reader.Frame) -> Event | None:
+        if isinstance(frame, reader.Whole):
+            if self._phase is _Phase.COMMAND:
+                return self._whole(frame.octets)
+            return self._idle_line(frame.octets) if self._sasl is None else self._sasl_line(self._sasl, frame.octets)
+        if isinstance(frame, reader.Chunk):
+            return LiteralChunk(frame.octets)
+        if isinstance(frame, reader.Asked):
+            return self._asked(frame)
+        if isinstance(frame, reader.Streamed):
+            self._phase = _Phase.REPLY
+            return LiteralEnd(self._under_way().tag)
+        if isinstance(frame, reader.Faulty):
+            return self._faulty(frame)
+        if isinstance(frame, reader.Skipped):
+            refusal, self._refusal = self._refusal, b""
+            return Answered(refusal) if refusal else None
+        return self._flood(frame.reason)
+
+    def _under_way(self) -> Command:
+        if self._command is None:
+            raise MisuseError("no command is under way")
+        return self._command
+
+    def _whole(self, line: bytes) -> Event | None:
+        head = tag_and_word(line)
+        if self._first_line:
+            if is_http(line):
+                self._close()
+                return None
+            self._first_line = False
+        if head is None:
+            return self._bad(tag_of(line), "Write a tag, a space and a command")
+        tag, word, at = head
+        fault = self._out_of_place(tag, word)
+        if fault is not None:
+            return self._counted(fault)
+        cursor = Cursor(line, at, self._limits.atoms)
+        try:
+            if word == b"AUTHENTICATE":
+                return self._authenticate(cursor, tag)
+            read = READERS.get(word)
+            if read is None:
+                raise BadSyntax("Expected a mailbox and the message as a literal")
+            command = read(cursor, tag, self._rules)
+        except BadSyntax as error:
+            return self._bad(tag, error.text)
+        except Declined as error:
+            return Answered(responses.tagged(tag, no(error.text, error.code)))
+        self._command = command
+        self._phase = _Phase.OFFERED if isinstance(command, commands.Idle) else _Phase.REPLY
+        return command
+
+    def _out_of_place(self, tag: bytes, word: bytes) -> bytes | None:
+        """The refusal of a command that cannot be now, whatever its arguments."""
+        if word not in ALLOWED[self._state]:
+            text = f"Not in the state {self._state.value!r}" if word in COMMAND_WORDS else "Unknown command"
+            return responses.tagged(tag, bad(text))
+        if self._state is State.NOT_AUTHENTICATED:
+            if word in (b"LOGIN", b"AUTHENTICATE") and not self._tls:
+                return responses.tagged(tag, no("Passwords are taken under TLS only", b"PRIVACYREQUIRED"))
+            if word == b"STARTTLS" and (self._tls or not self._config.starttls):
+                return responses.tagged(tag, bad("TLS is active" if self._tls else "STARTTLS is not offered"))
+        return None
+
+    # Literals
+
+    def _asked(self, frame: reader.Asked) -> Event | None:
+        if frame.index > _MOST_LITERALS:
+            return self._flood("Too many literals")
+        if frame.octets:
+            self._first_line = False
+            head = tag_and_word(frame.octets)
+            if head is None:
+                return self._refuse(self._count(responses.tagged(tag_of(frame.octets), bad("Malformed command"))))
+            tag, word, at = head
+            fault = self._out_of_place(tag, word)
+            if fault is not None:
+                return self._refuse(self._count(fault))
+            if word == b"APPEND":
+                return self._append(frame, tag, Cursor(frame.octets, at, self._limits.atoms))
+            self._literal_tag = tag
+        return self._take(frame, self._literal_tag)
+
+    def _take(self, frame: reader.Asked, tag: bytes) -> Event | None:
+        before_login = self._state is State.NOT_AUTHENTICATED
+        most = self._limits.literal_before_login if before_login else self._limits.literal
+        verdict = self._judge(frame, most - frame.earlier)
+        if verdict is Verdict.TAKE:
+            self._reader.take()
+            return Answered(b"+ Go ahead\r\n") if frame.synchronizing else None
+        answer = responses.tagged(tag, bad("Literal is too large"))
+        if before_login:
+            # Nobody has a reason to send one before login.
+            self._close()
+            return Answered(answer)
+        return self._flood("Literal is not allowed") if verdict is Verdict.CLOSE else self._refuse(answer)
+
+    def _judge(self, frame: reader.Asked, most: int) -> Verdict:
+        return judge_literal(frame.size, most, synchronizing=frame.synchronizing, offered=self._rules.offered)
+
+    def _append(self, frame: reader.Asked, tag: bytes, cursor: Cursor) -> Event | None:
+        try:
+            head = parse_append_head(cursor)
+        except BadSyntax as error:
+            answer = self._count(responses.tagged(tag, bad(error.text)))
+            return self._refuse(answer, allowance=self._limits.append)
+        except Declined as error:
+            return self._refuse(responses.tagged(tag, no(error.text, error.code)), allowance=self._limits.append)
+        if head is None:
+            self._literal_tag = tag
+            return self._take(frame, tag)
+        return self._offer(frame, tag, head)
+
+    def _offer(self, frame: reader.Asked, tag: bytes, head: AppendHead) -> Event | None:
+        verdict = self._judge(frame, self._limits.append)
+        if verdict is Verdict.CLOSE:
+            return self._flood("Message is too large", b"TOOBIG")
+        if verdict is Verdict.REFUSE:
+            return self._refuse(responses.tagged(tag, no("Message is too large", b"TOOBIG")))
+        if not frame.size:
+            return self._refuse(responses.tagged(tag, no("Message is empty", b"CANNOT")))
+        self._synchronizing = frame.synchronizing
+        self._phase = _Phase.OFFERED
+        self._command = commands.Append(
+            tag=tag,
+            mailbox=head.mailbox,
+            size=frame.size,
+            flags=head.flags,
+            keywords=head.keywords,
+            received_at=head.received_at,
+        )
+        return self._command
+
+    def _refuse(self, answer: bytes, allowance: int = 0) -> Event | None:
+        """Answer instead of "+"; a literal that comes unasked is read past first."""
+        if self._phase is _Phase.CLOSED:
+            return Answered(answer)
+        self._refusal = answer
+        self._reader.refuse(allowance)
+        return None
+
+    # Faults
+
+    def _faulty(self, frame: reader.Faulty) -> Event | None:
+        if self._phase is _Phase.STREAM:
+            tag = self._under_way().tag
+            self._command = None
+            self._phase = _Phase.COMMAND
+            self._out.append(self._bad(tag, frame.reason))
+            return LiteralAborted(tag)
+        if self._sasl is not None:
+            return self._sasl_over(self._sasl, frame.reason)
+        if self._phase is _Phase.IDLE:
+            return self._flood(frame.reason)
+        if self._first_line and is_http(frame.head):
+            self._close()
+            return None
+        self._first_line = False
+        return self._bad(tag_of(frame.head), frame.reason)
+
+    def _flood(self, reason: str, code: bytes = b"") -> Event:
+        """Not worth reading past: BYE and close."""
+        farewell = Answered(responses.bye(reason, code))
+        aborted = LiteralAborted(self._under_way().tag) if self._phase is _Phase.STREAM else None
+        self._close()
+        if aborted is None:
+            return farewell
+        self._out.append(farewell)
+        return aborted
+
+    def _bad(self, tag: bytes, text: str) -> Event:
+        return self._counted(responses.tagged(tag, bad(text)))
+
+    def _counted(self, answer: bytes) -> Event:
+        return Answered(self._count(answer))
+
+    def _count(self, answer: bytes) -> bytes:
+        """Count an error; the last one that is borne ends the connection."""
+        self._errors += 1
+        if self._errors < self._limits.errors:
+            return answer
+        self._close()
+        return answer + responses.bye("Too many errors")
+
+    # SASL and IDLE
+
+    def _authenticate(self, cursor: Cursor, tag: bytes) -> Event:
+        """``AUTHENTICATE mechanism [SP initial-response]`` (RFC 3501 §6.2.2, RFC 4959 §3)."""
+        cursor.space()
+        mechanism = cursor.word().decode("ascii")
+        initial: bytes | None = None
+        if cursor.take(b" "):
+            initial = cursor.octets[cursor.at :]
+            if "SASL-IR" not in self._rules.offered:
+                raise BadSyntax("SASL-IR is not offered")
+        if mechanism not in self._config.mechanisms:
+            return self._counted(responses.tagged(tag, no("Mechanism is not offered", b"CANNOT")))
+        dialogue = Authentication(tag, mechanism)
+        return self._authenticated(dialogue, dialogue.start(initial))
+
+    def _sasl_line(self, dialogue: Authentication, line: bytes) -> Event:
+        try:
+            return self._authenticated(dialogue, dialogue.respond(line))
+        except BadSyntax as error:
+            return self._sasl_over(dialogue, error.text)
+
+    def _authenticated(self, dialogue: Authentication, step: bytes | Command) -> Event:
+        if isinstance(step, bytes):
+            self._sasl = dialogue
+            self._phase = _Phase.SASL
+            return Answered(step)
+        self._sasl = None
+        self._command = step
+        self._phase = _Phase.REPLY
+        return step
+
+    def _sasl_over(self, dialogue: Authentication, text: str) -> Event:
+        self._sasl = None
+        self._phase = _Phase.COMMAND
+        return self._bad(dialogue.tag, text)
+
+    def _idle_line(self, line: bytes) -> Event:
+        """``DONE`` (RFC 2177 §3); anything else ends IDLE too, with BAD: commands may not come before DONE."""
+        tag = self._under_way().tag
+        if line.upper() == b"DONE":
+            self._phase = _Phase.REPLY
+            self._command = commands.Done(tag=tag)
+            return self._command
+        self._phase = _Phase.COMMAND
+        self._command = None
+        return self._bad(tag, "Expected DONE")

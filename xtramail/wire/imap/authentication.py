@@ -1,0 +1,45 @@
+"""One AUTHENTICATE dialogue (RFC 3501 §6.2.2, RFC 4959): SASL put into IMAP's continuation lines.
+
+Owns how the exchange is spoken in IMAP. The mechanisms are ``wire/sasl``'s; whether it may begin is ``server``'s.
+"""
+
+from __future__ import annotations
+
+from xtramail.wire.imap.commands import Authenticate
+from xtramail.wire.imap.faults import BadSyntax
+from xtramail.wire.sasl import Aborted, Challenge, Credentials, SaslError, SaslServerExchange
+
+
+class Authentication:
+    """``start`` once, then ``respond`` with each line; both give a continuation line to write, or the command.
+
+    Both raise BadSyntax when the client cancels or is malformed: RFC 3501 §6.2.2 wants BAD, and the dialogue is over.
+    """
+
+    __slots__ = ("_exchange", "_mechanism", "tag")
+
+    def __init__(self, tag: bytes, mechanism: str) -> None:
+        """``mechanism`` in capitals, one that is spoken here."""
+        self.tag = tag
+        self._mechanism = mechanism
+        self._exchange = SaslServerExchange(mechanism)
+
+    def start(self, initial: bytes | None) -> bytes | Authenticate:
+        """``initial``: the initial response in base64, ``=`` for an empty one; None when there was none."""
+        try:
+            return self._step(self._exchange.start(initial))
+        except SaslError:
+            raise BadSyntax("Malformed SASL response") from None
+
+    def respond(self, line: bytes) -> bytes | Authenticate:
+        try:
+            return self._step(self._exchange.respond(line))
+        except SaslError:
+            raise BadSyntax("Malformed SASL response") from None
+
+    def _step(self, step: Challenge | Credentials | Aborted) -> bytes | Authenticate:
+        if isinstance(step, Challenge):
+            return b"+ " + step.line + b"\r\n"
+        if isinstance(step, Credentials):
+            return Authenticate(tag=self.tag, mechanism=self._mechanism, user=step.authcid, password=step.password)
+        raise BadSyntax("Authentication cancelled")

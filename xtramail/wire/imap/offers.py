@@ -1,0 +1,46 @@
+"""Which capabilities a connection tells and takes, in which state (RFC 3501 §6.1.1, §6.2.1)."""
+
+from __future__ import annotations
+
+from xtramail.wire.imap import commands
+from xtramail.wire.imap.commands import Command
+from xtramail.wire.imap.config import ImapServerConfig
+from xtramail.wire.imap.parser import Rules
+from xtramail.wire.imap.search_parser import SearchRules
+
+
+def rules(config: ImapServerConfig, hidden: frozenset[str]) -> Rules:
+    """What the parser takes: all that is offered and not hidden from this account."""
+    offered = frozenset(config.capabilities) - hidden
+    search = SearchRules(depth=config.limits.depth, ranges=config.limits.ranges, offered=offered)
+    return Rules(offered=offered, limits=config.limits, search=search)
+
+
+def capabilities(
+    config: ImapServerConfig, *, hidden: frozenset[str], tls_active: bool, authenticated: bool
+) -> tuple[str, ...]:
+    """In the order they are told. Before login also how to log in: mechanisms under TLS, else LOGINDISABLED."""
+    names = [
+        f"APPENDLIMIT={config.limits.append}" if name == "APPENDLIMIT" else name
+        for name in config.capabilities
+        if name not in hidden
+    ]
+    if not authenticated:
+        if tls_active:
+            names += [f"AUTH={mechanism}" for mechanism in config.mechanisms]
+        else:
+            names += ["STARTTLS", "LOGINDISABLED"] if config.starttls else ["LOGINDISABLED"]
+    return tuple(names)
+
+
+def uses_condstore(command: Command) -> bool:
+    """Does the command make the client CONDSTORE-aware (RFC 7162 §3.1)?"""
+    if isinstance(command, (commands.Select, commands.Examine)):
+        return command.condstore or command.resync is not None
+    if isinstance(command, commands.Fetch):
+        return command.changed_since is not None or "CONDSTORE" in command.items.needs
+    if isinstance(command, commands.Store):
+        return command.unchanged_since is not None
+    if isinstance(command, commands.Search):
+        return command.uses_modseq
+    return isinstance(command, commands.Status) and commands.StatusItem.HIGHESTMODSEQ in command.items

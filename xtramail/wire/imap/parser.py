@@ -1,0 +1,398 @@
+"""One complete command to one typed value: the grammar of each command (RFC 3501 §9), as a table of functions.
+
+Owns arguments. Does not own states (``states.py``), APPEND's streamed literal and SASL (``server.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xtramail.model.secret import Secret
+from xtramail.model.sequence import SequenceSet
+from xtramail.wire.imap import commands
+from xtramail.wire.imap.commands import Command, Resync, SearchReturn, StoreMode
+from xtramail.wire.imap.config import ENABLEABLE, Limits
+from xtramail.wire.imap.faults import BadSyntax
+from xtramail.wire.imap.fetch_items import FetchItems
+from xtramail.wire.imap.fetch_parser import parse_fetch_items, read_fetch_items
+from xtramail.wire.imap.flag_parser import parse_flags
+from xtramail.wire.imap.lexer import Cursor
+from xtramail.wire.imap.list_parser import parse_list, parse_status_items
+from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
+from xtramail.wire.imap.search_parser import SearchRules, parse_search
+
+# RFC 2971 §3.3
+_MOST_ID_FIELDS = 30
+_MOST_ID_OCTETS = 1024
+
+_FETCH_MODIFIER = re.compile(rb" \((?=(?:CHANGEDSINCE|VANISHED)[ )])", re.IGNORECASE)
+# create-param of RFC 6154 §3; \Inbox and \All are ours to give, not to be made.
+_SPECIAL_USES: dict[bytes, str] = {
+    name.lower().encode(): name for name in ("\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What this connection takes, beside the command itself."""
+
+    offered: frozenset[str]
+    limits: Limits
+    search: SearchRules
+
+
+Reader = Callable[[Cursor, bytes, Rules], Command]
+
+
+def _bare(kind: type[Command]) -> Reader:
+    def read(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+        cursor.finish()
+        return kind(tag=tag)
+
+    return read
+
+
+def _needing(capability: str, reader: Reader) -> Reader:
+    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+        if capability not in rules.offered:
+            raise BadSyntax("Unknown command")
+        return reader(cursor, tag, rules)
+
+    return read
+
+
+def _id(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+    """``ID NIL`` or ``ID ("name" "value" ...)``."""
+    cursor.space()
+    fields: list[tuple[str, str | None]] = []
+    if cursor.take(b"("):
+        while not cursor.take(b")"):
+            if fields:
+                cursor.space()
+            name = cursor.string()
+            cursor.space()
+            value = cursor.nstring()
+            if len(fields) >= _MOST_ID_FIELDS or len(name) + len(value or b"") > _MOST_ID_OCTETS:
+                raise BadSyntax("ID has too many or too long fields")
+            shown = None if value is None else value.decode("utf-8", "replace")
+            fields.append((name.decode("utf-8", "replace").lower(), shown))
+    elif cursor.word() != b"NIL":
+        raise BadSyntax("Expected NIL or a list")
+    cursor.finish()
+    return commands.Id(tag=tag, fields=tuple(fields))
+
+
+def _login(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+    cursor.space()
+    user = cursor.astring()
+    cursor.space()
+    password = cursor.astring()
+    cursor.finish()
+    try:
+        name, secret = user.decode(), password.decode()
+    except UnicodeDecodeError:
+        raise BadSyntax("User name or password is not UTF-8") from None
+    # A control character in a user name is an attempt to write into logs or keys.
+    if not name or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise BadSyntax("User name is empty or has control characters")
+    return commands.Login(tag=tag, user=name, password=Secret(secret))
+
+
+def _enable(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    wanted: dict[str, None] = {}
+    cursor.space()
+    while True:
+        wanted[cursor.word().decode("ascii")] = None
+        if cursor.done or not cursor.take(b" ") or cursor.done:
+            break
+    cursor.finish()
+    able = tuple(name for name in wanted if name in ENABLEABLE and name in rules.offered)
+    return commands.Enable(tag=tag, capabilities=able)
+
+
+def _selecting(kind: type[commands.Select] | type[commands.Examine]) -> Reader:
+    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+        cursor.space()
+        mailbox = mailbox_name(cursor.astring())
+        condstore = False
+        resync: Resync | None = None
+        if cursor.take(b" ("):
+            while True:
+                word = cursor.word()
+                if word == b"CONDSTORE" and "CONDSTORE" in rules.offered:
+                    condstore = True
+                elif word == b"QRESYNC" and "QRESYNC" in rules.offered:
+                    cursor.expect(b" (")
+                    resync = _resync(cursor, rules)
+                else:
+                    raise BadSyntax("Unknown SELECT parameter")
+                if not cursor.take(b" "):
+                    break
+            cursor.expect(b")")
+        cursor.finish()
+        return kind(tag=tag, mailbox=mailbox, condstore=condstore, resync=resync)
+
+    return read
+
+
+def _resync(cursor: Cursor, rules: Rules) -> Resync:
+    """``uidvalidity SP modseq [SP known-uids] [SP "(" numbers SP uids ")"] ")"`` (RFC 7162 §3.2.5)."""
+    uidvalidity = cursor.number(least=1)
+    cursor.space()
+    modseq = cursor.modseq()
+    known: SequenceSet | None = None
+    numbers: SequenceSet | None = None
+    uids: SequenceSet | None = None
+    if cursor.follows(b" ") and not cursor.follows(b" ("):
+        cursor.space()
+        known = cursor.sequence_set(rules.limits.ranges)
+    if cursor.take(b" ("):
+        numbers = cursor.sequence_set(rules.limits.ranges)
+        cursor.space()
+        uids = cursor.sequence_set(rules.limits.ranges)
+        cursor.expect(b")")
+    cursor.expect(b")")
+    return Resync(uidvalidity=uidvalidity, modseq=modseq, known_uids=known, match_numbers=numbers, match_uids=uids)
+
+
+def _create(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    cursor.space()
+    mailbox = new_mailbox_name(cursor.astring())
+    special: list[str] = []
+    if "CREATE-SPECIAL-USE" in rules.offered and cursor.take(b" ("):
+        if cursor.word() != b"USE":
+            raise BadSyntax("Unknown CREATE parameter")
+        cursor.expect(b" (")
+        while not cursor.take(b")"):
+            if special:
+                cursor.space()
+            cursor.expect(b"\\")
+            use = _SPECIAL_USES.get(b"\\" + cursor.atom().lower())
+            if use is None:
+                raise BadSyntax("Unknown special use")
+            special.append(use)
+        cursor.expect(b")")
+    cursor.finish()
+    return commands.Create(tag=tag, mailbox=mailbox, special_use=tuple(special))
+
+
+def _mailbox(
+    kind: type[commands.Delete] | type[commands.Subscribe] | type[commands.Unsubscribe],
+) -> Reader:
+    def read(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+        cursor.space()
+        mailbox = mailbox_name(cursor.astring())
+        cursor.finish()
+        return kind(tag=tag, mailbox=mailbox)
+
+    return read
+
+
+def _rename(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+    cursor.space()
+    source = mailbox_name(cursor.astring())
+    cursor.space()
+    target = new_mailbox_name(cursor.astring())
+    cursor.finish()
+    return commands.Rename(tag=tag, source=source, target=target)
+
+
+def _list(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    cursor.space()
+    return parse_list(cursor, tag, rules.offered)
+
+
+def _lsub(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+    cursor.space()
+    reference = mailbox_pattern(cursor.astring())
+    cursor.space()
+    pattern = mailbox_pattern(cursor.pattern())
+    cursor.finish()
+    return commands.Lsub(tag=tag, reference=reference, pattern=pattern)
+
+
+def _status(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    cursor.space()
+    mailbox = mailbox_name(cursor.astring())
+    cursor.space()
+    items = parse_status_items(cursor, rules.offered)
+    cursor.finish()
+    return commands.Status(tag=tag, mailbox=mailbox, items=items)
+
+
+_RETURNS: dict[bytes, SearchReturn] = {option.value: option for option in SearchReturn}
+
+
+def _search(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
+    cursor.space()
+    returns: frozenset[SearchReturn] | None = None
+    if "ESEARCH" in rules.offered and cursor.octets[cursor.at : cursor.at + 8].upper() == b"RETURN (":
+        cursor.at += 8
+        returns = _search_returns(cursor, rules)
+        cursor.space()
+    parsed = parse_search(cursor, rules.search)
+    return commands.Search(tag=tag, uid=uid, key=parsed.key, returns=returns, uses_modseq=parsed.uses_modseq)
+
+
+def _search_returns(cursor: Cursor, rules: Rules) -> frozenset[SearchReturn]:
+    """Behind ``RETURN (``; nothing named means ALL (RFC 4731 §3.1)."""
+    options: set[SearchReturn] = set()
+    while not cursor.take(b")"):
+        if options:
+            cursor.space()
+        option = _RETURNS.get(cursor.word())
+        if option is None or (option is SearchReturn.SAVE and "SEARCHRES" not in rules.offered):
+            raise BadSyntax("Unknown SEARCH return option")
+        options.add(option)
+    return frozenset(options or {SearchReturn.ALL})
+
+
+def _fetch(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
+    cursor.space()
+    numbers = cursor.sequence_set(rules.limits.ranges)
+    cursor.space()
+    text = cursor.octets[cursor.at :]
+    changed_since: int | None = None
+    vanished = False
+    if "CONDSTORE" in rules.offered and _FETCH_MODIFIER.search(text) is not None:
+        items, changed_since, vanished = _modified_items(cursor, uid=uid, rules=rules)
+    else:
+        items = parse_fetch_items(text)
+    if not items.needs <= rules.offered:
+        raise BadSyntax("Unknown FETCH item")
+    return commands.Fetch(
+        tag=tag, uid=uid, numbers=numbers, items=items, changed_since=changed_since, vanished=vanished
+    )
+
+
+def _modified_items(cursor: Cursor, *, uid: bool, rules: Rules) -> tuple[FetchItems, int | None, bool]:
+    """Items with modifiers behind them: ``(CHANGEDSINCE 5 VANISHED)`` (RFC 7162 §3.1.4.1, §3.2.6)."""
+    start = cursor.at
+    read_fetch_items(cursor)
+    items = parse_fetch_items(cursor.octets[start : cursor.at])
+    changed_since: int | None = None
+    vanished = False
+    if cursor.take(b" ("):
+        while True:
+            word = cursor.word()
+            if word == b"CHANGEDSINCE":
+                cursor.space()
+                changed_since = cursor.modseq()
+            elif word == b"VANISHED" and uid and "QRESYNC" in rules.offered:
+                vanished = True
+            else:
+                raise BadSyntax("Unknown FETCH modifier")
+            if not cursor.take(b" "):
+                break
+        cursor.expect(b")")
+    if vanished and changed_since is None:
+        raise BadSyntax("VANISHED needs CHANGEDSINCE")
+    cursor.finish()
+    return items, changed_since, vanished
+
+
+_STORE_MODES: dict[bytes, tuple[StoreMode, bool]] = {
+    mode.value.encode() + suffix: (mode, bool(suffix)) for mode in StoreMode for suffix in (b"", b".SILENT")
+}
+
+
+def _store(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
+    cursor.space()
+    numbers = cursor.sequence_set(rules.limits.ranges)
+    unchanged_since: int | None = None
+    if cursor.take(b" ("):
+        if "CONDSTORE" not in rules.offered or cursor.word() != b"UNCHANGEDSINCE":
+            raise BadSyntax("Unknown STORE modifier")
+        cursor.space()
+        unchanged_since = cursor.modseq()
+        cursor.expect(b")")
+    cursor.space()
+    found = _STORE_MODES.get(cursor.word())
+    if found is None:
+        raise BadSyntax("Expected FLAGS, +FLAGS or -FLAGS")
+    mode, silent = found
+    cursor.space()
+    flags, keywords = parse_flags(cursor)
+    cursor.finish()
+    return commands.Store(
+        tag=tag,
+        uid=uid,
+        numbers=numbers,
+        mode=mode,
+        silent=silent,
+        flags=flags,
+        keywords=keywords,
+        unchanged_since=unchanged_since,
+    )
+
+
+def _transferring(kind: type[commands.Copy] | type[commands.Move], *, uid: bool) -> Reader:
+    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+        cursor.space()
+        numbers = cursor.sequence_set(rules.limits.ranges)
+        cursor.space()
+        mailbox = mailbox_name(cursor.astring())
+        cursor.finish()
+        return kind(tag=tag, uid=uid, numbers=numbers, mailbox=mailbox)
+
+    return read
+
+
+def _uid_expunge(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    cursor.space()
+    numbers = cursor.sequence_set(rules.limits.ranges)
+    cursor.finish()
+    return commands.UidExpunge(tag=tag, numbers=numbers)
+
+
+_UID_READERS: dict[bytes, Reader] = {
+    b"COPY": _transferring(commands.Copy, uid=True),
+    b"EXPUNGE": _needing("UIDPLUS", _uid_expunge),
+    b"FETCH": lambda cursor, tag, rules: _fetch(cursor, tag, rules, uid=True),
+    b"MOVE": _needing("MOVE", _transferring(commands.Move, uid=True)),
+    b"SEARCH": lambda cursor, tag, rules: _search(cursor, tag, rules, uid=True),
+    b"STORE": lambda cursor, tag, rules: _store(cursor, tag, rules, uid=True),
+}
+
+
+def _uid(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    cursor.space()
+    reader = _UID_READERS.get(cursor.word())
+    if reader is None:
+        raise BadSyntax("Unknown UID command")
+    return reader(cursor, tag, rules)
+
+
+READERS: dict[bytes, Reader] = {
+    b"CAPABILITY": _bare(commands.Capability),
+    b"CHECK": _bare(commands.Check),
+    b"CLOSE": _bare(commands.Close),
+    b"COPY": _transferring(commands.Copy, uid=False),
+    b"CREATE": _create,
+    b"DELETE": _mailbox(commands.Delete),
+    b"ENABLE": _needing("ENABLE", _enable),
+    b"EXAMINE": _selecting(commands.Examine),
+    b"EXPUNGE": _bare(commands.Expunge),
+    b"FETCH": _fetch,
+    b"ID": _needing("ID", _id),
+    b"IDLE": _needing("IDLE", _bare(commands.Idle)),
+    b"LIST": _list,
+    b"LOGIN": _login,
+    b"LOGOUT": _bare(commands.Logout),
+    b"LSUB": _lsub,
+    b"MOVE": _needing("MOVE", _transferring(commands.Move, uid=False)),
+    b"NAMESPACE": _needing("NAMESPACE", _bare(commands.Namespace)),
+    b"NOOP": _bare(commands.Noop),
+    b"RENAME": _rename,
+    b"SEARCH": _search,
+    b"SELECT": _selecting(commands.Select),
+    b"STARTTLS": _bare(commands.StartTls),
+    b"STATUS": _status,
+    b"STORE": _store,
+    b"SUBSCRIBE": _mailbox(commands.Subscribe),
+    b"UID": _uid,
+    b"UNSELECT": _needing("UNSELECT", _bare(commands.Unselect)),
+    b"UNSUBSCRIBE": _mailbox(commands.Unsubscribe),
+}
