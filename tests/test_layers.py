@@ -33,6 +33,9 @@ MUST_NOT_IMPORT: dict[str, frozenset[str]] = {
     "mailbox": _REACTOR | {"ssl", "OpenSSL", "socket"},
 }
 
+# The logger and its failures know no reactor.
+TELEMETRY_TAKES = ("twisted.logger.", "twisted.python.failure.")
+
 LMDB_OWNER = "xtramail.store.lmdb_engine"
 
 
@@ -67,8 +70,8 @@ def layer_faults(imports: dict[str, list[Import]]) -> list[str]:
                 faults.append(f"{where}: {layer} must not import {package}")
             if package == "lmdb" and module != LMDB_OWNER:
                 faults.append(f"{where}: only {LMDB_OWNER} imports lmdb")
-            if layer == "telemetry" and package == "twisted" and not one.name.startswith("twisted.logger."):
-                faults.append(f"{where}: telemetry takes twisted.logger and nothing else of Twisted")
+            if layer == "telemetry" and package == "twisted" and not one.name.startswith(TELEMETRY_TAKES):
+                faults.append(f"{where}: telemetry must not import {one.name}")
             if one.inside_function:
                 faults.append(f"{where}: {one.name} is imported inside a function")
     return faults

@@ -1,0 +1,228 @@
+"""What happened, in mail's words: one function for each business event, one line in the log for each call.
+
+Owns the names of events and of their fields. A message is named by its id in every line, from the connection it came by
+to the reply of the host it went to. No function takes a secret, and ``log.py`` would not write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xtramail.model.address import Address
+from xtramail.model.ids import id_text
+from xtramail.model.peer import Peer
+
+_log = Logger(namespace="xtramail")
+
+
+def _tell(event: str, **fields: object) -> None:
+    _log.info("{mail_event}", mail_event=event, mail_fields=fields)
+
+
+def _warn(event: str, **fields: object) -> None:
+    _log.warn("{mail_event}", mail_event=event, mail_fields=fields)
+
+
+def _who(address: Address | str | None) -> str:
+    """The null sender shows as ``<>``."""
+    return "<>" if address is None else str(address)
+
+
+# The server.
+
+
+def server_started(*, version: str, hostname: str, config: Path | None) -> None:
+    _tell("server-started", version=version, hostname=hostname, config=config)
+
+
+def server_listening(*, service: str, endpoint: str) -> None:
+    _tell("server-listening", service=service, endpoint=endpoint)
+
+
+def server_stopping(*, connections: int) -> None:
+    _tell("server-stopping", connections=connections)
+
+
+def server_stopped() -> None:
+    _tell("server-stopped")
+
+
+def start_failed(*, reason: str) -> None:
+    _log.critical("{mail_event}", mail_event="start-failed", mail_fields={"reason": reason})
+
+
+def settings_reloaded(*, applied: Sequence[str], at_restart: Sequence[str]) -> None:
+    """Keys that changed: in force now, and only after a restart."""
+    _tell("settings-reloaded", applied=list(applied), at_restart=list(at_restart))
+
+
+def settings_refused(*, reason: str) -> None:
+    """The file has mistakes: the old settings stay."""
+    _warn("settings-refused", reason=reason)
+
+
+def limits_cut(*, limit: str, wanted: int, given: int) -> None:
+    """The machine gives fewer descriptors than the settings ask for."""
+    _warn("limits-cut", limit=limit, wanted=wanted, given=given)
+
+
+def alarm(*, kind: str, text: str) -> None:
+    """Somebody should look at this."""
+    _log.error("{mail_event}", mail_event="alarm", mail_fields={"kind": kind, "text": text})
+
+
+def bug(*, where: str, peer: Peer | None = None, failure: Failure | None = None) -> None:
+    """An error nobody expected, with its traceback; without ``failure`` the exception being handled."""
+    _log.failure("{mail_event}", failure, mail_event="bug", mail_fields={"where": where, "peer": peer})
+
+
+# Certificates.
+
+
+def certificates_loaded(*, names: Sequence[str], not_after: float | None) -> None:
+    """Every name that is served, and when the first certificate ends (seconds since 1970)."""
+    _tell("certificates-loaded", names=list(names), not_after=not_after)
+
+
+def certificate_refused(*, file: Path, reason: str, served: str) -> None:
+    _warn("certificate-refused", file=file, reason=reason, served=served)
+
+
+# Connections.
+
+
+def connection_turned_away(*, service: str, peer: Peer, reason: str) -> None:
+    _warn("connection-turned-away", service=service, peer=peer, reason=reason)
+
+
+def smtp_turned_away(*, service: str, peer: Peer, reason: str) -> None:
+    connection_turned_away(service=service, peer=peer, reason=reason)
+
+
+def imap_turned_away(*, service: str, peer: Peer, reason: str) -> None:
+    connection_turned_away(service=service, peer=peer, reason=reason)
+
+
+def tls_failed(*, service: str, peer: Peer, reason: str) -> None:
+    _tell("tls-failed", service=service, peer=peer, reason=reason)
+
+
+def logged_in(*, service: str, account: Address | str, peer: Peer, mechanism: str) -> None:
+    _tell("logged-in", service=service, account=str(account), peer=peer, tls=peer.tls, mechanism=mechanism)
+
+
+def login_refused(*, service: str, name: str, peer: Peer, reason: str) -> None:
+    """``reason`` is for us; the client is told one text whatever it was."""
+    _warn("login-refused", service=service, name=name, peer=peer, reason=reason)
+
+
+def logged_out(*, service: str, account: Address | str, peer: Peer, reason: str = "") -> None:
+    _tell("logged-out", service=service, account=str(account), peer=peer, reason=reason)
+
+
+# Mail in.
+
+
+def message_accepted(
+    *,
+    message_id: int,
+    service: str,
+    peer: Peer,
+    sender: Address | str | None,
+    recipients: Sequence[Address | str],
+    size: int,
+    account: Address | str = "",
+    header_message_id: str = "",
+) -> None:
+    """Durable: 250 has been or is being said."""
+    _tell(
+        "message-accepted",
+        id=id_text(message_id),
+        service=service,
+        peer=peer,
+        helo=peer.helo,
+        tls=peer.tls,
+        sender=_who(sender),
+        recipients=[str(recipient) for recipient in recipients],
+        size=size,
+        account=str(account),
+        message_id=header_message_id,
+    )
+
+
+def message_refused(*, message_id: int, peer: Peer, service: str, reply: str) -> None:
+    _tell("message-refused", id=id_text(message_id), service=service, peer=peer, reply=reply)
+
+
+def recipient_refused(
+    *, service: str, peer: Peer, sender: Address | str | None, recipient: Address | str, reply: str
+) -> None:
+    _tell(
+        "recipient-refused", service=service, peer=peer, sender=_who(sender), recipient=str(recipient), reply=reply
+    )
+
+
+def message_filed(*, message_id: int, account: Address | str, mailbox: str, uid: int) -> None:
+    _tell("message-filed", id=id_text(message_id), account=str(account), mailbox=mailbox, uid=uid)
+
+
+# Mail out.
+
+
+def recipient_delivered(*, message_id: int, recipient: Address | str, host: str, reply: str) -> None:
+    _tell("recipient-delivered", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply)
+
+
+def recipient_deferred(
+    *, message_id: int, recipient: Address | str, host: str, reply: str, next_attempt: float
+) -> None:
+    """``next_attempt`` in seconds since 1970."""
+    _tell(
+        "recipient-deferred",
+        id=id_text(message_id),
+        recipient=str(recipient),
+        host=host,
+        reply=reply,
+        next_attempt=next_attempt,
+    )
+
+
+def recipient_unconfirmed(*, message_id: int, recipient: Address | str, host: str, reason: str) -> None:
+    """The connection was lost between our final dot and its reply."""
+    _warn("recipient-unconfirmed", id=id_text(message_id), recipient=str(recipient), host=host, reason=reason)
+
+
+def recipient_bounced(*, message_id: int, recipient: Address | str, host: str, reply: str) -> None:
+    _warn("recipient-bounced", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply)
+
+
+def recipient_suppressed(*, message_id: int, recipient: Address | str, by: str) -> None:
+    _tell("recipient-suppressed", id=id_text(message_id), recipient=str(recipient), by=by)
+
+
+def notice_written(*, message_id: int, about: int, recipient: Address | str) -> None:
+    """A delivery status notification (RFC 3464) about another message."""
+    _tell("notice-written", id=id_text(message_id), about=id_text(about), recipient=str(recipient))
+
+
+def primary_changed(*, domain: str, before: str, after: str, cause: str) -> None:
+    _warn("primary-changed", domain=domain, before=before, after=after, cause=cause)
+
+
+# The store.
+
+
+def store_opened(*, path: Path, size: int) -> None:
+    _tell("store-opened", path=path, size=size)
+
+
+def bucket_dropped(*, day: int, retention_class: int, records: int) -> None:
+    _tell("bucket-dropped", day=day, retention_class=retention_class, records=records)
+
+
+def expiry_paused(*, reason: str) -> None:
+    _warn("expiry-paused", reason=reason)

@@ -1,0 +1,93 @@
+"""Numbers for Prometheus, in a registry that is passed in: nothing here is global.
+
+Owns names, labels and meaning of every metric. Labels have few values by design: never an address, a domain or a reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """One for the server; tests make their own with a fresh registry."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._connections = self._gauge("connections_open", "Open connections.", "service")
+        self._connected = self._counter("connections", "Connections taken.", "service")
+        self._turned_away = self._counter("connections_turned_away", "Connections refused by a limit.", "service")
+        self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
+        self._logins = self._counter("logins", "Logins by outcome: good, refused, busy.", "service", "outcome")
+        self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
+        self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
+        self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
+        self._recipients_refused = self._counter("recipients_refused", "Recipients refused at RCPT.", "service")
+        self._commands = self._counter("imap_commands", "IMAP commands by name.", "command")
+        self._attempts = self._counter(
+            "relay_recipients", "Outcomes of handing on: delivered, deferred, unconfirmed, bounced.", "outcome"
+        )
+        self._relay_seconds = Histogram(
+            "xtramail_relay_seconds",
+            "From taking a message out of the queue to the last reply.",
+            buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300),
+            registry=self.registry,
+        )
+        self._alarms = self._counter("alarms", "Alarms by kind.", "kind")
+        self._bugs = self._counter("bugs", "Errors nobody expected.", "where")
+
+    def _counter(self, name: str, doc: str, *labels: str) -> Counter:
+        return Counter(f"xtramail_{name}", doc, labels, registry=self.registry)
+
+    def _gauge(self, name: str, doc: str, *labels: str) -> Gauge:
+        return Gauge(f"xtramail_{name}", doc, labels, registry=self.registry)
+
+    def watch(self, name: str, doc: str, read: Callable[[], float]) -> None:
+        """A gauge whose value is asked for at each scrape, such as the queue's length; ``read`` must be quick."""
+        self._gauge(name, doc).set_function(read)
+
+    def connection_opened(self, service: str) -> None:
+        self._connected.labels(service).inc()
+        self._connections.labels(service).inc()
+
+    def connection_closed(self, service: str) -> None:
+        self._connections.labels(service).dec()
+
+    def connection_turned_away(self, service: str) -> None:
+        self._turned_away.labels(service).inc()
+
+    def handshake_failed(self, service: str) -> None:
+        self._handshakes_failed.labels(service).inc()
+
+    def login(self, service: str, outcome: str) -> None:
+        """``outcome``: good, refused or busy."""
+        self._logins.labels(service, outcome).inc()
+
+    def message_accepted(self, service: str, size: int) -> None:
+        """``size`` in octets."""
+        self._accepted.labels(service).inc()
+        self._accepted_octets.labels(service).inc(size)
+
+    def message_refused(self, service: str) -> None:
+        self._refused.labels(service).inc()
+
+    def recipient_refused(self, service: str) -> None:
+        self._recipients_refused.labels(service).inc()
+
+    def imap_command(self, command: str) -> None:
+        """``command`` is one we know: a client cannot make up label values."""
+        self._commands.labels(command).inc()
+
+    def relayed(self, outcome: str, recipients: int = 1) -> None:
+        """``outcome``: delivered, deferred, unconfirmed or bounced."""
+        self._attempts.labels(outcome).inc(recipients)
+
+    def relay_took(self, seconds: float) -> None:
+        self._relay_seconds.observe(seconds)
+
+    def alarm(self, kind: str) -> None:
+        self._alarms.labels(kind).inc()
+
+    def bug(self, where: str) -> None:
+        self._bugs.labels(where).inc()
