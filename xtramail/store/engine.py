@@ -105,8 +105,8 @@ class Engine(Protocol):
     def drop_bucket(self, bucket: Bucket, now_micros: int) -> Pending[int]:
         """Mark it dropped: readers ignore it from this commit on. Settled with its drop stamp.
 
-        The stamp is max(now, last stamp + 1, greatest MODSEQ given to any user + 1), so that it is above every MODSEQ that
-        a client was ever told.
+        The stamp is max(now, last stamp + 1, greatest MODSEQ given to any user + 1), so that it is above every MODSEQ
+        that a client was ever told.
         """
 
     def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:

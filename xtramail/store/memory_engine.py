@@ -16,12 +16,16 @@ from typing import Any, TypeVar
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import StoreFull
 from xtramail.model.pending import Pending
-from xtramail.store import keys
-from xtramail.store.drops import NOTHING_DROPPED, DropMap, mark_dropped, mark_swept, read_drops
-from xtramail.store.engine import ReadFunction, TxnFunction
+from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
+from xtramail.store.engine import ReadFunction
 from xtramail.store.rows import physical
-from xtramail.store.snapshot import OnCorrupt, ScopeSnapshot, ScopeTxn, stored_buckets, stored_scopes, sweep
-from xtramail.store.watchers import Watchers
+from xtramail.store.snapshot import (
+    OnCorrupt,
+    ScopeSnapshot,
+    stored_buckets,
+    stored_scopes,
+)
+from xtramail.store.verbs import EngineVerbs, Work
 
 T = TypeVar("T")
 
@@ -104,16 +108,15 @@ class MemoryRows:
         self.size += len(sealed) + len(key)
 
 
-class MemoryEngine:
+class MemoryEngine(EngineVerbs):
     """``engine.Engine`` for tests and simulations; settles at once unless paused."""
 
     def __init__(self, *, capacity: int = 1 << 40, on_corrupt: OnCorrupt = lambda bucket, scope, key: None) -> None:
         """``capacity`` in octets of keys and values; beyond it writes raise StoreFull."""
+        super().__init__(on_corrupt)
         self._rows = MemoryRows(capacity)
         self._capacity = capacity
-        self._on_corrupt = on_corrupt
         self._drops = NOTHING_DROPPED
-        self._watchers = Watchers()
         self._failures: deque[Exception] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
         self._paused = False
@@ -122,48 +125,11 @@ class MemoryEngine:
     def read(self, scope: bytes, function: ReadFunction[T]) -> T:
         return function(ScopeSnapshot(self._rows, scope, self._drop_map, self._on_corrupt))
 
-    def transact(self, scope: bytes, function: TxnFunction[T]) -> Pending[T]:
-        return self._submit([scope], lambda: function(self._txn(scope)))
-
-    def transact_all(self, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> Pending[list[Any]]:
-        taken = list(parts)
-        return self._submit(
-            [scope for scope, _ in taken], lambda: [function(self._txn(scope)) for scope, function in taken]
-        )
-
-    def append_body(self, bucket: Bucket, body_id: int, first: int, chunks: Sequence[bytes]) -> Pending[None]:
-        taken = list(chunks)
-
-        def append() -> None:
-            txn = self._txn(keys.BODY)
-            for number, chunk in enumerate(taken, first):
-                txn.put(bucket, keys.body_chunk(body_id, number), chunk)
-
-        return self._submit([keys.BODY], append)
-
-    def read_body(self, bucket: Bucket, body_id: int, chunk: int) -> bytes | None:
-        return self.read(keys.BODY, lambda snapshot: snapshot.get(bucket, keys.body_chunk(body_id, chunk)))
-
-    def watch(self, scope: bytes, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._watchers.add(scope, callback)
-
     def scopes(self, prefix: bytes) -> list[bytes]:
         return stored_scopes(self._rows, prefix)
 
     def buckets(self) -> list[Bucket]:
         return stored_buckets(self._rows)
-
-    def drop_bucket(self, bucket: Bucket, now_micros: int) -> Pending[int]:
-        return self._submit(None, lambda: mark_dropped(self._rows, self._drop_map(), bucket, now_micros))
-
-    def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
-        def sweep_some() -> int:
-            deleted = sweep(self._rows, self._drop_map(), bucket, limit)
-            if not deleted:
-                mark_swept(self._rows, self._drop_map(), bucket)
-            return deleted
-
-        return self._submit([], sweep_some)
 
     def poll(self) -> bool:
         return False
@@ -209,29 +175,25 @@ class MemoryEngine:
         self._drops = read_drops(self._rows, self._drops)
         return self._drops
 
-    def _txn(self, scope: bytes) -> ScopeTxn:
-        return ScopeTxn(self._rows, scope, self._drop_map, self._on_corrupt)
-
     def _take_back(self) -> None:
         self._rows.undo()
         # What was read of drop marks inside the transaction is not true any more.
         self._drops = NOTHING_DROPPED
 
-    def _submit(self, scopes: Sequence[bytes] | None, work: Callable[[], T]) -> Pending[T]:
-        """``scopes`` to wake afterwards; None: every watcher."""
-        pending: Pending[T] = Pending()
+    def submit(self, work: Work, scopes: Sequence[bytes] | None, octets: int = 0) -> Pending[Any]:
+        pending: Pending[Any] = Pending()
         if self._paused or self._waiting:
-            self._waiting.append(partial(self._run, scopes, work, pending))
+            self._waiting.append(partial(self._run, work, scopes, pending))
         else:
-            self._run(scopes, work, pending)
+            self._run(work, scopes, pending)
         return pending
 
-    def _run(self, scopes: Sequence[bytes] | None, work: Callable[[], T], pending: Pending[T]) -> None:
+    def _run(self, work: Work, scopes: Sequence[bytes] | None, pending: Pending[Any]) -> None:
         try:
-            work()
+            work(self._rows, self._drop_map)
             first = self._rows.writes
             self._take_back()
-            value = work()
+            value = work(self._rows, self._drop_map)
             if self._rows.writes != first:
                 raise AssertionError("a transaction function wrote something else when it ran again")
             if self._failures:

@@ -12,7 +12,7 @@ from zlib import crc32
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import NoSuchMessage
 from xtramail.store import checksum
-from xtramail.store.drops import DropMap
+from xtramail.store.drops import DropMap, mark_swept
 from xtramail.store.engine import MAX_KEY, MAX_VALUE
 from xtramail.store.rows import Rows, WriteRows
 
@@ -163,11 +163,16 @@ def stored_scopes(rows: Rows, prefix: bytes) -> list[bytes]:
 
 
 def sweep(rows: WriteRows, drops: DropMap, bucket: Bucket, limit: int) -> int:
-    """Delete at most ``limit`` rows of a bucket that is dropped; ValueError when it is not."""
+    """Delete at most ``limit`` rows of a bucket that is dropped; ValueError when it is not.
+
+    With nothing left to delete (0) the mark remembers that.
+    """
     if bucket not in drops.stamps:
         raise ValueError(f"bucket {bucket} is not dropped: mark it first")
     if limit < 1:
         raise ValueError("sweep at least one row at a time")
     low = bucket.to_bytes(4, "big")
-    high = low + b"\xff" * MAX_KEY
-    return rows.delete_range(low, high, limit)
+    deleted = rows.delete_range(low, low + b"\xff" * MAX_KEY, limit)
+    if not deleted:
+        mark_swept(rows, drops, bucket)
+    return deleted

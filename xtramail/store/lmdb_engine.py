@@ -1,0 +1,392 @@
+"""The engine on LMDB: one environment for everything, opened with LMDB's default durability and no other.
+
+Owns the environment: how it is opened, checked, written in groups, read and closed. Keys, checksums and dropped buckets
+are ``snapshot``'s, the thread is ``writer``'s.
+
+Two ways to write. With ``deliver`` a writer thread commits groups and hands results back into the reader's thread: the
+server. Without it each transaction is committed by the caller, and its Pending is done on return: the command line.
+Both may have the same store open at once, in different processes.
+
+Readers take one short transaction for each call and never keep it: a reader left open makes the file grow by all that
+is written meanwhile, because LMDB cannot use a page again that somebody may still look at.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lmdb
+
+from xtramail.model.bucket import Bucket
+from xtramail.model.errors import StoreBusy, StoreFault, StoreFull
+from xtramail.model.pending import Pending
+from xtramail.store import filesystem
+from xtramail.store.commit_numbers import CommitNumbers
+from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
+from xtramail.store.engine import ReadFunction
+from xtramail.store.snapshot import (
+    OnCorrupt,
+    ScopeSnapshot,
+    stored_buckets,
+    stored_scopes,
+)
+from xtramail.store.verbs import EngineVerbs, Work
+from xtramail.store.writer import GROUP_OCTETS, Deliver, Job, Outcome, Writer, WriterFigures, report
+from xtramail.telemetry.crashpoint import reach
+
+T = TypeVar("T")
+
+MAP_SIZE = 1 << 40
+SMALLEST_MAP = 64 << 20
+MAX_READERS = 1024
+RESERVE_SHARE = 20
+"""A twentieth of the disk, 5 %, is the reserve when none is given."""
+
+
+class LmdbRows:
+    """``rows.Rows`` of one LMDB transaction."""
+
+    __slots__ = ("_txn",)
+
+    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
+        self._txn = txn
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._txn.get(key)
+
+    def seek(self, key: bytes) -> bytes | None:
+        cursor = self._txn.cursor()
+        return cursor.key() if cursor.set_range(key) else None
+
+    def ascending(self, low: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cursor = self._txn.cursor()
+        return cursor.iternext() if cursor.set_range(low) else iter(())
+
+    def descending(self, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cursor = self._txn.cursor()
+        placed = cursor.prev() if cursor.set_range(high) else cursor.last()
+        return cursor.iterprev() if placed else iter(())
+
+
+class LmdbWriteRows(LmdbRows):
+    """``rows.WriteRows`` of one LMDB write transaction, child or not."""
+
+    __slots__ = ("full", "octets", "writes")
+
+    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
+        super().__init__(txn)
+        self.octets = 0
+        self.writes = 0
+        self.full = False
+
+    def put(self, key: bytes, sealed: bytes) -> None:
+        self.writes += 1
+        self.octets += len(key) + len(sealed)
+        try:
+            self._txn.put(key, sealed)
+        except (lmdb.MapFullError, lmdb.TxnFullError):
+            # The transaction is spoiled now, whatever the function makes of this error.
+            self.full = True
+            raise StoreFull() from None
+
+    def delete(self, key: bytes) -> bool:
+        try:
+            deleted = self._txn.delete(key)
+        except (lmdb.MapFullError, lmdb.TxnFullError):
+            self.full = True
+            raise StoreFull() from None
+        self.writes += deleted
+        return deleted
+
+    def delete_range(self, low: bytes, high: bytes, limit: int) -> int:
+        deleted = 0
+        cursor = self._txn.cursor()
+        found = cursor.set_range(low)
+        try:
+            while found and cursor.key() < high:
+                cursor.delete()
+                deleted += 1
+                if deleted == limit:
+                    break
+                # delete() leaves the cursor on the next row; behind the last one its key is empty.
+                found = bool(cursor.key())
+        except (lmdb.MapFullError, lmdb.TxnFullError):
+            self.full = True
+            raise StoreFull() from None
+        finally:
+            self.writes += deleted
+        return deleted
+
+
+class LmdbEngine(EngineVerbs):
+    """``engine.Engine`` on the LMDB environment in a folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        deliver: Deliver | None = None,
+        create: bool = False,
+        map_size: int = MAP_SIZE,
+        reserve: int | None = None,
+        allow_network: bool = False,
+        on_corrupt: OnCorrupt = lambda bucket, scope, key: None,
+        alarm: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Open the store in ``folder``; ``create`` makes an empty one where there is none.
+
+        ``deliver`` runs a function in the reader's thread: the server's way; None commits in the caller's thread.
+        ``reserve`` in octets: a commit that fails with less than that free on disk counts as StoreFull, None is 5 %.
+        ``alarm(text)`` is called from the writing thread for a commit that failed for another reason.
+        StoreFault says why a store cannot be opened.
+        """
+        super().__init__(on_corrupt)
+        self._folder = folder
+        self._map_size = map_size
+        self._reserve = reserve
+        self._alarm = alarm
+        self._deliver = deliver
+        self._reader_drops: tuple[int, DropMap] = (-1, NOTHING_DROPPED)
+        self._writer_drops = NOTHING_DROPPED
+        self._closed = False
+        self.figures = WriterFigures()
+        filesystem.check_folder(folder, create=create, allow_network=allow_network)
+        self._env = open_environment(folder, map_size)
+        self._numbers = CommitNumbers(self._env.info()["last_txnid"])
+        self._env.reader_check()
+        self._writer = Writer(self._commit_group, deliver, self._watchers) if deliver is not None else None
+
+    # Reading.
+
+    def read(self, scope: bytes, function: ReadFunction[T]) -> T:
+        with self._begin() as txn:
+            rows = LmdbRows(txn)
+            number = txn.id()
+
+            def drops() -> DropMap:
+                cached, marks = self._reader_drops
+                if cached != number:
+                    marks = read_drops(rows, marks)
+                    self._reader_drops = (number, marks)
+                return marks
+
+            try:
+                return function(ScopeSnapshot(rows, scope, drops, self._on_corrupt))
+            except lmdb.Error as error:
+                raise StoreFault(f"The store cannot be read: {error}") from error
+
+    def scopes(self, prefix: bytes) -> list[bytes]:
+        with self._begin() as txn:
+            return stored_scopes(LmdbRows(txn), prefix)
+
+    def buckets(self) -> list[Bucket]:
+        with self._begin() as txn:
+            return stored_buckets(LmdbRows(txn))
+
+    def _begin(self) -> lmdb.Transaction[bytes]:
+        try:
+            return self._env.begin()
+        except lmdb.ReadersFullError:
+            raise StoreBusy() from None
+        except lmdb.Error as error:
+            raise StoreFault(f"The store cannot be read: {error}") from error
+
+    # Writing.
+
+    def submit(self, work: Work, scopes: Sequence[bytes] | None, octets: int = 0) -> Pending[Any]:
+        job = Job(work=work, scopes=scopes, pending=Pending(), octets=octets)
+        if self._writer is not None:
+            self._writer.submit(job)
+        else:
+            report(self._commit_group(iter((job,))), self._watchers)
+        return job.pending
+
+    def _commit_group(self, jobs: Iterator[Job]) -> list[Outcome]:
+        """Run each job in a child transaction and commit them as one; in the writing thread."""
+        outcomes: list[Outcome] = []
+        begun: list[Job] = []
+        drops_before = self._writer_drops
+        octets = 0
+        try:
+            txn = self._env.begin(write=True)
+        except lmdb.Error as error:
+            return self._all_failed(list(jobs), self._failure(error))
+        began = time.perf_counter()
+        self._numbers.begin(txn.id())
+        try:
+            for job in jobs:
+                begun.append(job)
+                outcome, grown = self._run(txn, job)
+                outcomes.append(outcome)
+                octets += grown
+                reach("writer.in-group")
+                if octets >= GROUP_OCTETS:
+                    break
+            reach("writer.before-commit")
+            txn.commit()
+        except lmdb.Error as error:
+            txn.abort()
+            self._numbers.end(wrote=False)
+            self._writer_drops = drops_before
+            return self._all_failed(begun, self._failure(error))
+        except BaseException:
+            txn.abort()
+            self._numbers.end(wrote=False)
+            self._writer_drops = drops_before
+            raise
+        self._numbers.end(wrote=any(outcome.wrote for outcome in outcomes))
+        reach("writer.after-commit")
+        held = time.perf_counter() - began
+        figures = self.figures
+        figures.groups += 1
+        figures.jobs += len(outcomes)
+        figures.octets += octets
+        figures.holding += held
+        figures.longest_hold = max(figures.longest_hold, held)
+        return outcomes
+
+    def _run(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
+        """One job in a child transaction of its own, so that its failure takes nothing of the others away."""
+        drops_before = self._writer_drops
+        child = self._env.begin(write=True, parent=txn)
+        rows = LmdbWriteRows(child)
+
+        def drops() -> DropMap:
+            self._writer_drops = read_drops(rows, self._writer_drops)
+            return self._writer_drops
+
+        try:
+            value = job.work(rows, drops)
+            if rows.full:
+                raise StoreFull()
+        except Exception as error:
+            child.abort()
+            self._writer_drops = drops_before
+            fault = StoreFault(f"The store cannot be used: {error}") if isinstance(error, lmdb.Error) else error
+            return Outcome(job=job, error=fault), 0
+        child.commit()
+        return Outcome(job=job, value=value, wrote=rows.writes > 0), rows.octets
+
+    def _failure(self, error: lmdb.Error) -> Exception:
+        """What a failed commit means; a full disk first shows as EIO, so that its errno says little."""
+        free = filesystem.disk_free(self._folder)
+        if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)) or free < self.reserve():
+            failure: Exception = StoreFull()
+        else:
+            failure = StoreFault()
+            self._alarm(f"a commit failed with {free} octets free: {error}")
+        self._recover()
+        return failure
+
+    def _all_failed(self, jobs: Sequence[Job], error: Exception) -> list[Outcome]:
+        self.figures.failed_groups += 1
+        return [Outcome(job=job, error=error) for job in jobs]
+
+    def _recover(self) -> None:
+        """Open the environment again if LMDB has declared it unusable, as it does when a meta page was not written."""
+        try:
+            self._env.begin(write=True).abort()
+            return
+        except lmdb.Error:
+            pass
+        if self._deliver is None:
+            self._reopen()
+            return
+        # Only the reader's thread knows that no reader is open; it waits for nothing here, so this ends.
+        reopened = threading.Event()
+
+        def reopen() -> None:
+            try:
+                self._reopen()
+            finally:
+                reopened.set()
+
+        self._deliver(reopen)
+        while not reopened.wait(0.1):
+            if self._writer is None or self._writer.closing:
+                return
+
+    def _reopen(self) -> None:
+        if self._closed:
+            return
+        self._env.close()
+        try:
+            self._env = open_environment(self._folder, self._map_size)
+        except StoreFault as error:
+            self._alarm(f"the store could not be opened again: {error}")
+
+    # Other processes.
+
+    def poll(self) -> bool:
+        if not self._numbers.stranger_wrote(lambda: self._env.info()["last_txnid"]):
+            return False
+        self._watchers.wake_all()
+        return True
+
+    def clear_stale_readers(self) -> int:
+        """Give back the reader slots of processes that died; to be called each minute. Returns how many."""
+        return self._env.reader_check()
+
+    # Room, and the end.
+
+    def reserve(self) -> int:
+        """Octets of disk that must stay free."""
+        return filesystem.disk_size(self._folder) // RESERVE_SHARE if self._reserve is None else self._reserve
+
+    def free_bytes(self) -> int:
+        """Without the free pages inside the file: the truth is never less than this."""
+        info = self._env.info()
+        used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
+        return max(0, min(info["map_size"] - used, filesystem.disk_free(self._folder)))
+
+    def used_bytes(self) -> int:
+        return os.stat(self._folder / filesystem.DATA_FILE).st_blocks * 512
+
+    @property
+    def waiting(self) -> int:
+        """Jobs handed over and not begun; 0 without a writer thread."""
+        return self._writer.waiting if self._writer is not None else 0
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def copy_to(self, folder: Path) -> None:
+        """A consistent, compacted copy into the empty ``folder``; in any thread, while others read and write."""
+        self._env.copy(str(folder), compact=True)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        if self._writer is not None:
+            self._writer.close()
+        self._closed = True
+        self._env.close()
+
+
+def open_environment(folder: Path, map_size: int) -> lmdb.Environment:
+    """Open with default durability; the map is halved until the address space (``ulimit -v``) allows it."""
+    try:
+        env = lmdb.open(
+            str(folder), map_size=map_size, mode=0o700, max_readers=MAX_READERS, max_spare_txns=1, lib_version=0
+        )
+    except lmdb.InvalidError as error:
+        raise StoreFault(f"{folder} is damaged or no store ({error}): restore a backup.") from error
+    except (lmdb.Error, MemoryError) as error:
+        if _wants_less(error) and map_size // 2 >= SMALLEST_MAP:
+            return open_environment(folder, map_size // 2)
+        raise StoreFault(f"The store {folder} cannot be opened: {error}") from error
+    flags = env.flags()
+    if not (flags["sync"] and flags["metasync"] and flags["lock"]) or flags["writemap"] or flags["map_async"]:
+        env.close()
+        raise StoreFault(f"The store {folder} is not opened durably: refusing to take mail.")
+    return env
+
+
+def _wants_less(error: Exception) -> bool:
+    return isinstance(error, (MemoryError, lmdb.MemoryError)) or "Cannot allocate memory" in str(error)

@@ -1,0 +1,172 @@
+"""The writer thread: many transactions, one commit.
+
+Owns the queue of jobs, the thread that drains it, and the way back of results into the reader's thread. Knows no
+database: how a group of jobs is committed is a function it is given.
+
+While one group is being made durable the next one gathers, so that groups grow with the load: a lone delivery waits for
+nothing, a thousand at once share their fdatasync.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from xtramail.model.errors import StoreBusy, StoreFault
+from xtramail.model.pending import Pending
+from xtramail.store.verbs import Work
+from xtramail.store.watchers import Watchers, run_all
+
+GROUP_JOBS = 256
+GROUP_OCTETS = 4 << 20
+QUEUE_JOBS = 20_000
+QUEUE_OCTETS = 256 << 20
+"""Beyond these a job is refused (StoreBusy): more would only take memory while the disk is behind."""
+
+Deliver = Callable[[Callable[[], None]], None]
+"""Run a function soon in the reader's thread, such as ``reactor.callFromThread``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One transaction: ``work`` runs in the writer's thread and may raise; ``pending`` is settled in the reader's."""
+
+    work: Work
+    scopes: Sequence[bytes] | None
+    """Whose watchers are woken; None: everybody's."""
+    pending: Pending[Any]
+    octets: int = 0
+    """What it holds in memory, as far as known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: its value, or its error."""
+
+    job: Job
+    value: Any = None
+    error: Exception | None = None
+    wrote: bool = False
+
+
+@dataclass(slots=True)
+class WriterFigures:
+    """What the writer has done since it was opened; metrics read it, nobody resets it."""
+
+    groups: int = 0
+    jobs: int = 0
+    failed_groups: int = 0
+    octets: int = 0
+    holding: float = 0.0
+    """Seconds with the write lock held, commits included."""
+    longest_hold: float = 0.0
+
+
+CommitGroup = Callable[[Iterator[Job]], list[Outcome]]
+"""Commits the jobs it takes from the iterator (it may stop early) as one; returns an outcome for each job it took."""
+
+
+def report(outcomes: Sequence[Outcome], watchers: Watchers) -> None:
+    """Settle every Pending in order, then wake the watchers of what was written, each scope once.
+
+    All are told even when a callback raises; the first error is raised at the end.
+    """
+    calls: list[Callable[[], None]] = [partial(_settle, outcome) for outcome in outcomes]
+    written = [outcome.job.scopes for outcome in outcomes if outcome.wrote and outcome.error is None]
+    if None in written:
+        calls.append(watchers.wake_all)
+    elif written:
+        scopes = dict.fromkeys(scope for one in written if one is not None for scope in one)
+        calls.append(partial(watchers.wake, scopes))
+    run_all(calls)
+
+
+def _settle(outcome: Outcome) -> None:
+    if outcome.error is not None:
+        outcome.job.pending.fail(outcome.error)
+    else:
+        outcome.job.pending.settle(outcome.value)
+
+
+class Writer:
+    """The thread. ``submit`` and ``close`` belong to the reader's thread."""
+
+    def __init__(self, commit_group: CommitGroup, deliver: Deliver, watchers: Watchers) -> None:
+        self._commit_group = commit_group
+        self._deliver = deliver
+        self._watchers = watchers
+        self._queue: deque[Job] = deque()
+        self._queued_octets = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._outbox: deque[list[Outcome]] = deque()
+        self._thread = threading.Thread(target=self._run, name="xtramail-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Hand over; fails the job's Pending with StoreBusy when too much waits already."""
+        with self._changed:
+            if self._closing:
+                refused: Exception | None = StoreFault("The store is closed.")
+            elif len(self._queue) >= QUEUE_JOBS or self._queued_octets + job.octets > QUEUE_OCTETS:
+                refused = StoreBusy()
+            else:
+                refused = None
+                self._queue.append(job)
+                self._queued_octets += job.octets
+                self._changed.notify()
+        if refused is not None:
+            job.pending.fail(refused)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs handed over and not begun."""
+        return len(self._queue)
+
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        """Finish what was handed over, report it, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        self._report_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._queue:
+                    if self._closing:
+                        return
+                    self._changed.wait()
+            taken: list[Job] = []
+            try:
+                outcomes = self._commit_group(self._next_jobs(taken))
+            except Exception as error:
+                # A bug in committing: the thread goes on, and nobody is left waiting for an answer.
+                outcomes = [Outcome(job=job, error=error) for job in taken]
+            self._outbox.append(outcomes)
+            self._deliver(self._report_all)
+
+    def _next_jobs(self, taken: list[Job]) -> Iterator[Job]:
+        while len(taken) < GROUP_JOBS:
+            with self._changed:
+                if not self._queue:
+                    return
+                job = self._queue.popleft()
+                self._queued_octets -= job.octets
+            taken.append(job)
+            yield job
+
+    def _report_all(self) -> None:
+        groups = []
+        while self._outbox:
+            groups.append(partial(report, self._outbox.popleft(), self._watchers))
+        run_all(groups)
