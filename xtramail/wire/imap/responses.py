@@ -94,7 +94,8 @@ def tagged(tag: bytes, answer: Tagged) -> bytes:
 
 
 def _coded(code: bytes, text: str) -> bytes:
-    words = _NOT_TEXT.sub("?", text).encode("ascii") or b"Done"
+    clean = text if text.isascii() and text.isprintable() else _NOT_TEXT.sub("?", text)
+    words = clean.encode("ascii") or b"Done"
     return b"[%b] %b" % (code, words) if code else words
 
 

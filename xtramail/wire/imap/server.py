@@ -22,7 +22,6 @@ from enum import Enum
 
 from xtramail.wire.errors import MisuseError
 from xtramail.wire.imap import commands, reader, responses
-from xtramail.wire.imap.append_parser import AppendHead, parse_append_head
 from xtramail.wire.imap.authentication import Authentication
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import ImapServerConfig
@@ -30,13 +29,11 @@ from xtramail.wire.imap.events import Answered, Event, LiteralAborted, LiteralCh
 from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.heads import is_http, tag_and_word, tag_of
 from xtramail.wire.imap.lexer import Cursor
-from xtramail.wire.imap.literal_rules import Verdict, judge_literal
-from xtramail.wire.imap.offers import capabilities, rules, uses_condstore
+from xtramail.wire.imap.literal_rules import Offer, Refuse, Take, decide_append_literal, decide_command_literal
 from xtramail.wire.imap.parser import READERS
-from xtramail.wire.imap.states import AFTER, ALLOWED, COMMAND_WORDS, State
+from xtramail.wire.imap.standing import Standing
+from xtramail.wire.imap.states import State
 from xtramail.wire.imap.status import Outcome, Tagged, bad, no
-
-_MOST_LITERALS = 1_000
 
 
 class _Phase(Enum):
@@ -59,8 +56,7 @@ class ImapServerConnection:
     def __init__(self, config: ImapServerConfig) -> None:
         self._config = config
         self._limits = config.limits
-        self._tls = config.tls_active
-        self._hidden: frozenset[str] = frozenset()
+        self._standing = Standing(config)
         self._errors = 0
         self._reader = reader.CommandReader(line=0, swallow=0, chunk=config.limits.chunk)
         self._out: deque[Event] = deque()
@@ -68,10 +64,8 @@ class ImapServerConnection:
         self._start()
 
     def _start(self) -> None:
-        self._state = State.NOT_AUTHENTICATED
         self._phase = _Phase.COMMAND
         self._command: Command | None = None
-        self._enabled: frozenset[str] = frozenset()
         self._sasl: Authentication | None = None
         self._literal_tag = b""
         self._refusal = b""
@@ -79,15 +73,14 @@ class ImapServerConnection:
         self._first_line = True
         self._reader.line_limit = self._limits.line_before_login
         self._reader.swallow_limit = self._limits.swallow_before_login
-        self._rules = rules(self._config, self._hidden)
 
     @property
     def state(self) -> State:
-        return self._state
+        return self._standing.state
 
     @property
     def tls_active(self) -> bool:
-        return self._tls
+        return self._standing.tls_active
 
     @property
     def idling(self) -> bool:
@@ -97,7 +90,7 @@ class ImapServerConnection:
     @property
     def enabled(self) -> frozenset[str]:
         """Capabilities switched on by ENABLE, or by using CONDSTORE or QRESYNC syntax (RFC 7162 §3.1)."""
-        return self._enabled
+        return self._standing.enabled
 
     @property
     def buffered(self) -> int:
@@ -117,13 +110,9 @@ class ImapServerConnection:
         return responses.ok(text, responses.capability_code(self.capabilities()))
 
     def capabilities(self) -> tuple[str, ...]:
-        """What CAPABILITY tells in this state; put it also into the OK of LOGIN (``responses.capability_code``)."""
-        return capabilities(
-            self._config,
-            hidden=self._hidden,
-            tls_active=self._tls,
-            authenticated=self._state is not State.NOT_AUTHENTICATED,
-        )
+        """What CAPABILITY tells in this state; while a login is under way, in the state its OK leads to: put it into
+        that OK (``responses.capability_code``)."""
+        return self._standing.capabilities(logging_in=isinstance(self._command, (commands.Login, commands.Authenticate)))
 
     def capability_line(self) -> bytes:
         """``* CAPABILITY ...``: the untagged answer."""
@@ -131,8 +120,7 @@ class ImapServerConnection:
 
     def mask(self, hidden: frozenset[str]) -> None:
         """Hide capabilities from this account's client, from now on."""
-        self._hidden = hidden
-        self._rules = rules(self._config, hidden)
+        self._standing.mask(hidden)
 
     def feed(self, data: bytes) -> None:
         """Buffer only."""
@@ -183,39 +171,24 @@ class ImapServerConnection:
         octets = responses.tagged(command.tag, answer)
         self._command = None
         self._phase = _Phase.COMMAND
-        state = AFTER.get((type(command), answer.outcome))
-        if state is not None:
-            self._enter(state)
-        if answer.outcome is Outcome.OK:
-            self._switch_on(command)
-            if isinstance(command, commands.StartTls):
-                self._phase = _Phase.TLS
-        return octets
-
-    def _enter(self, state: State) -> None:
+        state = self._standing.answered(command, answer.outcome)
         if state is State.LOGOUT:
             self._close()
-        elif self._state is State.NOT_AUTHENTICATED:
+        elif state is State.AUTHENTICATED and isinstance(command, (commands.Login, commands.Authenticate)):
             self._errors = 0
             self._reader.line_limit = self._limits.line
             self._reader.swallow_limit = self._limits.swallow
-        self._state = state
-
-    def _switch_on(self, command: Command) -> None:
-        if isinstance(command, commands.Enable):
-            self._enabled |= frozenset(command.capabilities)
-        elif "CONDSTORE" in self._rules.offered and uses_condstore(command):
-            self._enabled |= {"CONDSTORE"}
-        if "QRESYNC" in self._enabled:
-            # RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
-            self._enabled |= {"CONDSTORE"}
+        elif isinstance(command, commands.StartTls) and answer.outcome is Outcome.OK:
+            self._phase = _Phase.TLS
+        return octets
 
     def tls_started(self) -> None:
         """TLS is active: drop every octet buffered before it (RFC 3501 §6.2.1), back to not authenticated."""
         if self._phase is not _Phase.TLS:
             raise MisuseError("STARTTLS was not answered OK")
         self._reader.clear()
-        self._tls = True
+        self._standing.tls_active = True
+        self._standing.restart()
         self._start()
 
     def close(self, text: str, code: bytes = b"") -> bytes:
@@ -226,7 +199,7 @@ class ImapServerConnection:
         return responses.bye(text, code)
 
     def _close(self) -> None:
-        self._state = State.LOGOUT
+        self._standing.enter(State.LOGOUT)
         self._phase = _Phase.CLOSED
         self._command = None
         self._reader.clear()
@@ -267,9 +240,9 @@ class ImapServerConnection:
         if head is None:
             return self._bad(tag_of(line), "Write a tag, a space and a command")
         tag, word, at = head
-        fault = self._out_of_place(tag, word)
+        fault = self._standing.out_of_place(word)
         if fault is not None:
-            return self._counted(fault)
+            return self._counted(tag, fault)
         cursor = Cursor(line, at, self._limits.atoms)
         try:
             if word == b"AUTHENTICATE":
@@ -277,7 +250,7 @@ class ImapServerConnection:
             read = READERS.get(word)
             if read is None:
                 raise BadSyntax("Expected a mailbox and the message as a literal")
-            command = read(cursor, tag, self._rules)
+            command = read(cursor, tag, self._standing.rules)
         except BadSyntax as error:
             return self._bad(tag, error.text)
         except Declined as error:
@@ -286,93 +259,49 @@ class ImapServerConnection:
         self._phase = _Phase.OFFERED if isinstance(command, commands.Idle) else _Phase.REPLY
         return command
 
-    def _out_of_place(self, tag: bytes, word: bytes) -> bytes | None:
-        """The refusal of a command that cannot be now, whatever its arguments."""
-        if word not in ALLOWED[self._state]:
-            text = f"Not in the state {self._state.value!r}" if word in COMMAND_WORDS else "Unknown command"
-            return responses.tagged(tag, bad(text))
-        if self._state is State.NOT_AUTHENTICATED:
-            if word in (b"LOGIN", b"AUTHENTICATE") and not self._tls:
-                return responses.tagged(tag, no("Passwords are taken under TLS only", b"PRIVACYREQUIRED"))
-            if word == b"STARTTLS" and (self._tls or not self._config.starttls):
-                return responses.tagged(tag, bad("TLS is active" if self._tls else "STARTTLS is not offered"))
-        return None
-
     # Literals
 
     def _asked(self, frame: reader.Asked) -> Event | None:
-        if frame.index > _MOST_LITERALS:
-            return self._flood("Too many literals")
         if frame.octets:
             self._first_line = False
             head = tag_and_word(frame.octets)
             if head is None:
-                return self._refuse(self._count(responses.tagged(tag_of(frame.octets), bad("Malformed command"))))
+                return self._refuse(tag_of(frame.octets), Refuse(bad("Malformed command"), counted=True))
             tag, word, at = head
-            fault = self._out_of_place(tag, word)
+            fault = self._standing.out_of_place(word)
             if fault is not None:
-                return self._refuse(self._count(fault))
-            if word == b"APPEND":
-                return self._append(frame, tag, Cursor(frame.octets, at, self._limits.atoms))
+                return self._refuse(tag, Refuse(fault, counted=True))
             self._literal_tag = tag
-        return self._take(frame, self._literal_tag)
-
-    def _take(self, frame: reader.Asked, tag: bytes) -> Event | None:
-        before_login = self._state is State.NOT_AUTHENTICATED
-        most = self._limits.literal_before_login if before_login else self._limits.literal
-        verdict = self._judge(frame, most - frame.earlier)
-        if verdict is Verdict.TAKE:
+        else:
+            tag, word, at = self._literal_tag, b"", 0
+        if word == b"APPEND":
+            decision = decide_append_literal(frame, tag, at, self._standing.rules)
+        else:
+            before_login = self._standing.state is State.NOT_AUTHENTICATED
+            decision = decide_command_literal(frame, self._standing.rules, before_login=before_login)
+        if isinstance(decision, Take):
             self._reader.take()
             return Answered(b"+ Go ahead\r\n") if frame.synchronizing else None
-        answer = responses.tagged(tag, bad("Literal is too large"))
-        if before_login:
-            # Nobody has a reason to send one before login.
-            self._close()
-            return Answered(answer)
-        return self._flood("Literal is not allowed") if verdict is Verdict.CLOSE else self._refuse(answer)
+        if isinstance(decision, Offer):
+            self._synchronizing = frame.synchronizing
+            self._phase = _Phase.OFFERED
+            self._command = decision.command
+            return decision.command
+        if isinstance(decision, Refuse):
+            return self._refuse(tag, decision)
+        self._close()
+        answer = b"" if decision.answer is None else responses.tagged(tag, decision.answer)
+        return Answered(answer + responses.bye(decision.text, decision.code))
 
-    def _judge(self, frame: reader.Asked, most: int) -> Verdict:
-        return judge_literal(frame.size, most, synchronizing=frame.synchronizing, offered=self._rules.offered)
-
-    def _append(self, frame: reader.Asked, tag: bytes, cursor: Cursor) -> Event | None:
-        try:
-            head = parse_append_head(cursor)
-        except BadSyntax as error:
-            answer = self._count(responses.tagged(tag, bad(error.text)))
-            return self._refuse(answer, allowance=self._limits.append)
-        except Declined as error:
-            return self._refuse(responses.tagged(tag, no(error.text, error.code)), allowance=self._limits.append)
-        if head is None:
-            self._literal_tag = tag
-            return self._take(frame, tag)
-        return self._offer(frame, tag, head)
-
-    def _offer(self, frame: reader.Asked, tag: bytes, head: AppendHead) -> Event | None:
-        verdict = self._judge(frame, self._limits.append)
-        if verdict is Verdict.CLOSE:
-            return self._flood("Message is too large", b"TOOBIG")
-        if verdict is Verdict.REFUSE:
-            return self._refuse(responses.tagged(tag, no("Message is too large", b"TOOBIG")))
-        if not frame.size:
-            return self._refuse(responses.tagged(tag, no("Message is empty", b"CANNOT")))
-        self._synchronizing = frame.synchronizing
-        self._phase = _Phase.OFFERED
-        self._command = commands.Append(
-            tag=tag,
-            mailbox=head.mailbox,
-            size=frame.size,
-            flags=head.flags,
-            keywords=head.keywords,
-            received_at=head.received_at,
-        )
-        return self._command
-
-    def _refuse(self, answer: bytes, allowance: int = 0) -> Event | None:
+    def _refuse(self, tag: bytes, decision: Refuse) -> Event | None:
         """Answer instead of "+"; a literal that comes unasked is read past first."""
-        if self._phase is _Phase.CLOSED:
-            return Answered(answer)
+        answer = responses.tagged(tag, decision.answer)
+        if decision.counted:
+            answer = self._count(answer)
+            if self._phase is _Phase.CLOSED:
+                return Answered(answer)
         self._refusal = answer
-        self._reader.refuse(allowance)
+        self._reader.refuse(decision.allowance)
         return None
 
     # Faults
@@ -405,10 +334,10 @@ class ImapServerConnection:
         return aborted
 
     def _bad(self, tag: bytes, text: str) -> Event:
-        return self._counted(responses.tagged(tag, bad(text)))
+        return self._counted(tag, bad(text))
 
-    def _counted(self, answer: bytes) -> Event:
-        return Answered(self._count(answer))
+    def _counted(self, tag: bytes, answer: Tagged) -> Event:
+        return Answered(self._count(responses.tagged(tag, answer)))
 
     def _count(self, answer: bytes) -> bytes:
         """Count an error; the last one that is borne ends the connection."""
@@ -427,10 +356,10 @@ class ImapServerConnection:
         initial: bytes | None = None
         if cursor.take(b" "):
             initial = cursor.octets[cursor.at :]
-            if "SASL-IR" not in self._rules.offered:
+            if "SASL-IR" not in self._standing.rules.offered:
                 raise BadSyntax("SASL-IR is not offered")
         if mechanism not in self._config.mechanisms:
-            return self._counted(responses.tagged(tag, no("Mechanism is not offered", b"CANNOT")))
+            return self._counted(tag, no("Mechanism is not offered", b"CANNOT"))
         dialogue = Authentication(tag, mechanism)
         return self._authenticated(dialogue, dialogue.start(initial))
 

@@ -6,7 +6,6 @@ from enum import Enum
 
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
-from xtramail.wire.imap.status import Outcome
 
 
 class State(Enum):
@@ -47,15 +46,18 @@ ALLOWED: dict[State, frozenset[bytes]] = {
 
 COMMAND_WORDS: frozenset[bytes] = ALLOWED[State.NOT_AUTHENTICATED] | ALLOWED[State.SELECTED]
 
-# A failed SELECT leaves no mailbox selected (RFC 3501 §6.3.1). What is not here keeps its state.
-AFTER: dict[tuple[type[Command], Outcome], State] = {
-    (commands.Login, Outcome.OK): State.AUTHENTICATED,
-    (commands.Authenticate, Outcome.OK): State.AUTHENTICATED,
-    (commands.Select, Outcome.OK): State.SELECTED,
-    (commands.Select, Outcome.NO): State.AUTHENTICATED,
-    (commands.Examine, Outcome.OK): State.SELECTED,
-    (commands.Examine, Outcome.NO): State.AUTHENTICATED,
-    (commands.Close, Outcome.OK): State.AUTHENTICATED,
-    (commands.Unselect, Outcome.OK): State.AUTHENTICATED,
-    (commands.Logout, Outcome.OK): State.LOGOUT,
+# Where an answer leads; what is in neither table keeps its state.
+AFTER_OK: dict[type[Command], State] = {
+    commands.Login: State.AUTHENTICATED,
+    commands.Authenticate: State.AUTHENTICATED,
+    commands.Select: State.SELECTED,
+    commands.Examine: State.SELECTED,
+    commands.Close: State.AUTHENTICATED,
+    commands.Unselect: State.AUTHENTICATED,
+    commands.Logout: State.LOGOUT,
+}
+# A failed SELECT leaves no mailbox selected (RFC 3501 §6.3.1).
+AFTER_NO: dict[type[Command], State] = {
+    commands.Select: State.AUTHENTICATED,
+    commands.Examine: State.AUTHENTICATED,
 }
