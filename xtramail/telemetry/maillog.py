@@ -92,6 +92,11 @@ def certificate_refused(*, file: Path, reason: str, served: str) -> None:
     _warn("certificate-refused", file=file, reason=reason, served=served)
 
 
+def own_certificate_written(*, file: Path, names: Sequence[str]) -> None:
+    """Made by our own authority: clients must be told to trust it."""
+    _tell("own-certificate-written", file=file, names=list(names))
+
+
 # Connections.
 
 
@@ -168,6 +173,11 @@ def recipient_refused(
 
 def message_filed(*, message_id: int, account: Address | str, mailbox: str, uid: int) -> None:
     _tell("message-filed", id=id_text(message_id), account=str(account), mailbox=mailbox, uid=uid)
+
+
+def copy_skipped(*, message_id: int, account: Address | str) -> None:
+    """A mailbox is so far over its quota that mail to its primary is relayed and not copied."""
+    _warn("copy-skipped", id=id_text(message_id), account=str(account))
 
 
 # Mail out.

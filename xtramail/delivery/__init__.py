@@ -1,0 +1,1 @@
+"""Mail in motion: accepted, stored, relayed, expired. Knows no reactor."""

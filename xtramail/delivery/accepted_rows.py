@@ -1,0 +1,236 @@
+"""The rows that one accepted message leaves: each function here gives writes for one scope, joined into one commit.
+
+Functions may run twice and read nothing but what they are given and their transaction. Which of them a message needs is
+``acceptance``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.policy import Policy, Route
+from xtramail.delivery.spool import Spooled
+from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
+from xtramail.model.errors import NoSuchAccount, NoSuchMailbox
+from xtramail.model.flags import Flag
+from xtramail.model.outcome import Fate
+from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts, tracking
+from xtramail.store.engine import Txn
+from xtramail.store.message_row import BodyRef
+from xtramail.store.messages import NewMessage
+from xtramail.store.new_message import new_message
+from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
+
+Part = tuple[bytes, Callable[[Txn], Any]]
+
+# A value of the store holds 64 KiB: a thousand recipients need several rows, and replies have to fit in later.
+RECIPIENTS_PER_ROW = 100
+OCTETS_PER_ROW = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One mailbox and the bucket of its copy."""
+
+    account: Account
+    bucket: Bucket
+    must_keep: bool
+    """There is no primary: the mailbox is where the message is."""
+
+
+def copies(arrival: Arrival) -> Iterator[Copy]:
+    """One for each mailbox, however many of its addresses were named; it lives as long as the longest of them."""
+    found: dict[int, tuple[Account, int, Bucket, bool]] = {}
+    for route in arrival.routes:
+        days = 0 if route.domain is None else route.domain.retention_days
+        for account in route.accounts:
+            _, known_days, bucket, must_keep = found.get(account.id, (account, -1, arrival.bucket(route), False))
+            if days > known_days:
+                bucket = arrival.bucket(route)
+            found[account.id] = (account, max(days, known_days), bucket, must_keep or not route.relay)
+    for account, _, bucket, must_keep in found.values():
+        yield Copy(account=account, bucket=bucket, must_keep=must_keep)
+
+
+def deliveries(arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Policy, now: float) -> list[Part]:
+    """The copies into INBOXes; the result of each: whether there was room for it."""
+    by_bucket = {
+        bucket: new_message(
+            text.summary,
+            text.ref(bucket),
+            object_id=text.body_id,
+            internaldate=arrival.at,
+            source=arrival.origin,
+        )
+        for bucket in {copy.bucket for copy in kept}
+    }
+    return [_delivery(by_bucket[copy.bucket], copy, policy, now) for copy in kept]
+
+
+def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float) -> Part:
+    def deliver(txn: Txn) -> bool:
+        account = accounts.get_account(txn)
+        if account is None:
+            if copy.must_keep:
+                raise NoSuchAccount
+            return False
+        size = message.row.size
+        if not copy.must_keep and account.quota:
+            if not policy.copy_fits(account, mailboxes.used_bytes(txn), size):
+                return False
+        _add(txn, "INBOX", "", copy.bucket, message, now)
+        return True
+
+    return keys.user_scope(copy.account.id), deliver
+
+
+def filing(arrival: Arrival, sender: Account, sent: Spooled, now: float) -> Part:
+    """The copy in Sent: none when one with its Message-ID is there (the client's own came first, or it tries again)."""
+    message = new_message(
+        sent.summary,
+        sent.ref(arrival.home),
+        object_id=sent.body_id,
+        internaldate=arrival.at,
+        source="submission",
+        flags=Flag.SEEN,
+    )
+
+    def file(txn: Txn) -> bool:
+        if accounts.get_account(txn) is None:
+            raise NoSuchAccount
+        mailboxes.ensure_special(txn, now)
+        mailbox = mailboxes.mailbox_by_use(txn, "\\Sent")
+        known = messages.by_message_id(txn, sent.summary.message_id) if sent.summary.message_id else []
+        if mailbox is not None and any(place[1] == mailbox.id for place in known):
+            return False
+        _add(txn, "Sent", "\\Sent", arrival.home, message, now)
+        return True
+
+    return keys.user_scope(sender.id), file
+
+
+def _add(txn: Txn, name: str, use: str, bucket: Bucket, message: NewMessage, now: float) -> None:
+    mailboxes.ensure_special(txn, now)
+    mailbox = mailboxes.mailbox_by_use(txn, use) if use else mailboxes.mailbox_by_name(txn, name)
+    if mailbox is None:
+        raise NoSuchMailbox
+    messages.add(txn, mailbox.id, bucket, message, now)
+
+
+def bodies_written(arrival: Arrival, text: Spooled, sent: Spooled | None, kept: Sequence[Copy]) -> Iterator[Part]:
+    """The last chunks of every body, with the text to search and whose it is."""
+    owners: dict[tuple[int, Bucket], set[int]] = {}
+    for copy in kept:
+        owners.setdefault((text.body_id, copy.bucket), set()).add(copy.account.id)
+    if sent is not None and arrival.sender is not None:
+        owners.setdefault((sent.body_id, arrival.home), set()).add(arrival.sender.id)
+    texts = [text] if sent is None or sent is text else [text, sent]
+    for spooled in texts:
+        for bucket, (ref, tail) in spooled.bodies.items():
+            yield keys.BODY, _body(spooled, ref, tail, sorted(owners.get((spooled.body_id, bucket), ())))
+
+
+def _body(spooled: Spooled, ref: BodyRef, tail: bodies.Tail, owners: list[int]) -> Callable[[Txn], None]:
+    def write(txn: Txn) -> None:
+        bodies.put_chunks(txn, ref.bucket, ref.id, tail)
+        # What no mailbox shows, nobody searches.
+        if owners:
+            search_texts.put_search_text(txn, ref.bucket, ref.id, spooled.summary.search_text, owners)
+
+    return write
+
+
+def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callable[[Txn], None]:
+    """Queue entries (each with its message's bucket) and a ledger row for every recipient."""
+    def write(txn: Txn) -> None:
+        for entry, bucket in entries:
+            outbound.enqueue(txn, entry)
+            for one in entry.recipients:
+                row = LedgerRow(fate=Fate.HELD.value, at=arrival.at, destination=entry.destination)
+                outbound.ledger_put(txn, bucket, arrival.message_id, one.address, row)
+        for route in arrival.routes:
+            if not route.relay:
+                at_home = LedgerRow(
+                    fate=Fate.DELIVERED.value,
+                    at=arrival.at,
+                    reply="delivered to the mailbox",
+                    destination=route.destination,
+                )
+                outbound.ledger_put(
+                    txn, arrival.bucket(route), arrival.message_id, str(route.path.address), at_home
+                )
+
+    return write
+
+
+def tracked(arrival: Arrival, text: Spooled, now: float) -> Callable[[Txn], None]:
+    """The event that the message was accepted."""
+    sender = "" if arrival.reverse_path.address is None else str(arrival.reverse_path.address)
+    fields = {
+        "size": str(text.summary.size),
+        "peer": arrival.peer.address,
+        "helo": arrival.peer.helo[:255],
+        "tls": arrival.peer.tls,
+        "origin": arrival.origin,
+        "subject": text.summary.subject[:200],
+    }
+    if text.summary.message_id:
+        fields[tracking.MESSAGE_ID_FIELD] = text.summary.message_id
+    if arrival.sender is not None:
+        fields["account"] = arrival.sender.address
+    events = [
+        LogEvent(
+            at=now,
+            message_id=arrival.message_id,
+            kind="accepted",
+            sender=sender,
+            recipients=tuple(str(route.path.address) for route in some),
+            text=f"accepted for {len(arrival.routes)} recipients",
+            fields=fields,
+        )
+        for some in lots(arrival.routes)
+    ]
+
+    def write(txn: Txn) -> None:
+        for event in events:
+            tracking.record(txn, bucket_at(now, CLASS_LOG), event)
+
+    return write
+
+
+def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
+    """Routes that are relayed, by destination, in the order in which they were named."""
+    found: dict[str, list[Route]] = {}
+    for route in routes:
+        if route.relay:
+            found.setdefault(route.destination, []).append(route)
+    return list(found.items())
+
+
+def lots(routes: Sequence[Route]) -> Iterator[list[Route]]:
+    """In lots that fit into one value of the store."""
+    lot: list[Route] = []
+    octets = 0
+    for route in routes:
+        size = len(str(route.path.address).encode()) + len(route.path.orcpt or "")
+        if lot and (len(lot) == RECIPIENTS_PER_ROW or octets + size > OCTETS_PER_ROW):
+            yield lot
+            lot, octets = [], 0
+        lot.append(route)
+        octets += size
+    if lot:
+        yield lot
+
+
+def recipient(route: Route, at: float) -> QueueRecipient:
+    """As the sender wrote it; its fate open."""
+    return QueueRecipient(
+        address=str(route.path.address),
+        notify=",".join(route.path.notify),
+        orcpt=route.path.orcpt or "",
+        fate=Fate.HELD.value,
+        changed=at,
+    )

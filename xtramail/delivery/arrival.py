@@ -1,0 +1,66 @@
+"""One message on its way in: what is known of it before its text, and what is told to the log when its way ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from xtramail.delivery.policy import Route
+from xtramail.model.bucket import Bucket, bucket_at
+from xtramail.model.envelope import ReversePath
+from xtramail.model.ids import MessageId
+from xtramail.model.outcome import Reply
+from xtramail.model.peer import Peer
+from xtramail.store.records import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One message on its way in. ``at``: when its first octet came, in seconds since 1970; it decides every bucket."""
+
+    message_id: MessageId
+    at: float
+    peer: Peer
+    reverse_path: ReversePath
+    routes: tuple[Route, ...]
+    origin: Literal["smtp", "submission"]
+    home_class: int = 0
+    """Submission: the retention class of the sender's domain."""
+    sender: Account | None = None
+    keeps_sent: bool = False
+    """Submission: a copy goes into the sender's Sent."""
+
+    def bucket(self, route: Route) -> Bucket:
+        """Of the recipient's domain; of the sender's for the outside world."""
+        return bucket_at(self.at, self.home_class if route.domain is None else route.domain.retention_class)
+
+    @property
+    def home(self) -> Bucket:
+        return bucket_at(self.at, self.home_class)
+
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Those that need the text, each once."""
+        return tuple(dict.fromkeys(self.bucket(route) for route in self.routes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What became durable, for the log."""
+
+    arrival: Arrival
+    size: int
+    header_message_id: str
+    mailboxes: int
+    """How many got a copy."""
+    skipped: tuple[str, ...]
+    """Accounts whose copy did not fit; their mail goes to the primary all the same."""
+
+
+class AcceptanceLog(Protocol):
+    def accepted(self, accepted: Accepted) -> None: ...
+
+    def copy_skipped(self, arrival: Arrival, account: str) -> None:
+        """An alarm: a mailbox is over so many quotas that mail to its primary is not copied any more."""
+
+    def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
+        """A message was refused after its text."""

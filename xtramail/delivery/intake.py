@@ -1,0 +1,147 @@
+"""Mail from the world (port 25): one transaction from MAIL to the durable 250.
+
+Owns the order of the steps and the checks that need the whole header (loops). Verdicts on sender and recipients are
+``policy``'s, the text ``spool``'s, the commit ``acceptance``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from xtramail.delivery import trace
+from xtramail.delivery.acceptance import Acceptance, unavailable
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.policy import Policy
+from xtramail.delivery.recipients import Recipients
+from xtramail.delivery.spool import Spool
+from xtramail.model.clock import Clock
+from xtramail.model.envelope import ForwardPath, ReversePath
+from xtramail.model.errors import XtramailError
+from xtramail.model.ids import IdSource, MessageId
+from xtramail.model.message import Summary
+from xtramail.model.outcome import Reply
+from xtramail.model.peer import Peer
+from xtramail.model.pending import Pending
+from xtramail.store.engine import Engine
+from xtramail.telemetry.crashpoint import reach
+
+SENDER_OK = Reply.of(250, "2.1.0", "sender ok")
+LOOP = Reply.of(554, "5.4.6", "Mail loop: this message has been through too many hosts, or too often through this one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What every transaction of one server shares; ``received_hops``: Received fields that make a loop."""
+
+    engine: Engine
+    policy: Policy
+    acceptance: Acceptance
+    clock: Clock
+    ids: IdSource
+    received_hops: int = trace.MAX_HOPS
+
+    def begin(self, peer: Peer) -> IntakeTransaction:
+        return IntakeTransaction(self, peer)
+
+    def looped(self, arrival: Arrival, summary: Summary) -> bool:
+        """Whether a message is going in circles (RFC 5321 §6.3); ``summary`` with our own Received on top."""
+        if summary.received_count - 1 > self.received_hops:
+            return True
+        fields = [
+            value for line in summary.header_text.split("\n")
+            for name, _, value in (line.partition(":"),) if name.strip().lower() == "received"
+        ]  # fmt: skip
+        recipients = [route.path.address for route in arrival.routes]
+        earlier = fields[1:]
+        return trace.own_hops(earlier, self.policy.settings.hostname, recipients) >= trace.MAX_OWN_HOPS
+
+
+class IntakeTransaction:
+    """See ``transaction.MailTransaction``."""
+
+    def __init__(self, intake: Intake, peer: Peer) -> None:
+        self._intake = intake
+        self._peer = peer
+        self._message_id = intake.ids.next()
+        self._path = ReversePath(address=None)
+        self._recipients = Recipients(intake.policy, size=0, outside=False)
+        self._arrival: Arrival | None = None
+        self._spool: Spool | None = None
+
+    @property
+    def message_id(self) -> MessageId:
+        return self._message_id
+
+    def mail_from(self, path: ReversePath) -> Reply:
+        full = self._intake.policy.space()
+        if full is not None:
+            return full
+        self._path = path
+        self._recipients = Recipients(self._intake.policy, size=path.size or 0, outside=False)
+        return SENDER_OK
+
+    def rcpt_to(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
+        return self._recipients.add(path)
+
+    def chunk(self, octets: bytes) -> Pending[None] | None:
+        _, spool = self._begun()
+        return spool.write(octets)
+
+    async def commit(self) -> Reply:
+        arrival, spool = self._begun()
+        acceptance = self._intake.acceptance
+        try:
+            text = await spool.finish()
+        except XtramailError as error:
+            return acceptance.refuse(arrival, unavailable(error), type(error).__name__)
+        if self._intake.looped(arrival, text.summary):
+            return acceptance.refuse(arrival, LOOP, "loop")
+        return await acceptance.commit(arrival, text, sent=None, now=self._intake.clock.now())
+
+    def abort(self) -> None:
+        self._spool = None
+
+    def _begun(self) -> tuple[Arrival, Spool]:
+        """At the first octet the buckets are chosen, once: midnight may pass before the last one."""
+        if self._arrival is None or self._spool is None:
+            intake = self._intake
+            self._arrival = Arrival(
+                message_id=self._message_id,
+                at=intake.clock.now(),
+                peer=self._peer,
+                reverse_path=self._path,
+                routes=self._recipients.routes,
+                origin="smtp",
+            )
+            self._spool = begin_spool(intake.engine, intake.clock, self._arrival, intake.policy.settings.hostname)
+            reach("intake.first-chunk")
+        return self._arrival, self._spool
+
+
+def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
+    """Our two trace fields: Return-Path and Received."""
+    return trace.return_path(arrival.reverse_path), trace.received(
+        peer=arrival.peer,
+        hostname=hostname,
+        message_id=arrival.message_id,
+        at=arrival.at,
+        recipients=[route.path.address for route in arrival.routes],
+        authenticated=arrival.sender is not None,
+        smtputf8=arrival.reverse_path.smtputf8,
+    )
+
+
+def begin_spool(engine: Engine, clock: Clock, arrival: Arrival, hostname: str) -> Spool:
+    """A spool in each bucket of ``arrival``, with the trace header written."""
+    top, received = trace_header(arrival, hostname)
+    spool = Spool(
+        engine,
+        body_id=arrival.message_id,
+        buckets=arrival.buckets(),
+        return_path_length=len(top),
+        clock=clock.monotonic,
+    )
+    spool.write(top + received)
+    return spool

@@ -1,0 +1,73 @@
+"""The header of a submitted message: collected before anything is written, then checked and completed.
+
+Owns what a submission server does to a header (RFC 6409 §8): Date and Message-ID added where they are missing, Bcc
+taken out of what leaves. Not one other octet changes.
+"""
+
+from __future__ import annotations
+
+from xtramail.wire.mime import compose, header, limits
+from xtramail.wire.mime.scanner import summarise
+
+_END = b"\r\n\r\n"
+
+
+class HeaderBuffer:
+    """Takes octets until the empty line behind the header has come."""
+
+    __slots__ = ("_buffer", "_searched", "complete", "octets", "too_large")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self.complete = False
+        self.too_large = False
+        """Over 256 KiB: nothing more is kept."""
+        self.octets = b""
+        """The header with its empty line; before it is complete, what came."""
+
+    def feed(self, octets: bytes) -> bytes:
+        """What lies behind the header, once it is complete; until then nothing."""
+        buffer = self._buffer
+        buffer += octets
+        if buffer.startswith(b"\r\n"):
+            end = 2
+        else:
+            found = buffer.find(_END, self._searched)
+            end = found + len(_END) if found >= 0 else -1
+            self._searched = max(0, len(buffer) - len(_END) + 1)
+        self.too_large = end > limits.HEADER_OCTETS or (end < 0 and len(buffer) > limits.HEADER_OCTETS)
+        if self.too_large:
+            buffer.clear()
+            return b""
+        if end < 0:
+            self.octets = bytes(buffer)
+            return b""
+        self.complete = True
+        self.octets = bytes(buffer[:end])
+        rest = bytes(buffer[end:])
+        buffer.clear()
+        return rest
+
+
+class OutgoingHeader:
+    """What a header says of its author, and how it looks when it leaves."""
+
+    def __init__(self, octets: bytes) -> None:
+        summary = summarise(octets)
+        self.octets = octets
+        self.from_count = summary.from_count
+        self.authors = summary.from_addresses
+        """Addresses of the From field, ``local@domain``."""
+        self.has_bcc = compose.without_bcc(octets) != octets
+
+    @property
+    def too_many_fields(self) -> bool:
+        return sum(1 for _ in header.fields(self.octets, most=limits.FIELDS + 1)) > limits.FIELDS
+
+    def added(self, *, date: str, message_id: str) -> bytes:
+        """Lines for the trace area: what the author left out."""
+        return compose.add_missing(self.octets, date=date, message_id=message_id)
+
+    def without_bcc(self) -> bytes:
+        return compose.without_bcc(self.octets)

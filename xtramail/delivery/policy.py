@@ -1,0 +1,172 @@
+"""Policy: whether a sender or a recipient is taken, and what will become of mail for it.
+
+Owns the verdicts at MAIL and RCPT, and their replies. Does not own who is served (``directory``) nor what is written
+when a message is accepted (``acceptance``). A verdict is a Route (accept) or a Reply (defer with 4yz, reject with 5yz).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from xtramail.directory.directory import Directory, Resolution, Standing
+from xtramail.model.address import Address
+from xtramail.model.clock import Clock
+from xtramail.model.envelope import ForwardPath
+from xtramail.model.errors import BadInput, PrimaryDown, Unavailable
+from xtramail.model.outcome import Reply
+from xtramail.store import domains, keys, mailboxes
+from xtramail.store.engine import Engine
+from xtramail.store.records import Account, DomainRow
+
+RELAY_DENIED = Reply.of(550, "5.7.1", "Relaying denied")
+NO_SUCH_USER = Reply.of(550, "5.1.1", "No such user here")
+BAD_ADDRESS = Reply.of(501, "5.1.3", "Bad recipient address")
+CANNOT_ASK = Reply.of(450, "4.4.1", "Recipient cannot be verified now, try again later")
+TOO_MANY_QUESTIONS = Reply.of(450, "4.5.3", "Too many recipients to verify in one message, send the rest again")
+OVER_QUOTA = Reply.of(452, "4.2.2", "Mailbox is full")
+STORE_FULL = Reply.of(452, "4.3.1", "Not enough space, try again later")
+STORE_FAULT = Reply.of(451, "4.3.0", "Could not be stored, try again later")
+SERVER_FAULT = Reply.of(451, "4.3.0", "Server fault, try again later")
+TOO_LARGE = Reply.of(552, "5.3.4", "Message is too large")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """Sizes in octets, times in seconds."""
+
+    hostname: str
+    message_size: int = 50 << 20
+    reserve_percent: int = 5
+    questions: int = 10
+    """Most recipients of one message that are put to a primary."""
+    question_seconds: float = 30.0
+    """All questions of one message together."""
+    copy_quotas: int = 2
+    """A copy of mail that goes to a primary anyway is kept up to so many times the quota."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One accepted recipient and what becomes of its mail.
+
+    ``domain`` is the served domain it belongs to, None for the outside world. ``accounts``: whose mailboxes get a copy.
+    ``relay``: a queue entry for ``destination`` (a domain key) is written.
+    """
+
+    path: ForwardPath
+    domain: DomainRow | None
+    accounts: tuple[Account, ...]
+    relay: bool
+    destination: str
+
+
+@dataclass(slots=True)
+class Questions:
+    """How many recipients of one message were put to a primary, and how long that took (seconds)."""
+
+    asked: int = 0
+    spent: float = 0.0
+
+
+class Policy:
+    """The rules of one server; stateless between messages."""
+
+    def __init__(self, *, engine: Engine, directory: Directory, clock: Clock, settings: PolicySettings) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._clock = clock
+        self.settings = settings
+
+    def space(self) -> Reply | None:
+        """452 below the reserve of free space: refused at MAIL, long before the store is full."""
+        free = self._engine.free_bytes()
+        total = free + self._engine.used_bytes()
+        reserve = max(total * self.settings.reserve_percent // 100, 2 * self.settings.message_size)
+        return STORE_FULL if free < reserve else None
+
+    def recipient(
+        self, path: ForwardPath, *, size: int, questions: Questions, outside: bool
+    ) -> Route | Reply | Coroutine[Any, Any, Route | Reply]:
+        """The verdict on one RCPT; a coroutine of it when the primary has to be asked.
+
+        ``size`` as declared by MAIL (0: not declared). ``outside``: the sender may write to the whole world.
+        """
+        local = path.address.local
+        # user%host@us, host!user@us and "user@host"@us asked the relays of old to pass mail on. A primary might still
+        # do it, so they are refused for relayed domains too.
+        if any(mark in local for mark in "%!@"):
+            return RELAY_DENIED
+        if not path.address.domain:
+            return self._postmaster(path, size)
+        try:
+            key = path.address.domain_key
+        except BadInput:
+            return BAD_ADDRESS
+        resolution = self._directory.resolve(path.address)
+        if resolution.standing is Standing.ELSEWHERE:
+            if not outside or key.startswith("["):
+                return RELAY_DENIED
+            return Route(path=path, domain=None, accounts=(), relay=True, destination=key)
+        if resolution.standing is Standing.ASK:
+            if questions.asked >= self.settings.questions or questions.spent >= self.settings.question_seconds:
+                return TOO_MANY_QUESTIONS
+            return self._ask(path, size, questions)
+        return self._route(path, resolution, size)
+
+    def copy_fits(self, account: Account, used: int, size: int) -> bool:
+        """Whether the copy of a message that goes to a primary is kept too; ``used`` and ``size`` in octets."""
+        return account.quota == 0 or used + size <= self.settings.copy_quotas * account.quota
+
+    async def _ask(self, path: ForwardPath, size: int, questions: Questions) -> Route | Reply:
+        questions.asked += 1
+        began = self._clock.monotonic()
+        try:
+            known = await self._directory.ask(path.address)
+        except PrimaryDown:
+            return CANNOT_ASK
+        except Unavailable:
+            return STORE_FAULT
+        finally:
+            questions.spent += self._clock.monotonic() - began
+        if not known:
+            return NO_SUCH_USER
+        # Asking may have made a mailbox for it.
+        return self._route(path, self._directory.resolve(path.address), size)
+
+    def _route(self, path: ForwardPath, resolution: Resolution, size: int) -> Route | Reply:
+        domain, accounts = resolution.domain, resolution.accounts
+        if domain is None or resolution.standing is Standing.UNKNOWN:
+            return NO_SUCH_USER
+        if not resolution.relay:
+            # Without a primary the mailbox is the only place where the message could be.
+            if not accounts:
+                return NO_SUCH_USER
+            if any(self._over_quota(account, size) for account in accounts):
+                return OVER_QUOTA
+        return Route(path=path, domain=domain, accounts=accounts, relay=resolution.relay, destination=domain.name)
+
+    def _postmaster(self, path: ForwardPath, size: int) -> Route | Reply:
+        """``RCPT TO:<postmaster>`` (RFC 5321 §4.5.1): of the domain our host name lies in, else of the first served.
+
+        Like postmaster@ that domain: to its primary, or to the mailbox of its contact or first user where it has none.
+        Refused only while no domain here has anybody.
+        """
+        if path.address.local_key != "postmaster":
+            return BAD_ADDRESS
+        name = self.settings.hostname
+        while name and self._directory.domain(name) is None:
+            name = name.partition(".")[2]
+        if not name:
+            name = next(iter(domains.domain_names(self._engine)), "")
+        if not name:
+            return NO_SUCH_USER
+        whole = ForwardPath(address=Address(local="postmaster", domain=name), notify=path.notify, orcpt=path.orcpt)
+        return self._route(whole, self._directory.resolve(whole.address), size)
+
+    def _over_quota(self, account: Account, size: int) -> bool:
+        if account.quota == 0:
+            return False
+        used = self._engine.read(keys.user_scope(account.id), mailboxes.used_bytes)
+        return used >= account.quota or used + size > account.quota

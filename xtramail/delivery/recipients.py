@@ -1,0 +1,51 @@
+"""The recipients that one transaction has named so far.
+
+Owns that each is taken once, as written. Whether it is taken is ``policy``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from xtramail.delivery.policy import Policy, Questions, Route
+from xtramail.model.envelope import ForwardPath
+from xtramail.model.outcome import Reply
+
+
+class Recipients:
+    """``outside``: the sender may write to the whole world; ``size`` in octets as MAIL declared it, 0 if it did not."""
+
+    def __init__(self, policy: Policy, *, size: int, outside: bool) -> None:
+        self._policy = policy
+        self._size = size
+        self._outside = outside
+        self._questions = Questions()
+        self._routes: dict[str, Route] = {}
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return tuple(self._routes.values())
+
+    def add(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
+        """The reply to RCPT; a coroutine of it where the primary has to be asked."""
+        if str(path.address) in self._routes:
+            return _taken(path)
+        verdict = self._policy.recipient(path, size=self._size, questions=self._questions, outside=self._outside)
+        if isinstance(verdict, Route | Reply):
+            return self._take(verdict)
+        return self._take_later(verdict)
+
+    async def _take_later(self, verdict: Coroutine[Any, Any, Route | Reply]) -> Reply:
+        return self._take(await verdict)
+
+    def _take(self, verdict: Route | Reply) -> Reply:
+        if isinstance(verdict, Reply):
+            return verdict
+        # Named twice it still goes to the primary once; <postmaster> may have become a whole address.
+        self._routes.setdefault(str(verdict.path.address), verdict)
+        return _taken(verdict.path)
+
+
+def _taken(path: ForwardPath) -> Reply:
+    return Reply.of(250, "2.1.5", f"<{path.address}> ok")

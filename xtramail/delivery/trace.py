@@ -1,0 +1,95 @@
+"""Trace lines: what we write on top of each message, and what earlier hops wrote that makes a loop.
+
+Owns Return-Path and Received (RFC 5321 §4.4). Does not own the message below them: its octets are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from xtramail.model.address import Address
+from xtramail.model.envelope import ReversePath
+from xtramail.model.ids import MessageId, id_text
+from xtramail.model.peer import Peer
+
+MAX_HOPS = 100
+"""RFC 5321 §6.3 wants at least 100."""
+MAX_OWN_HOPS = 3
+"""A message may come through us more than once (in for one domain, forwarded by its primary to another)."""
+SIGNATURE = "(xtramail)"
+
+
+def return_path(reverse_path: ReversePath) -> bytes:
+    """The one Return-Path line of a stored message (RFC 5321 §4.4), CRLF included."""
+    address = "" if reverse_path.address is None else str(reverse_path.address)
+    return f"Return-Path: <{address}>\r\n".encode()
+
+
+def protocol(peer: Peer, *, authenticated: bool, smtputf8: bool) -> str:
+    """The ``with`` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8SMTP forms)."""
+    if not peer.esmtp:
+        return "SMTP"
+    name = "UTF8SMTP" if smtputf8 else "ESMTP"
+    return name + ("S" if peer.tls else "") + ("A" if authenticated else "")
+
+
+def received(
+    *,
+    peer: Peer,
+    hostname: str,
+    message_id: MessageId,
+    at: float,
+    recipients: Collection[Address],
+    authenticated: bool,
+    smtputf8: bool,
+) -> bytes:
+    """Our Received field (RFC 5321 §4.4), folded, CRLF included; ``at`` in seconds since 1970.
+
+    ``for`` is left out with several recipients: it would tell each of them of the others (RFC 5321 §7.2).
+    """
+    by = f"\tby {hostname} {SIGNATURE} with {protocol(peer, authenticated=authenticated, smtputf8=smtputf8)}"
+    lines = [f"Received: from {_helo(peer)} ({_literal(peer)})", by]
+    if peer.tls:
+        lines.append(f"\t({_safe(peer.tls)})")
+    lines.append(f"\tid {id_text(message_id)}")
+    if len(recipients) == 1:
+        lines.append(f"\tfor <{next(iter(recipients))}>")
+    lines[-1] += ";"
+    lines.append("\t" + date_time(at))
+    return "".join(line + "\r\n" for line in lines).encode()
+
+
+def date_time(at: float) -> str:
+    """RFC 5322 §3.3 date-time in UTC."""
+    return format_datetime(datetime.fromtimestamp(int(at), tz=UTC))
+
+
+def own_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
+    """How often we wrote one of these Received fields for one of these recipients (or did not say for whom)."""
+    mark = f"by {hostname} {SIGNATURE} with ".lower()
+    ours = {str(recipient).lower() for recipient in recipients}
+    own = 0
+    for value in received_fields:
+        text = " ".join(value.lower().split())
+        if mark in text:
+            _, named, rest = text.partition(" for <")
+            own += not named or rest.partition(">")[0] in ours
+    return own
+
+
+def _helo(peer: Peer) -> str:
+    return _safe(peer.helo) or "unknown"
+
+
+def _literal(peer: Peer) -> str:
+    # RFC 5321 §4.1.3
+    if not peer.address:
+        return "local socket"
+    return f"[IPv6:{peer.address}]" if ":" in peer.address else f"[{peer.address}]"
+
+
+def _safe(text: str) -> str:
+    # What a peer says of itself must not close a comment or begin a field.
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-._:[] ") else "?" for c in text[:255])

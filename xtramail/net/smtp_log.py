@@ -1,0 +1,88 @@
+"""What the SMTP services tell: each event once, to the mail log and to the metrics.
+
+Owns that the two agree. Names of events are ``telemetry``'s.
+"""
+
+from __future__ import annotations
+
+from twisted.python.failure import Failure
+
+from xtramail.delivery.arrival import Accepted, Arrival
+from xtramail.model.address import Address
+from xtramail.model.ids import MessageId
+from xtramail.model.outcome import Reply
+from xtramail.model.peer import Peer
+from xtramail.telemetry import maillog
+from xtramail.telemetry.metrics import Metrics
+
+_OVER_QUOTA = "copy-skipped"
+
+
+class SmtpLog:
+    """Also ``delivery.arrival.AcceptanceLog``. ``service`` is "smtp", "submission" or "submissions"."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def opened(self, service: str) -> None:
+        self._metrics.connection_opened(service)
+
+    def closed(self, service: str) -> None:
+        self._metrics.connection_closed(service)
+
+    def turned_away(self, service: str, peer: Peer, reason: str) -> None:
+        maillog.smtp_turned_away(service=service, peer=peer, reason=reason)
+        self._metrics.connection_turned_away(service)
+
+    def handshake_failed(self, service: str, peer: Peer, reason: str) -> None:
+        maillog.tls_failed(service=service, peer=peer, reason=reason)
+        self._metrics.handshake_failed(service)
+
+    def logged_in(self, service: str, peer: Peer, *, account: str, mechanism: str) -> None:
+        maillog.logged_in(service=service, account=account, peer=peer, mechanism=mechanism)
+        self._metrics.login(service, "good")
+
+    def login_failed(self, service: str, *, busy: bool) -> None:
+        """Counted only: ``directory.login`` tells the log why."""
+        self._metrics.login(service, "busy" if busy else "refused")
+
+    def recipient_refused(
+        self, service: str, peer: Peer, *, sender: Address | None, recipient: Address, reply: Reply
+    ) -> None:
+        maillog.recipient_refused(service=service, peer=peer, sender=sender, recipient=recipient, reply=reply.text)
+        self._metrics.recipient_refused(service)
+
+    def text_refused(self, service: str, peer: Peer, *, message_id: MessageId, reply: Reply) -> None:
+        """The engine refused what came: bare CR or LF, too large."""
+        maillog.message_refused(message_id=message_id, peer=peer, service=service, reply=reply.text)
+        self._metrics.message_refused(service)
+
+    def bug(self, peer: Peer, failure: Failure | None = None) -> None:
+        maillog.bug(where="smtp", peer=peer, failure=failure)
+        self._metrics.bug("smtp")
+
+    # AcceptanceLog.
+
+    def accepted(self, accepted: Accepted) -> None:
+        arrival = accepted.arrival
+        maillog.message_accepted(
+            message_id=arrival.message_id,
+            service=arrival.origin,
+            peer=arrival.peer,
+            sender=arrival.reverse_path.address,
+            recipients=[route.path.address for route in arrival.routes],
+            size=accepted.size,
+            account="" if arrival.sender is None else arrival.sender.address,
+            header_message_id=accepted.header_message_id,
+        )
+        self._metrics.message_accepted(arrival.origin, accepted.size)
+
+    def copy_skipped(self, arrival: Arrival, account: str) -> None:
+        maillog.copy_skipped(message_id=arrival.message_id, account=account)
+        self._metrics.alarm(_OVER_QUOTA)
+
+    def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
+        maillog.message_refused(
+            message_id=arrival.message_id, peer=arrival.peer, service=arrival.origin, reply=f"{reply.text} ({cause})"
+        )
+        self._metrics.message_refused(arrival.origin)

@@ -1,0 +1,113 @@
+"""One SMTP listening service (25, 587 or 465): its settings, its collaborators, its open connections, its drain.
+
+The dialogue of one connection and the factory are ``smtp_server``'s; sockets are opened by ``app``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from xtramail.delivery.transaction import MailTransaction
+from xtramail.model.peer import Peer
+from xtramail.model.secret import Secret
+from xtramail.net.limits import Limits
+from xtramail.net.smtp_log import SmtpLog
+from xtramail.store.records import Account
+from xtramail.wire.smtp.server import Role, SmtpServerConfig
+
+
+class PasswordCheck(Protocol):
+    """The part of ``directory.login.Login`` used here."""
+
+    async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpTimes:
+    """Seconds, and octets a second."""
+
+    handshake: float = 15.0
+    command: float = 300.0
+    """Between two commands (RFC 5321 §4.5.3.2.7)."""
+    stress: float = 10.0
+    """The same while over 80 % of the connections are in use."""
+    login: float = 60.0
+    """From connecting to a login on the submission ports; bytes do not move it."""
+    rate_grace: float = 60.0
+    """Time before a slow message is measured."""
+    rate_octets: int = 500
+    failed_login: float = 0.3
+    """A failed login is answered no sooner, so that time tells nothing."""
+    close: float = 10.0
+    """For what is written to be taken, once we want to be gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpCollaborators:
+    """What a connection works with. ``reactor`` tells time (IReactorTime)."""
+
+    reactor: Any
+    limits: Limits
+    log: SmtpLog
+    begin: Callable[[Peer, Account | None], MailTransaction]
+    """A transaction of this peer; the account only on submission."""
+    login: PasswordCheck | None = None
+    watch_account: Callable[[Account, Callable[[], None]], Callable[[], None]] | None = None
+    """Calls back when the account may no longer do what it logged in for; returns the un-watcher."""
+    tls_context: Any = None
+    """What ``startTLS`` takes (IOpenSSLServerConnectionCreator); None: STARTTLS is not offered."""
+
+
+class OpenConnection(Protocol):
+    def drain(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+
+class SmtpService:
+    """For 465 the listening socket wraps each connection in TLS: ``config.tls_active`` says so."""
+
+    def __init__(
+        self, *, name: str, config: SmtpServerConfig, times: SmtpTimes, collaborators: SmtpCollaborators
+    ) -> None:
+        """``name`` in limits, logs and metrics: "smtp", "submission", "submissions"."""
+        self.name = name
+        self.config = config
+        self.times = times
+        self.collaborators = collaborators
+        self.draining = False
+        self._open: set[OpenConnection] = set()
+        self._drained: Deferred[None] | None = None
+
+    @property
+    def wants_login(self) -> bool:
+        return self.config.role is Role.SUBMISSION
+
+    def opened(self, connection: OpenConnection) -> None:
+        self._open.add(connection)
+
+    def closed(self, connection: OpenConnection) -> None:
+        self._open.discard(connection)
+        if not self._open and self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """421 to everybody who is not just sending a message, and to those after it; fires when all are gone."""
+        self.draining = True
+        for connection in list(self._open):
+            connection.drain()
+        if not self._open:
+            return succeed(None)
+        if self._drained is None:
+            self._drained = Deferred()
+        return self._drained
+
+    def cut(self) -> None:
+        """The time to drain is over: close what is left. What had no answer was not accepted."""
+        for connection in list(self._open):
+            connection.cut()
