@@ -1,7 +1,7 @@
 """SASL PLAIN and LOGIN, both sides, for SMTP, IMAP and POP3.
 
-Owns the exchange and base64; not where a mechanism is offered (TLS only: the protocols' engines) nor whether a password is
-right (``directory/login``).
+Owns the exchange and base64; not where a mechanism is offered (TLS only: the protocols' engines) nor whether a
+password is right (``directory/login``).
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def known(mechanism: str) -> bool:
 
 
 def parse_plain(octets: bytes) -> Credentials:
-    """``[authzid] NUL authcid NUL passwd`` (RFC 4616 §2); authzid must be empty or equal authcid: nobody acts for another."""
+    """``[authzid] NUL authcid NUL passwd`` (RFC 4616 §2); authzid must be empty or equal authcid: nobody acts for
+    another.
+    """
     parts = octets.split(b"\0")
     if len(parts) != 3:
         raise SaslError("PLAIN wants [authzid] NUL authcid NUL passwd")

@@ -13,7 +13,9 @@ from xtramail.model.outcome import Reply
 
 
 class Stage(StrEnum):
-    """Where in the dialogue a reply belongs: a 5xx at connect, hello or mail is a state of the server, not of the message."""
+    """Where in the dialogue a reply belongs: a 5xx at connect, hello or mail is a state of the server, not of the
+    message.
+    """
 
     CONNECT = "connect"
     HELLO = "hello"
@@ -60,7 +62,8 @@ class Greeted:
 class Ready:
     """EHLO (or HELO) was accepted: ``starttls``, ``login``, ``begin``, ``ask`` and ``quit`` are allowed.
 
-    ``extensions`` maps upper-case keywords to their parameters (``{"SIZE": "1000", "PIPELINING": ""}``); empty after HELO.
+    ``extensions`` maps upper-case keywords to their parameters (``{"SIZE": "1000", "PIPELINING": ""}``); empty after
+    HELO.
     """
 
     reply: Reply
@@ -69,7 +72,9 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The server said no to ``stage`` (connect, hello, starttls, auth). After starttls and auth the connection goes on."""
+    """The server said no to ``stage`` (connect, hello, starttls, auth). After starttls and auth the connection goes
+    on.
+    """
 
     stage: Stage
     reply: Reply

@@ -1,7 +1,7 @@
 """The fixed answers a server connection gives without asking anyone.
 
-Owns their codes (RFC 5321 §4.2.3), enhanced codes (RFC 3463) and words; not their form on the wire (``replies``), and not what
-policy answers. The words reveal nothing about accounts or this machine.
+Owns their codes (RFC 5321 §4.2.3), enhanced codes (RFC 3463) and words; not their form on the wire (``replies``), and
+not what policy answers. The words reveal nothing about accounts or this machine.
 """
 
 from __future__ import annotations

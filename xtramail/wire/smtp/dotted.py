@@ -1,7 +1,7 @@
 """The dot convention of DATA (RFC 5321 §4.5.2): finding the end, taking dots away, putting them in.
 
-Owns both directions, on chunks of any size: whole chunks are searched and counted, never line by line (25 KB cost about 40 us
-so). Only CRLF.CRLF ends a message: servers that also took LF.LF or CR.CR made SMTP smuggling possible.
+Owns both directions, on chunks of any size: whole chunks are searched and counted, never line by line (25 KB cost
+about 40 us so). Only CRLF.CRLF ends a message: servers that also took LF.LF or CR.CR made SMTP smuggling possible.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class DotReader:
         return self._check.exhausted
 
     def read(self, octets: bytes) -> bytes:
-        """Text with dots unstuffed, maybe empty; nothing more once there is a fault. At most ``LARGEST_SLICE`` at a time."""
+        """Text with dots unstuffed, maybe empty; nothing more once there is a fault. At most ``LARGEST_SLICE`` at a
+        time.
+        """
         text = self._held + octets
         end = text.find(TERMINATOR)
         if end >= 0:
@@ -57,8 +59,8 @@ class DotReader:
             self._held = text[len(text) - keep :] if keep else b""
         if not segment:
             return b""
-        # A held-back CRLF starts the next segment, so a segment never begins behind a CRLF that was handed on, and every
-        # dot that starts a line is preceded by its CRLF here.
+        # A held-back CRLF starts the next segment, so a segment never begins behind a CRLF that was handed on, and
+        # every dot that starts a line is preceded by its CRLF here.
         plain = segment.replace(b"\r\n.", b"\r\n")
         if self._skip:
             plain = plain[self._skip :]
@@ -92,10 +94,11 @@ class LineEndCheck:
             raise MisuseError("bare CR, bare LF or NUL in a message to be sent")
         return text
 
-    def end(self) -> None:
-        """MisuseError when the message ended with a lone CR."""
+    def end(self) -> bytes:
+        """Nothing to add; MisuseError when the message ended with a lone CR."""
         if self._held:
             raise MisuseError("bare CR at the end of a message to be sent")
+        return b""
 
 
 class Stuffer:

@@ -1,7 +1,7 @@
 """The grammar of SMTP commands (RFC 5321 §4.1): verbs, paths, parameters.
 
-Owns turning one command line into values of ``model/envelope``; not the order of commands, and not policy. No pattern here
-backtracks: names are checked by deleting what is allowed from them.
+Owns turning one command line into values of ``model/envelope``; not the order of commands, and not policy. No pattern
+here backtracks: names are checked by deleting what is allowed from them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from xtramail.model.outcome import Reply
 from xtramail.wire.smtp import codes
 
 MOST_PATH = 256
-"""Octets of a path with its brackets (RFC 5321 §4.5.3.1.3). The 64 of a local part are not enforced: SRS and reply-token
-addresses exceed them every day."""
+"""Octets of a path with its brackets (RFC 5321 §4.5.3.1.3). The 64 of a local part are not enforced: SRS and
+reply-token addresses exceed them every day."""
 
 # atext (RFC 5322 §3.2.3) and the dot; octets above 127 are UTF8-non-ascii (RFC 6531 §3.3), allowed with SMTPUTF8 only.
 _LOCAL = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~." + bytes(range(128, 256))
@@ -32,15 +32,20 @@ _HELLO_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 # Path = "<" [ A-d-l ":" ] Mailbox ">" without quoted strings; the rest takes the slow way.
 _PLAIN_PATH = re.compile(rb'<([^"<>\\\x00-\x20\x7f]*)>')
 # qtextSMTP / quoted-pairSMTP (RFC 5321 §4.1.2), one octet or pair at a time.
-_QUOTED_PATH = re.compile(rb'<((?:@[^"<>\\\x00-\x20\x7f:]*:)?"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"@[^"<>\\\x00-\x20\x7f]*)>')
+_QUOTED_PATH = re.compile(
+    rb'<((?:@[^"<>\\\x00-\x20\x7f:]*:)?'
+    rb'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"'
+    rb'@[^"<>\\\x00-\x20\x7f]*)>'
+)
 
 
 class BadCommand(Exception):
-    """A command that is refused for its form; ``reply`` says why."""
+    """A command that is refused; ``reply`` says why. The connection ends when there is a reason for ``closing`` it."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, closing: str = "") -> None:
         super().__init__(reply.text)
         self.reply = reply
+        self.closing = closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ def parse_rcpt(arguments: bytes, *, smtputf8: bool) -> ForwardPath:
 def parse_bdat(arguments: bytes) -> tuple[int, bool]:
     """``chunk-size [LAST]`` (RFC 3030 §2): octets, and whether it is the last."""
     words = arguments.split()
-    if not words or not words[0].isdigit() or len(words[0]) > 10 or [w.upper() for w in words[1:]] not in ([], [b"LAST"]):
+    last = [word.upper() for word in words[1:]]
+    if not words or not words[0].isdigit() or len(words[0]) > 10 or last not in ([], [b"LAST"]):
         raise BadCommand(codes.BDAT_SYNTAX)
     return int(words[0]), len(words) == 2
 

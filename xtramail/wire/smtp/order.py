@@ -1,6 +1,7 @@
 """The order of SMTP commands (RFC 5321 §4.1.4), as one table.
 
-Owns which command may come when and where it leads if it is answered positively; what is not in the table is a bad sequence.
+Owns which command may come when and where it leads if it is answered positively; what is not in the table is a bad
+sequence.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ class State(Enum):
     """Between or inside BDAT chunks."""
     SPOILT = auto()
     """A BDAT failed: only RSET, EHLO or QUIT lead on (RFC 3030 §2)."""
-    AUTH = auto()
-    """Lines belong to a SASL exchange."""
     TLS = auto()
     """The go-ahead for TLS is given."""
     CLOSED = auto()
@@ -45,9 +44,6 @@ ORDER: dict[State, dict[str, State]] = {
     State.CHUNKS: _ANY | {"BDAT": State.CHUNKS},
     State.SPOILT: _ANY,
 }
-
-ANYTIME = frozenset({"NOOP", "VRFY", "EXPN", "HELP"})
-"""Commands that change nothing."""
 
 
 def out_of_order(state: State, verb: str) -> Reply:

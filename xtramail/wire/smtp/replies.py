@@ -14,7 +14,7 @@ _MOST_LINES = 100
 _MOST_TEXT = 400
 """Octets of text in a line we send: code, enhanced code and CRLF stay within 512 (RFC 5321 §4.5.3.1.5)."""
 
-_UNPRINTABLE = {code: " " for code in (*range(32), 127)}
+_UNPRINTABLE = dict.fromkeys((*range(32), 127), " ")
 _CLASSES = {"2": "2", "4": "4", "5": "5"}
 
 
@@ -71,7 +71,8 @@ class ReplyReader:
                 raise ProtocolError("the server sent a reply line over 2 KiB")
             if end < 0:
                 return None
-            # A lone LF is let pass here: some scripted servers greet so, and nothing of ours can be smuggled in a reply.
+            # A lone LF is let pass here: some scripted servers greet so, and nothing of ours can be smuggled in a
+            # reply.
             line = self._buffer[:end].removesuffix(b"\r")
             self._buffer = self._buffer[end + 1 :]
             reply = self._take(line)

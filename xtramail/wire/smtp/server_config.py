@@ -7,7 +7,9 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """``mx``: mail from the world, no AUTH. ``submission``: MAIL only after STARTTLS (or on 465) and AUTH (RFC 6409)."""
+    """``mx``: mail from the world, no AUTH. ``submission``: MAIL only after STARTTLS (or on 465) and AUTH (RFC
+    6409).
+    """
 
     MX = "mx"
     SUBMISSION = "submission"

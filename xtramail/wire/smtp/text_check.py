@@ -1,7 +1,7 @@
 """What is asked of every octet of a message on its way in: line endings, size, length of lines.
 
-Owns the one rule of promise 5 (one line ending) and the size limits, for DATA and BDAT alike. Ends of message are found by
-``dotted`` and ``chunked``.
+Owns the one rule of promise 5 (one line ending) and the size limits, for DATA and BDAT alike. Ends of message are
+found by ``dotted`` and ``chunked``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The text of one message on its way in, whichever command brings it: DATA, BDAT, or a refused BDAT that is read away.
 
-Owns the passage from the connection's buffer to chunks and an end; not which command may come (``order``), and not what is
-said to the peer about a good message.
+Owns the passage from the connection's buffer to chunks and an end; not which command may come (``order``), and not
+what is said to the peer about a good message.
 """
 
 from __future__ import annotations
