@@ -166,6 +166,7 @@ class MemoryEngine(EngineVerbs):
             raise KeyError(key)
         self._rows.put(full, bytes([sealed[0] ^ 1]) + sealed[1:])
         self._rows.keep()
+        self._drops = NOTHING_DROPPED
 
     def contents(self) -> list[tuple[bytes, bytes]]:
         """Every stored row, sealed, in key order."""
