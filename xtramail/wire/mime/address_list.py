@@ -124,9 +124,9 @@ class _AddressReader:
         self._in_group = False
 
     def read(self) -> None:
-        while len(self._found) < self._room:
+        for _ in range(limits.ADDRESS_TOKENS):
             token = self._next_token()
-            if token is None:
+            if token is None or len(self._found) >= self._room:
                 break
             self._take(token)
         if len(self._found) < self._room:

@@ -6,13 +6,10 @@ Owns multipart/report (RFC 3462, RFC 3464) and edits on the octets of a header. 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import Message
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
-from email.mime.text import MIMEText
-from email.policy import SMTP
+from email.header import Header
 from typing import Final, Literal
 
 from xtramail.wire.mime.dates import format_date
@@ -22,6 +19,8 @@ Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
 
 _REPORTED_HEADER_OCTETS: Final = 64 * 1024
 """A report quotes no more of the original header than this."""
+_SEVEN_BIT: Final = bytes(octet if octet in (9, 10) or 32 <= octet < 127 else 63 for octet in range(256))
+"""All other octets become question marks."""
 _BCC: Final = frozenset((b"bcc", b"resent-bcc"))
 
 
@@ -75,31 +74,47 @@ def delivery_report(report: Report) -> bytes:
     Auto-Submitted: auto-replied (RFC 3834 §5) keeps other machines from answering it. Line breaks in any field become
     spaces, so nothing the peer said can add a field.
     """
-    whole = MIMEMultipart("report", boundary=_token(report.boundary), policy=SMTP, **{"report-type": "delivery-status"})
-    whole["From"] = f"Mail Delivery System <{_line(report.sender_address)}>"
-    whole["To"] = _line(report.to)
-    whole["Subject"] = _line(report.subject)
-    whole["Date"] = _line(report.date)
-    whole["Message-ID"] = _line(report.message_id)
+    boundary = _token(report.boundary)
+    header = [
+        f"From: Mail Delivery System <{_line(report.sender_address)}>",
+        f"To: {_line(report.to)}",
+        f"Subject: {_subject(report.subject)}",
+        f"Date: {_line(report.date)}",
+        f"Message-ID: {_line(report.message_id)}",
+    ]
     if report.in_reply_to:
-        whole["In-Reply-To"] = _line(report.in_reply_to)
-        whole["References"] = _line(report.in_reply_to)
-    whole["Auto-Submitted"] = "auto-replied"
-    text = report.text.replace("\r\n", "\n")
-    whole.attach(MIMEText(text, "plain", "us-ascii" if text.isascii() else "utf-8", policy=SMTP))
-    for subtype, octets in (
-        ("delivery-status", _status_text(report).encode("ascii", "replace")),
-        ("rfc822-headers", _quoted_header(report.original_header)),
-    ):
-        whole.attach(_plain_part("message" if subtype == "delivery-status" else "text", subtype, octets))
-    return whole.as_bytes(policy=SMTP)
+        header += [f"In-Reply-To: {_line(report.in_reply_to)}", f"References: {_line(report.in_reply_to)}"]
+    header += [
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status;\n boundary="{boundary}"',
+    ]
+    parts = [
+        _text_part(report.text),
+        b"Content-Type: message/delivery-status\n\n" + _status_text(report).encode("ascii", "replace"),
+        b"Content-Type: text/rfc822-headers\n\n" + _quoted_header(report.original_header),
+    ]
+    delimiter = b"\n--" + boundary.encode("ascii")
+    body = b"".join(delimiter + b"\n" + part for part in parts)
+    # RFC 6532: the only field that can hold more than ASCII is the address of somebody who receives UTF-8.
+    return ("\n".join(header).encode("utf-8") + b"\n" + body + delimiter + b"--\n").replace(b"\n", b"\r\n")
 
 
-def _plain_part(maintype: str, subtype: str, octets: bytes) -> Message:
-    part = MIMENonMultipart(maintype, subtype, policy=SMTP)
-    part.set_payload(octets.decode("ascii"))
-    part["Content-Transfer-Encoding"] = "7bit"
-    return part
+def _subject(text: str) -> str:
+    text = _line(text)
+    return text if text.isascii() else Header(text, "utf-8", header_name="Subject").encode(linesep="\n")
+
+
+def _text_part(text: str) -> bytes:
+    """The text in UTF-8, quoted-printable if it needs that to be 7-bit and of short lines (RFC 2045 §6.7)."""
+    octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").rstrip(b"\n") + b"\n"
+    octets = octets.replace(b"\0", b"")
+    if octets.isascii() and max(map(len, octets.split(b"\n"))) <= 998:
+        return b"Content-Type: text/plain; charset=us-ascii\n\n" + octets
+    return (
+        b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
+        + binascii.b2a_qp(octets, istext=True)
+    )
 
 
 def _status_text(report: Report) -> str:
@@ -136,7 +151,7 @@ def _quoted_header(header: bytes) -> bytes:
     """The original header, one line end, ASCII only: a report must pass hosts without 8BITMIME."""
     header = header[: header_end(header)][:_REPORTED_HEADER_OCTETS].replace(b"\r\n", b"\n").replace(b"\r", b"")
     lines = [line[:900] for line in header.rstrip(b"\n").split(b"\n")]
-    return bytes(c if 9 <= c < 127 else 63 for c in b"\n".join(lines)) + b"\n"
+    return b"\n".join(lines).translate(_SEVEN_BIT) + b"\n"
 
 
 def _line(text: str) -> str:
@@ -151,9 +166,9 @@ def _token(text: str) -> str:
 def add_missing(header: bytes, *, date: str, message_id: str) -> bytes:
     """Lines to put before ``header``: Date and Message-ID where it has none (RFC 6409 §8.1, §8.2), else nothing.
 
-    ``date`` is an RFC 5322 date-time, ``message_id`` is ``<...>``. An empty field counts as present: it is the author's.
+    ``date`` is an RFC 5322 date-time, ``message_id`` is ``<...>``. An empty field counts as present.
     """
-    present = {field.name for field in fields(header)}
+    present = {field.name for field in fields(header, most=len(header) + 1)}
     lines = b""
     if b"date" not in present:
         lines += b"Date: %b\r\n" % date.encode("ascii")

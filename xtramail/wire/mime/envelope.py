@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtramail.wire.mime import limits
 from xtramail.wire.mime.address_list import EnvelopeAddress, parse_addresses
 from xtramail.wire.mime.imap_string import nstring, string
 
@@ -24,8 +25,10 @@ class AddressRoom:
         found = fields.get(name)
         if found is None or self.left <= 0:
             return []
-        addresses = parse_addresses(found[0] if len(found) == 1 else b", ".join(found), most=self.left)
-        self.left -= len(addresses)
+        value = found[0] if len(found) == 1 else b", ".join(found)
+        addresses = parse_addresses(value, most=self.left)
+        # Junk that yields no address is not free either.
+        self.left -= max(len(addresses), len(value) // limits.ADDRESS_OCTETS)
         return addresses
 
 

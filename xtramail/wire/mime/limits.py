@@ -20,6 +20,10 @@ PARAMETERS: Final = 100
 """Parameters of one Content-Type or Content-Disposition; the rest is ignored."""
 ADDRESSES: Final = 1000
 """Addresses parsed in one message; the rest is ignored."""
+ADDRESS_TOKENS: Final = 20_000
+"""Tokens read in one address list that is not of the usual forms: about 20 ms."""
+ADDRESS_OCTETS: Final = 64
+"""A field of addresses that is longer than this for each of them takes more of the room for addresses."""
 COMMENT_DEPTH: Final = 20
 """Comments inside one another (RFC 5322 §3.2.2); a deeper one ends the parsing of its field."""
 ENCODED_WORDS: Final = 4000
@@ -34,6 +38,8 @@ HTML_TAGS: Final = 20_000
 """Tags read in one HTML part: about 10 ms."""
 STRING_OCTETS: Final = 8192
 """Octets of one string in ENVELOPE or BODYSTRUCTURE; longer ones are cut."""
+TOKEN_OCTETS: Final = 200
+"""Octets of a type, subtype, disposition or encoding; what is longer is none (RFC 6838 §4.2: 127)."""
 BOUNDARY_OCTETS: Final = 512
 """RFC 2046 §5.1.1 allows 70; longer than this is no boundary."""
 DELIMITER_OCTETS: Final = 1024

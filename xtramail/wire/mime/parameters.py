@@ -19,14 +19,17 @@ Parameters = list[tuple[bytes, bytes]]
 
 # RFC 2045 §5.1: content := "Content-Type" ":" type "/" subtype *(";" parameter); token without tspecials.
 _type = re.compile(
-    rb"[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]++)[ \t]*+/[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]++)[ \t]*+(?:;|\Z)"
+    rb"[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]{1,%d})[ \t]*+/[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]{1,%d})[ \t]*+(?:;|\Z)"
+    % (limits.TOKEN_OCTETS, limits.TOKEN_OCTETS)
 ).match
-_token = re.compile(rb"[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]++)[ \t]*+(?:;|\Z)").match
+_token = re.compile(
+    rb"[ \t]*+([!#-'*+\-.0-9A-Z^_`a-z{|}~]{1,%d})[ \t]*+(?:;|\Z)" % limits.TOKEN_OCTETS
+).match
 # parameter := attribute "=" value; value := token / quoted-string.
 _parameter = re.compile(
     rb'[ \t;]*+([^\x00-\x20=;"]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]++|\\.)*+)"?[^;]*+|([^;]*+))(?:;|\Z)', re.DOTALL
 ).match
-_skip = re.compile(rb'(?:[^;"]++|"[^"]*+"?)*+;').match
+_skip = re.compile(rb'[ \t;]*+(?:[^;"]++|"[^"]*+"?)*+(?:;|\Z)').match
 _quoted_or_comment = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\(', re.DOTALL).search
 # RFC 2231 §3, §4: name*0, name*0*, name*.
 _section = re.compile(rb"([^*]++)\*([0-9]{1,3})(\*?)").fullmatch
@@ -55,7 +58,7 @@ def parse_disposition(value: bytes) -> tuple[bytes, Parameters] | None:
 
 def parse_token(value: bytes) -> bytes:
     """A lower-case token such as Content-Transfer-Encoding's; empty when it is none."""
-    if value.isalnum():
+    if len(value) <= limits.TOKEN_OCTETS and value.isalnum():
         return value.lower()
     match = _token(without_comments(value) if b"(" in value else value)
     return match[1].lower() if match is not None else b""

@@ -301,7 +301,7 @@ class Scanner:
         return None
 
     def _delimit(self, data: bytes, at: int, end: int, following: int, owner: int, closes: bool) -> int:
-        """A delimiter of the multipart at ``owner`` in the stack: its open part ends before ``end``. Gives ``following``."""
+        """A delimiter of the multipart at ``owner`` in the stack: its open part ends before ``end``."""
         self._take(data, at, end)
         self._close_from(owner + 1, self._base + end)
         if self._messages_open:

@@ -21,20 +21,21 @@ def render_structures(root: Entity, room: AddressRoom) -> tuple[bytes, bytes]:
         children = [render_structures(child, room) for child in root.children]
         if not children:
             children = [(_NO_PART + _NO_EXTENSION + b")", _NO_PART + b")")]
-        subtype = string(root.subtype)
+        subtype = b'"%b"' % root.subtype
         return (
             b"(%b %b %b%b)"
             % (b"".join([full for full, _ in children]), subtype, parameter_list(root.parameters), _extension(root)),
             b"(%b %b)" % (b"".join([plain for _, plain in children]), subtype),
         )
     octets = root.body_end - root.body_at
-    core = b"%b %b %b %b %b %b %d" % (
-        string(root.maintype),
-        string(root.subtype),
+    # Type and encoding are tokens, which have nothing to quote (RFC 2045 §5.1).
+    core = b'"%b" "%b" %b %b %b "%b" %d' % (
+        root.maintype,
+        root.subtype,
         parameter_list(root.parameters),
         nstring(root.content_id),
         nstring(root.description),
-        string(root.encoding),
+        root.encoding,
         octets,
     )
     tail = b" %b%b)" % (nstring(root.md5), _extension(root))
