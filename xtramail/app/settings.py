@@ -72,7 +72,7 @@ class Listen:
 class Store:
     """Where mail is kept."""
 
-    path: Path = setting(PATH, Path("/var/lib/xtramail"), "Folder of the store; relative to this file.", "store")
+    path: Path = setting(PATH, Path("/var/lib/xtramail"), "Folder of the store.", "store")
     map_size: int = setting(SIZE, 1 << 40, "Address space reserved for the store at start; disk is used as mail comes.")
     reserve_percent: int = setting(number(0, 50), 5, "Mail is refused (452) below this share of free disk.")
     group_jobs: int = setting(number(1, 4096), 256, "Most write jobs in one commit.")
@@ -187,6 +187,9 @@ class Timeouts:
 class Login:
     """Passwords and guessing."""
 
+    keys: Path | None = setting(
+        OPTIONAL_PATH, None, "Keys that pepper passwords, kept apart from mail. Empty: passwords.key in the store."
+    )
     bcrypt_cost: int = setting(number(4, 16), 12, "Work of one password check; 12 takes a quarter of a second.")
     threads: int = setting(number(0, 256), 0, "Threads that check passwords; 0: one for each core.")
     queue: int = setting(number(1, 100_000), 1024, "Most logins that wait for a check.")
