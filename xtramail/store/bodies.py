@@ -103,16 +103,16 @@ class BodyWriter:
         self._searched = max(len(buffer) - 3, 0)
 
     def _end_header(self, length: int) -> None:
-        if length or not self._header_length:
-            self._cut(length)
+        self._cut(length)
         self._header_length += length
+        if self._header_length == 0:
+            # There is always a chunk 0, so that the first octet of the body is in chunk 1.
+            self._ready.append(_RAW)
         self._in_header = False
 
     def _cut(self, length: int) -> None:
         taken = bytes(self._buffer[:length])
         del self._buffer[:length]
-        if not taken and self._in_header:
-            self._ready.append(_RAW)
         self._ready.extend(encode_chunk(taken[at : at + CHUNK_SIZE]) for at in range(0, len(taken), CHUNK_SIZE))
 
     def _hand_over(self) -> Pending[None]:
