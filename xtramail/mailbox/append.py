@@ -59,8 +59,8 @@ class Appending:
         self._received_at = int(self._now) if received_at is None else received_at
         # Chosen once, here: a message that crosses midnight on its way in keeps the day it began.
         self._bucket = bucket_at(self._now, retention_class_of(services.engine, session.account))
-        self._id = services.ids.next()
-        self._writer = bodies.BodyWriter(services.engine, self._bucket, self._id)
+        self.id = services.ids.next()
+        self._writer = bodies.BodyWriter(services.engine, self._bucket, self.id)
         self._scanner = Scanner(clock=services.clock.monotonic)
 
     def chunk(self, octets: bytes) -> Pending[None] | None:
@@ -78,7 +78,7 @@ class Appending:
         message = new_message(
             summary,
             body=ref,
-            object_id=self._id,
+            object_id=self.id,
             internaldate=self._received_at,
             source="append",
             flags=int(self._flags),

@@ -1,0 +1,347 @@
+"""What an IMAP client's commands do: login, the session behind them, APPEND, IDLE, and the order of each answer.
+
+Owns the dialogue of one connection. Does not own its transport (``imap_server``), nor what commands on mailboxes answer
+(``mailbox/answers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol, TypeVar
+
+from xtramail.mailbox.answers.answer import Answer, tell
+from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
+from xtramail.mailbox.append import Appending
+from xtramail.mailbox.session import Session
+from xtramail.mailbox.view import Telling
+from xtramail.model.errors import BadCredentials, BadInput, LimitReached, NoSuchMailbox, Unavailable, XtramailError
+from xtramail.model.peer import Peer
+from xtramail.model.pending import Pending
+from xtramail.model.sequence import SequenceSet
+from xtramail.net.imap_service import ImapService
+from xtramail.net.limits import Ticket
+from xtramail.store.messages import Added
+from xtramail.store.records import Account
+from xtramail.telemetry import maillog
+from xtramail.wire.imap import commands, responses, status
+from xtramail.wire.imap.commands import Command
+from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
+from xtramail.wire.imap.offers import capabilities
+from xtramail.wire.imap.server import ImapServerConnection
+from xtramail.wire.imap.status import Tagged, refusal
+
+T = TypeVar("T")
+_LONGEST_DELAY = 8.0
+
+
+class Line(Protocol):
+    """The transport side of the connection."""
+
+    peer: Peer
+    connection: ImapServerConnection
+
+    def write(self, octets: bytes) -> None:
+        """In order, in as few pieces as possible."""
+
+    def write_later(self, octets: bytes, delay: float) -> None:
+        """After ``delay`` seconds; the client's next command waits as long."""
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
+        """Go on with ``then(result)``, or ``on_error(error)``; the client's next command waits."""
+
+    def hold_for(self, pending: Pending[None]) -> None:
+        """Read no more until it is done, whatever comes of it."""
+
+    def stream(self, pieces: Iterator[bytes], then: Callable[[Exception | None], None]) -> None:
+        """Write the pieces as fast as the client takes them, then go on."""
+
+    def hang_up(self, text: str, code: bytes = b"") -> None:
+        """BYE and close."""
+
+    def logged_in(self) -> None: ...
+
+    def text_begins(self) -> None:
+        """A message literal comes: its pace is measured until :meth:`text_ends`."""
+
+    def text_ends(self) -> None: ...
+
+
+OnError = Callable[[Exception], None]
+
+
+class ImapDialogue:
+    """One client. Everything here happens while the client waits for an answer, but :meth:`look`."""
+
+    def __init__(self, service: ImapService, line: Line) -> None:
+        self._service = service
+        self._line = line
+        self._failures = 0
+        self._appending: Appending | None = None
+        self._append: commands.Append | None = None
+        self._unwatch: Callable[[], None] | None = None
+        self.session: Session | None = None
+        self.ticket: Ticket | None = None
+        self.hint: Callable[[], None] = lambda: None
+        """Called when something of the account changed."""
+
+    @property
+    def busy(self) -> bool:
+        """A message is on its way in."""
+        return self._appending is not None
+
+    def close(self, reason: str) -> None:
+        """The connection is gone. May be called again."""
+        self._appending = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        session, self.session = self.session, None
+        if session is not None:
+            maillog.logged_out(
+                service=self._service.name, account=session.account.address, peer=self._line.peer, reason=reason
+            )
+            session.close()
+
+    # Events
+
+    def act(self, event: Command | LiteralChunk | LiteralEnd | LiteralAborted) -> None:
+        """Answer a command or take a piece of one; may leave the answer to something it waits for."""
+        if isinstance(event, LiteralChunk):
+            self._chunk(event.octets)
+        elif isinstance(event, LiteralEnd):
+            self._text_is_here()
+        elif isinstance(event, LiteralAborted):
+            self._appending = None
+            self._line.text_ends()
+        else:
+            self._service.collaborators.metrics.imap_command(type(event).__name__)
+            own = _OWN.get(type(event))
+            if own is not None:
+                own(self, event)
+            else:
+                self._ask_session(event)
+
+    def look(self) -> None:
+        """Something of the account changed: end a session that is no longer valid, tell an idling client."""
+        session = self.session
+        if session is None:
+            return
+        if not session.still_valid():
+            self._line.hang_up("This login is no longer valid")
+        elif self._line.connection.idling:
+            try:
+                self._line.write(tell(session, Telling.EVERYTHING))
+            except NoSuchMailbox as error:
+                self._line.hang_up(error.text)
+
+    # Answers
+
+    def _ask_session(self, command: Command) -> None:
+        session = self._session()
+
+        def refuse(error: Exception) -> None:
+            self._refuse(command, error)
+
+        if must_wait(session, command):
+            self._line.wait_for(answer_later(session, command), self._give, on_error=refuse)
+            return
+        try:
+            answer = answer_now(session, command)
+        except Exception as error:
+            refuse(error)
+        else:
+            self._give(answer)
+
+    def _give(self, answer: Answer) -> None:
+        self._line.write(answer.untagged)
+        if answer.stream is None:
+            self._complete(answer.tagged, answer.telling)
+            return
+
+        def streamed(error: Exception | None) -> None:
+            self._complete(answer.tagged if error is None else self._refusal(error), answer.telling)
+
+        self._line.stream(answer.stream, streamed)
+
+    def _complete(self, tagged: Tagged, telling: Telling | None = Telling.EVERYTHING) -> None:
+        """What changed, then the tagged answer (RFC 9051 §7: untagged data before it)."""
+        gone = ""
+        if telling is not None and self.session is not None:
+            try:
+                self._line.write(tell(self.session, telling))
+            except NoSuchMailbox as error:
+                gone = error.text
+        self._line.write(self._line.connection.send(tagged))
+        if gone:
+            self._line.hang_up(gone)
+
+    def _refuse(self, command: Command, error: Exception) -> None:
+        # A refusal of FETCH, STORE or SEARCH by number must not tell expunges; nothing is lost by waiting with all.
+        self._complete(self._refusal(error, try_create=isinstance(command, TARGETED)), None)
+
+    def _refusal(self, error: Exception, *, try_create: bool = False) -> Tagged:
+        if isinstance(error, BadInput):
+            return status.bad(error.text)
+        if not isinstance(error, XtramailError):
+            self._service.collaborators.metrics.bug("imap")
+            maillog.bug(where="imap", peer=self._line.peer)
+        return refusal(error, try_create=try_create)
+
+    def _session(self) -> Session:
+        assert self.session is not None, "the connection lets no such command pass before login"
+        return self.session
+
+    # Without a session
+
+    def capability(self, _command: commands.Capability) -> None:
+        self._line.write(self._line.connection.capability_line())
+        self._complete(status.ok("Capabilities told"))
+
+    def logout(self, _command: commands.Logout) -> None:
+        self._line.write(responses.bye("Until next time"))
+        self._complete(status.ok("Logged out"), None)
+
+    def identify(self, _command: commands.Id) -> None:
+        self._line.write(responses.server_id({"name": "xtramail"}))
+        self._complete(status.ok("Pleased to meet you"))
+
+    def start_tls(self, _command: commands.StartTls) -> None:
+        self._complete(status.ok("Begin TLS"), None)
+
+    def enable(self, command: commands.Enable) -> None:
+        self._line.write(responses.enabled(command.capabilities))
+        self._complete(status.ok("Enabled"))
+
+    # Login
+
+    def log_in(self, command: commands.Login | commands.Authenticate) -> None:
+        collaborators = self._service.collaborators
+        began = collaborators.reactor.seconds()
+        checked = collaborators.login.password(
+            command.user, command.password, peer=self._line.peer, service="imap"
+        )
+
+        async def open_session() -> Session:
+            session = Session(collaborators.mailboxes, await checked)
+            await session.open()
+            return session
+
+        mechanism = command.mechanism if isinstance(command, commands.Authenticate) else "LOGIN command"
+        self._line.wait_for(
+            open_session(),
+            lambda session: self._logged_in(session, mechanism),
+            on_error=lambda error: self._login_failed(error, collaborators.reactor.seconds() - began),
+        )
+
+    def _logged_in(self, session: Session, mechanism: str) -> None:
+        metrics, connection, account = self._service.collaborators.metrics, self._line.connection, session.account
+        try:
+            if self.ticket is not None:
+                self.ticket.logged_in(account.id)
+        except LimitReached as error:
+            maillog.imap_turned_away(service=self._service.name, peer=self._line.peer, reason=error.text)
+            metrics.connection_turned_away(self._service.name)
+            self._complete(status.no(error.text, b"LIMIT"), None)
+            return
+        self.session = session
+        self._unwatch = session.watch(self.hint)
+        metrics.login(self._service.name, "good")
+        maillog.logged_in(
+            service=self._service.name, account=account.address, peer=self._line.peer, mechanism=mechanism
+        )
+        self._line.logged_in()
+        connection.mask(_hidden_from(account))
+        told = capabilities(
+            self._service.config, hidden=_hidden_from(account), tls_active=connection.tls_active, authenticated=True
+        )
+        self._complete(status.ok("Logged in", responses.capability_code(told)), None)
+
+    def _login_failed(self, error: Exception, spent: float) -> None:
+        metrics, line = self._service.collaborators.metrics, self._line
+        if isinstance(error, Unavailable):
+            # A NO would look like a wrong password, and clients would ask their user for a new one.
+            metrics.login(self._service.name, "busy")
+            line.hang_up(error.text, b"UNAVAILABLE")
+            return
+        if not isinstance(error, BadCredentials):
+            self._complete(self._refusal(error), None)
+            return
+        metrics.login(self._service.name, "refused")
+        delay = max(self._service.times.failed_login - spent, min(2.0**self._failures, _LONGEST_DELAY))
+        self._failures += 1
+        octets = line.connection.send(refusal(error))
+        if self._failures >= self._service.failures:
+            octets += line.connection.close("Too many failed logins")
+        line.write_later(octets, delay)
+
+    # APPEND
+
+    def append(self, command: commands.Append) -> None:
+        try:
+            self._appending = Appending(
+                self._session(),
+                command.mailbox,
+                command.size,
+                command.flags,
+                command.keywords,
+                command.received_at,
+            )
+        except Exception as error:
+            self._refuse(command, error)
+            return
+        self._append = command
+        self._line.text_begins()
+        self._line.write(self._line.connection.accept())
+
+    def _chunk(self, octets: bytes) -> None:
+        assert self._appending is not None
+        pause = self._appending.chunk(octets)
+        if pause is not None and not pause.done:
+            self._line.hold_for(pause)
+
+    def _text_is_here(self) -> None:
+        appending, command = self._appending, self._append
+        assert appending is not None and command is not None
+        self._appending = self._append = None
+        self._line.text_ends()
+        self._line.wait_for(
+            appending.finish(),
+            lambda added: self._appended(command, appending, added),
+            on_error=lambda error: self._refuse(command, error),
+        )
+
+    def _appended(self, command: commands.Append, appending: Appending, added: Added) -> None:
+        maillog.message_filed(
+            message_id=appending.id, account=self._session().account.address, mailbox=command.mailbox, uid=added.uid
+        )
+        code = responses.appenduid_code(added.uidvalidity, SequenceSet.of_numbers([added.uid]))
+        self._complete(status.ok("Appended", code))
+
+    # IDLE
+
+    def idle(self, _command: commands.Idle) -> None:
+        self._line.write(self._line.connection.accept())
+        self.look()
+
+    def idle_done(self, _command: commands.Done) -> None:
+        self._complete(status.ok("Idled"))
+
+
+def _hidden_from(account: Account) -> frozenset[str]:
+    """Capabilities that this account's client chokes on, set by its administrator: ``IDLE,MOVE``."""
+    return frozenset(account.settings.get("hidden_capabilities", "").upper().split(",")) - {""}
+
+
+_OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {
+    commands.Capability: ImapDialogue.capability,
+    commands.Logout: ImapDialogue.logout,
+    commands.Id: ImapDialogue.identify,
+    commands.StartTls: ImapDialogue.start_tls,
+    commands.Enable: ImapDialogue.enable,
+    commands.Login: ImapDialogue.log_in,
+    commands.Authenticate: ImapDialogue.log_in,
+    commands.Append: ImapDialogue.append,
+    commands.Idle: ImapDialogue.idle,
+    commands.Done: ImapDialogue.idle_done,
+}
+"""Commands that are the connection's own, not its session's."""

@@ -1,0 +1,435 @@
+"""One IMAP connection on Twisted: bytes to the engine, commands to the dialogue, answers back.
+
+Owns the transport: timers, TLS, delays, backpressure. Owns no grammar (``wire/imap``) and no answers
+(``imap_dialogue``). Everything runs from dataReceived to write in one go unless something really waits: a commit, a
+login, a delay, a peer that does not read; long work gives the other connections their turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtramail.mailbox.fetch import StreamBroken
+from xtramail.model.errors import LimitReached
+from xtramail.model.peer import Peer, plain_address
+from xtramail.model.pending import Pending
+from xtramail.net.adapter import start
+from xtramail.net.deadline import Deadline
+from xtramail.net.imap_dialogue import ImapDialogue, OnError
+from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
+from xtramail.net.smtp_pace import TextPace
+from xtramail.telemetry import maillog
+from xtramail.wire.imap.events import Answered, Need
+from xtramail.wire.imap.server import ImapServerConnection
+from xtramail.wire.imap.states import State
+
+T = TypeVar("T")
+
+_FLUSH = 32 * 1024
+_INPUT = 64 * 1024
+_ERRORS_BORNE = 10
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class ImapServerProtocol(Protocol):
+    """Reads on only while nothing waits (``_held``); what the peer sends meanwhile is buffered, then not read."""
+
+    transport: Any
+
+    def __init__(self, service: ImapService) -> None:
+        self._service = service
+        self._reactor = service.collaborators.reactor
+        self.connection = ImapServerConnection(service.config)
+        self.peer = Peer(address="")
+        self._dialogue = ImapDialogue(service, self)
+        self._dialogue.hint = self._hinted
+        times = service.times
+        self._patience = Deadline(self._reactor, self._timed_out)
+        self._login_deadline = Deadline(self._reactor, self._timed_out)
+        self._still_here = Deadline(self._reactor, self._reassure)
+        self._closing = Deadline(self._reactor, self.cut)
+        self._pace = TextPace(grace=times.rate_grace, octets_per_second=times.rate_octets)
+        self._out: list[bytes] = []
+        self._out_size = 0
+        self._stream: Iterator[bytes] | None = None
+        self._streamed: Callable[[Exception | None], None] = lambda error: None
+        self._waiting = False
+        self._unread = False
+        """The peer does not read: more than 64 KiB wait to be sent."""
+        self._handshaking = False
+        self._yielded = False
+        """Others have their turn; ours comes."""
+        self._looking = False
+        self._paused = False
+        self._pumping = False
+        self._ended = False
+        self._held_since = 0.0
+
+    # Transport
+
+    def connectionMade(self) -> None:
+        service = self._service
+        service.opened(self)
+        service.collaborators.metrics.connection_opened(service.name)
+        if ITCPTransport.providedBy(self.transport):
+            # An answer is complete when it is written: waiting for more of it only adds round trips.
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        peer = self.transport.getPeer()
+        self.peer = Peer(address=plain_address(getattr(peer, "host", "")), port=getattr(peer, "port", 0))
+        self.transport.registerProducer(self, True)
+        try:
+            self._dialogue.ticket = service.collaborators.limits.admit(service.name, self.peer.address)
+            if service.config.tls_active:
+                self._begin_handshake()
+        except LimitReached as error:
+            maillog.imap_turned_away(service=service.name, peer=self.peer, reason=error.text)
+            service.collaborators.metrics.connection_turned_away(service.name)
+            self.hang_up(error.text, b"LIMIT")
+            return
+        self._login_deadline.set_in(service.times.login)
+        if not self._handshaking:
+            self._greet()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._ended:
+            return
+        if self._pace.reading:
+            self._pace.arrived(len(data))
+        self._moved()
+        self.connection.feed(data)
+        self._pump()
+
+    def handshakeCompleted(self) -> None:
+        if not self._handshaking or self._ended:
+            return
+        self._handshaking = False
+        if self._dialogue.ticket is not None:
+            self._dialogue.ticket.handshake_ended()
+        handle = self.transport.getHandle()
+        self.peer = replace(self.peer, tls=f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}")
+        self._moved()
+        if self._service.config.tls_active:
+            self._greet()
+        else:
+            self.connection.tls_started()
+            self._pump()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end("connection lost")
+        for deadline in (self._patience, self._login_deadline, self._still_here, self._closing):
+            deadline.stop()
+        if self._dialogue.ticket is not None:
+            self._dialogue.ticket.close()
+        self._service.collaborators.metrics.connection_closed(self._service.name)
+        self._service.closed(self)
+
+    def pauseProducing(self) -> None:
+        """The transport: 64 KiB are unsent."""
+        self._unread = True
+
+    def resumeProducing(self) -> None:
+        self._unread = False
+        self._moved()
+        self._hinted()
+        self._pump()
+
+    def stopProducing(self) -> None:
+        self._unread = False
+
+    def drain(self) -> None:
+        """BYE now, or after the command that is under way."""
+        if not self._under_way:
+            self.hang_up("This server is stopping; try again in a minute", b"UNAVAILABLE")
+
+    def cut(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    # The loop
+
+    @property
+    def _held(self) -> bool:
+        return self._waiting or self._unread or self._handshaking or self._yielded or self._ended
+
+    @property
+    def _under_way(self) -> bool:
+        return self._waiting or self._stream is not None or self._dialogue.busy
+
+    def _pump(self) -> None:
+        if self._pumping:
+            return
+        self._pumping = True
+        until = self._reactor.seconds() + self._service.times.turn
+        try:
+            while not self._held:
+                if self._service.draining and not self._under_way:
+                    self.drain()
+                elif self._stream is not None:
+                    self._next_piece(self._stream)
+                elif not self._next_event():
+                    break
+                if self._reactor.seconds() >= until:
+                    self._give_turn()
+        except Exception:
+            self._service.collaborators.metrics.bug("imap")
+            maillog.bug(where="imap", peer=self.peer)
+            self.hang_up("Internal error; it was logged", b"SERVERBUG")
+        finally:
+            self._pumping = False
+        self._flush()
+        self._pace_reading()
+
+    def _next_event(self) -> bool:
+        """Whether there may be more to do now."""
+        event = self.connection.next_event()
+        if isinstance(event, Need):
+            if event is Need.CLOSED:
+                self._close("logged out")
+            return False
+        if isinstance(event, Answered):
+            if self.connection.errors < _ERRORS_BORNE:
+                self.write(event.octets)
+            else:
+                self.write_later(event.octets, self._service.times.error_delay)
+            return True
+        self._dialogue.act(event)
+        if self.connection.idling:
+            self._still_here.set_in(self._service.times.still_here)
+        return True
+
+    def _next_piece(self, stream: Iterator[bytes]) -> None:
+        try:
+            piece = next(stream)
+        except StopIteration:
+            self._stream_over(None)
+        except StreamBroken as error:
+            maillog.alarm(kind="body-lost", text=error.text)
+            self.cut()
+            self._end("a body could not be read to its end")
+        except Exception as error:
+            self._stream_over(error)
+        else:
+            if piece:
+                self.write(piece)
+            else:
+                self._give_turn()
+
+    def _stream_over(self, error: Exception | None) -> None:
+        self._stream = None
+        self._streamed(error)
+
+    def _give_turn(self) -> None:
+        if not self._yielded and not self._ended:
+            self._yielded = True
+            self._reactor.callLater(0, self._turn_comes)
+
+    def _turn_comes(self) -> None:
+        self._yielded = False
+        if not self._ended:
+            self._pump()
+
+    def _pace_reading(self) -> None:
+        if self._ended:
+            return
+        wanted = self._held and self.connection.buffered > _INPUT
+        if wanted and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+        elif self._paused and not wanted:
+            self._paused = False
+            self.transport.resumeProducing()
+
+    # What the dialogue asks for
+
+    def write(self, octets: bytes) -> None:
+        if not octets or self._ended:
+            return
+        self._out.append(octets)
+        self._out_size += len(octets)
+        if not self._pumping or self._out_size >= _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._out and not self._ended:
+            octets = b"".join(self._out)
+            self._out.clear()
+            self._out_size = 0
+            self.transport.write(octets)
+
+    def write_later(self, octets: bytes, delay: float) -> None:
+        self._waiting = True
+        self._reactor.callLater(delay, self._write_late, octets)
+
+    def _write_late(self, octets: bytes) -> None:
+        if not self._ended:
+            self.write(octets)
+            self._release()
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
+        self._waiting = True
+        self._held_since = self._reactor.seconds()
+
+        def there(result: T) -> None:
+            self._waiting = False
+            if not self._ended:
+                then(result)
+
+        def failed(failure: Failure) -> None:
+            self._waiting = False
+            if self._ended:
+                return
+            if isinstance(failure.value, Exception):
+                on_error(failure.value)
+            else:
+                failure.raiseException()
+
+        waited = start(coroutine)
+        waited.addCallbacks(there, failed)
+        waited.addErrback(self._broken)
+        waited.addCallback(lambda _: self._pump())
+
+    def _broken(self, failure: Failure) -> None:
+        self._service.collaborators.metrics.bug("imap")
+        maillog.bug(where="imap", peer=self.peer, failure=failure)
+        self.hang_up("Internal error; it was logged", b"SERVERBUG")
+
+    def hold_for(self, pending: Pending[None]) -> None:
+        self._waiting = True
+        self._held_since = self._reactor.seconds()
+        pending.when_done(lambda _: self._release())
+
+    def _release(self) -> None:
+        self._waiting = False
+        if self._ended:
+            return
+        if self._pace.reading:
+            self._pace.held_up(self._reactor.seconds() - self._held_since)
+        self._moved()
+        self._pump()
+
+    def stream(self, pieces: Iterator[bytes], then: Callable[[Exception | None], None]) -> None:
+        self._stream, self._streamed = pieces, then
+
+    def logged_in(self) -> None:
+        self._login_deadline.clear()
+        self._moved()
+
+    def text_begins(self) -> None:
+        self._pace.begin(self._reactor.seconds())
+
+    def text_ends(self) -> None:
+        self._pace.end()
+
+    # Hints
+
+    def _hinted(self) -> None:
+        """Commits come in groups: one look for all of them, and never in the middle of the engine's work."""
+        if not self._looking and not self._ended and self._dialogue.session is not None:
+            self._looking = True
+            self._reactor.callLater(0, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        if self._ended or self._unread:
+            return
+        try:
+            self._dialogue.look()
+        except Exception:
+            self._service.collaborators.metrics.bug("imap")
+            maillog.bug(where="imap", peer=self.peer)
+            self.hang_up("Internal error; it was logged", b"SERVERBUG")
+
+    def _reassure(self) -> None:
+        if self.connection.idling and not self._ended:
+            if not self._unread:
+                self.write(b"* OK Still here\r\n")
+            self._still_here.set_in(self._service.times.still_here)
+
+    # Ends
+
+    def _moved(self) -> None:
+        """The peer has done something: its time runs anew. Before login nothing moves the deadline."""
+        if self._handshaking or self._ended:
+            return
+        idle = self._service.times.idle
+        left = self._pace.left(self._reactor.seconds()) if self._pace.reading else None
+        self._patience.set_in(idle if left is None else min(left, idle))
+
+    def _timed_out(self) -> None:
+        if self._ended:
+            return
+        if self._handshaking:
+            self._service.collaborators.metrics.handshake_failed(self._service.name)
+            maillog.tls_failed(service=self._service.name, peer=self.peer, reason="not finished in time")
+            self.cut()
+        elif self._waiting and not self._dialogue.busy and self.connection.state is not State.NOT_AUTHENTICATED:
+            # The wait is ours, not the client's.
+            self._patience.set_in(self._service.times.idle)
+        else:
+            self.hang_up("Autologout; idle for too long")
+
+    def _begin_handshake(self) -> None:
+        self._handshaking = True
+        self._patience.set_in(self._service.times.handshake)
+        if self._dialogue.ticket is not None:
+            self._dialogue.ticket.handshake_began()
+
+    def _greet(self) -> None:
+        self.write(self.connection.greeting())
+        self._pump()
+
+    def hang_up(self, text: str, code: bytes = b"") -> None:
+        if self._ended:
+            return
+        if self._handshaking or self._stream is not None:
+            # Before the handshake nobody would see it, and inside a literal it would be read as mail.
+            self.cut()
+            self._end(text)
+            return
+        self.write(self.connection.close(text, code))
+        self._close(text)
+
+    def _close(self, reason: str) -> None:
+        if self._ended:
+            return
+        self._flush()
+        self._end(reason)
+        self._closing.set_in(self._service.times.close)
+        if self._paused:
+            # A transport that does not read does not notice that the peer is gone.
+            self._paused = False
+            self.transport.resumeProducing()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _end(self, reason: str) -> None:
+        self._ended = True
+        self._stream = None
+        self._patience.clear()
+        self._login_deadline.clear()
+        self._still_here.clear()
+        self._dialogue.close(reason)
+
+
+class ImapFactory(Factory):
+    """The connections of one service; wrap it in TLSMemoryBIOFactory where ``config.tls_active``."""
+
+    noisy = False
+
+    def __init__(self, service: ImapService) -> None:
+        self.service = service
+
+    def buildProtocol(self, addr: IAddress | None) -> ImapServerProtocol:
+        return ImapServerProtocol(self.service)
+
+
+__all__ = ["ImapCollaborators", "ImapFactory", "ImapServerProtocol", "ImapService", "ImapTimes"]
