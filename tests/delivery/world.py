@@ -1,0 +1,200 @@
+"""A small world for mail coming in: four domains on a memory engine, a set clock, a primary told what to say."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from xtramail.delivery.acceptance import Acceptance
+from xtramail.delivery.arrival import Accepted, Arrival
+from xtramail.delivery.intake import Intake
+from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.submission import Submission
+from xtramail.delivery.transaction import MailTransaction
+from xtramail.directory.directory import Directory
+from xtramail.directory.domains import add_domain
+from xtramail.directory.users import add_user
+from xtramail.model.address import Address
+from xtramail.model.clock import SetClock
+from xtramail.model.envelope import ForwardPath, ReversePath
+from xtramail.model.errors import PrimaryDown
+from xtramail.model.ids import IdSource, MessageId, id_from_text
+from xtramail.model.outcome import Reply
+from xtramail.model.peer import Peer
+from xtramail.model.pending import Pending, drive
+from xtramail.store import accounts, bodies, domains, keys, mailboxes, messages, outbound, schema, tracking
+from xtramail.store.memory_engine import MemoryEngine
+from xtramail.store.message_row import MessageRow
+from xtramail.store.records import Account, DomainRow, LedgerRow, LogEvent, QueueEntry
+
+PEER = Peer(address="192.0.2.7", port=40_000, helo="mail.sender.example", esmtp=True)
+HOSTNAME = "mx.host.example"
+MESSAGE = (
+    b"From: Zoe <zoe@sender.example>\r\nTo: ann@local.example\r\nSubject: Re: plans\r\n"
+    b"Message-ID: <m1@sender.example>\r\nDate: Wed, 31 Dec 2025 23:00:00 +0000\r\n\r\nHello Ann.\r\n"
+)
+
+
+@dataclass
+class Primary:
+    """What the primary says to each local part; None: it does not answer."""
+
+    knows: dict[str, Reply | None] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def ask(self, domain: DomainRow, address: Address) -> Pending[Reply]:
+        self.asked.append(str(address))
+        reply = self.knows.get(address.local_key, Reply.of(550, "5.1.1", "who?"))
+        return Pending.failed(PrimaryDown()) if reply is None else Pending.of(reply)
+
+
+@dataclass
+class Log:
+    """``AcceptanceLog`` that remembers."""
+
+    accepts: list[Accepted] = field(default_factory=list)
+    skips: list[str] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+    def accepted(self, accepted: Accepted) -> None:
+        self.accepts.append(accepted)
+
+    def copy_skipped(self, arrival: Arrival, account: str) -> None:
+        self.skips.append(account)
+
+    def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
+        self.refusals.append((reply.text, cause))
+
+
+class World:
+    def __init__(self, *, engine: MemoryEngine | None = None, message_size: int = 50 << 20) -> None:
+        self.engine = engine if engine is not None else MemoryEngine()
+        self.clock = SetClock()
+        self.ids = IdSource(self.clock)
+        self.primary = Primary()
+        self.log = Log()
+        self.directory = Directory(engine=self.engine, clock=self.clock, asker=self.primary)
+        settings = PolicySettings(hostname=HOSTNAME, message_size=message_size)
+        policy = Policy(engine=self.engine, directory=self.directory, clock=self.clock, settings=settings)
+        acceptance = Acceptance(
+            engine=self.engine, policy=policy, ids=self.ids, log=self.log, hold_seconds=14 * 86_400.0
+        )
+        self.intake = Intake(
+            engine=self.engine, policy=policy, acceptance=acceptance, clock=self.clock, ids=self.ids
+        )
+        self.submission = Submission(
+            engine=self.engine,
+            directory=self.directory,
+            policy=policy,
+            acceptance=acceptance,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        schema.open_format(self.engine)
+        hosts = (("primary.example", 25),)
+        self.domain("local.example")
+        self.domain("relay.example", primaries=hosts, recipients="listed", retention_days=90)
+        self.domain("ask.example", primaries=hosts)
+        self.domain("any.example", primaries=hosts, recipients="any")
+        self.ann = self.user("ann@local.example")
+        self.bob = self.user("bob@local.example")
+        self.ray = self.user("ray@relay.example")
+        self.user("staff@relay.example", kind="list")
+
+    def domain(self, name: str, **options: Any) -> DomainRow:
+        return drive(add_domain(self.engine, name, now=self.clock.now(), **options))
+
+    def user(self, address: str, *, quota: int = 0, kind: Any = "user") -> Account:
+        return drive(add_user(self.engine, Address.parse(address), now=self.clock.now(), quota=quota, kind=kind))
+
+    def change_domain(self, name: str, **changes: Any) -> None:
+        scope = keys.domain_scope(name)
+        row = self.engine.read(scope, domains.get_domain)
+        assert row is not None
+        changed = replace(row, **changes)
+        self.engine.transact(scope, lambda txn: domains.put_domain(txn, changed)).result()
+
+    def change_account(self, account: Account, **changes: Any) -> None:
+        changed = replace(account, **changes)
+        self.engine.transact(keys.user_scope(account.id), lambda txn: accounts.put_account(txn, changed)).result()
+
+    # Mail in.
+
+    def receive(
+        self, *recipients: str, message: bytes = MESSAGE, sender: str = "zoe@sender.example", peer: Peer = PEER
+    ) -> Reply:
+        """The reply to the final dot; every recipient must be accepted."""
+        return self.send(self.intake.begin(peer), recipients, message, sender)
+
+    def submit(self, account: Account, *recipients: str, message: bytes, sender: str | None = None) -> Reply:
+        transaction = self.submission.begin(PEER, account)
+        return self.send(transaction, recipients, message, account.address if sender is None else sender)
+
+    def send(
+        self, transaction: MailTransaction, recipients: tuple[str, ...], message: bytes, sender: str, step: int = 1000
+    ) -> Reply:
+        reply = transaction.mail_from(reverse(sender))
+        assert reply.code == 250, reply
+        for recipient in recipients:
+            reply = rcpt(transaction, recipient)
+            assert reply.code == 250, (recipient, reply)
+        for at in range(0, len(message), step):
+            transaction.chunk(message[at : at + step])
+        return drive(transaction.commit())
+
+    # What is there.
+
+    def mailbox(self, account: Account, name: str = "INBOX") -> list[MessageRow]:
+        def look(snap: Any) -> list[MessageRow]:
+            row = mailboxes.mailbox_by_name(snap, name)
+            assert row is not None
+            return [
+                message
+                for bucket in messages.counters(snap, row)
+                for _, message in messages.message_rows(snap, row.id, bucket, 1, row.uidnext - 1)
+            ]
+
+        return self.engine.read(keys.user_scope(account.id), look)
+
+    def octets(self, row: MessageRow) -> bytes:
+        return bodies.read(self.engine, row.body)
+
+    def queue(self) -> list[QueueEntry]:
+        return self.engine.read(keys.QUEUE, outbound.entries)
+
+    def ledger(self, message_id: int) -> dict[str, LedgerRow]:
+        found: dict[str, LedgerRow] = {}
+        for bucket in self.engine.buckets():
+            found.update(
+                self.engine.read(keys.QUEUE, lambda snap, b=bucket: outbound.ledger_of(snap, b, message_id))  # type: ignore[misc]
+            )
+        return found
+
+    def events(self, message_id: int) -> list[LogEvent]:
+        return self.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, message_id))
+
+    def balanced(self) -> bool:
+        return self.engine.read(keys.QUEUE, outbound.balance).holds
+
+
+def reverse(sender: str, **options: Any) -> ReversePath:
+    return ReversePath(address=Address.parse(sender) if sender else None, **options)
+
+
+def forward(recipient: str, **options: Any) -> ForwardPath:
+    local, _, domain = recipient.rpartition("@")
+    return ForwardPath(address=Address(local=local or domain, domain=domain if local else ""), **options)
+
+
+def rcpt(transaction: MailTransaction, recipient: str) -> Reply:
+    answer = transaction.rcpt_to(forward(recipient))
+    return drive(answer) if isinstance(answer, Coroutine) else answer
+
+
+def id_of(reply: Reply) -> MessageId:
+    """Our id, out of the reply to the final dot."""
+    assert reply.code == 250, reply
+    return id_from_text(reply.lines[0].rpartition(" ")[2])
