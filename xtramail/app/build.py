@@ -1,37 +1,295 @@
-"""The composition root: makes everything in order and passes collaborators in.
+"""The composition root: what listens, what is open, and in which order it starts and stops.
 
-Owns who knows whom. Nothing here opens the store: that is the store service's start, after privileges were dropped.
+Ports are bound first, perhaps as root; the store is opened after that, as the service's user; then the doors open. At
+the end the doors close first, connections get their time to finish, and the store is closed last.
 """
 
 from __future__ import annotations
 
+import resource
+from dataclasses import replace
 from typing import Any, cast
 
 from twisted.application import strports
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from xtramail.app.core import Core, keep_days, open_keyring
 from xtramail.app.own_certificates import OwnCertificates
+from xtramail.app.paths import Paths
+from xtramail.app.settings import Limits as LimitSection
 from xtramail.app.settings import Settings
+from xtramail.directory.domains import all_domains
 from xtramail.model.clock import SystemClock
+from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
+from xtramail.net.imap_server import ImapFactory
+from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
+from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.metrics_http import metrics_site
+from xtramail.net.smtp_server import SmtpFactory
+from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import TlsService
+from xtramail.store import schema
+from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.server_lock import ServerLock
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
+from xtramail.wire.imap.config import BASE_CAPABILITIES, ImapServerConfig
+from xtramail.wire.imap.config import Limits as ImapWireLimits
+from xtramail.wire.smtp.server_config import Role, SmtpServerConfig
+
+RELOADABLE = frozenset({"limits", "relay"})
+_SPARE_DESCRIPTORS = 200
+"""For the store, logs, relay connections and what else is not a client."""
+
+
+class Door(Factory):
+    """Listens before there is anything behind it: the store is opened between binding and the first connection."""
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.inside: Factory | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return self.inside.buildProtocol(addr) if self.inside is not None else None
 
 
 class Server(MultiService):
-    """Children start in the order they were added; those that listen bind before, while the process may be root."""
+    """The whole server: what listens binds in ``privilegedStartService``, the rest begins in ``startService``."""
 
-    def __init__(self, tls: TlsService) -> None:
+    def __init__(self, settings: Settings, reactor: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._tls = tls
+        self._settings = settings
+        self._reactor = reactor
+        self._clock = SystemClock()
+        self._metrics = Metrics()
+        self._certificates = CertificateStore(
+            settings.certificate_folder, default_name=settings.server.hostname[0]
+        )
+        self._tls = TlsService(
+            self._certificates,
+            reactor=reactor,
+            now=self._clock.now,
+            check=settings.certificates.check,
+            rotate=settings.certificates.rotate,
+            on_reload=certificates_told,
+        )
+        self._own = OwnCertificates(
+            settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
+        )
+        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps")}
+        self._lock: ServerLock | None = None
+        self._engine: LmdbEngine | None = None
+        self._core: Core | None = None
+        self._limits: Limits | None = None
+        self._services: list[SmtpService | ImapService] = []
+        for name, door in self._doors.items():
+            for endpoint in getattr(settings.listen, name):
+                self._listen(endpoint, door)
+        for endpoint in settings.listen.metrics:
+            self._listen(endpoint, metrics_site(self._metrics.registry))
+
+    def _listen(self, endpoint: str, factory: Any) -> None:
+        service: Any = strports.service(endpoint, cast(Any, factory), self._reactor)
+        service.setServiceParent(self)
+
+    def startService(self) -> None:
+        """Open the store, make everything that works on it, and open the doors. StoreBusy, StoreFault, BadInput,
+        FormatMismatch and CertificateFault say why not."""
+        settings, paths = self._settings, Paths.of(self._settings, None)
+        paths.store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = ServerLock(paths.store)
+        self._own.startService()
+        self._tls.startService()
+        self._engine = LmdbEngine(
+            paths.store,
+            deliver=self._reactor.callFromThread,
+            create=True,
+            map_size=settings.store.map_size,
+            on_corrupt=lambda bucket, scope, key: self._alarm(
+                "corrupt", f"bucket {bucket} scope {scope!r} key {key.hex()}: run xtramail verify"
+            ),
+            alarm=lambda text: self._reactor.callFromThread(self._alarm, "store", text),
+        )
+        schema.open_format(self._engine)
+        keyring = open_keyring(paths.keys, fresh=not all_domains(self._engine))
+        keep_days(self._engine, settings)
+        maillog.store_opened(path=paths.store, size=self._engine.used_bytes())
+        self._core = Core(
+            settings,
+            engine=self._engine,
+            keyring=keyring,
+            clock=self._clock,
+            reactor=self._reactor,
+            metrics=self._metrics,
+        )
+        self._limits = Limits(limit_settings(settings.limits), self._clock)
+        self._open_doors(self._core, self._limits)
+        self._watch(self._core)
+        for service in (self._core.worker, self._core.relay_service, self._core.housekeeping):
+            service.startService()
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def _open_doors(self, core: Core, limits: Limits) -> None:
+        mx = self._smtp("smtp", core, limits, Role.MX)
+        submission = self._smtp("submission", core, limits, Role.SUBMISSION)
+        submissions = self._smtp("submissions", core, limits, Role.SUBMISSION, tls_active=True)
+        imaps = self._imap(core, limits)
+        self._services = [mx, submission, submissions, imaps]
+        wrapped = self._tls.contexts(alpn=(b"smtp",))
+        self._doors["smtp"].inside = SmtpFactory(mx)
+        self._doors["submission"].inside = SmtpFactory(submission)
+        self._doors["submissions"].inside = _in_tls(wrapped, SmtpFactory(submissions))
+        self._doors["imaps"].inside = _in_tls(self._tls.contexts(alpn=(b"imap",)), ImapFactory(imaps))
+
+    def _smtp(self, name: str, core: Core, limits: Limits, role: Role, *, tls_active: bool = False) -> SmtpService:
+        settings, section = self._settings, self._settings.limits
+        config = SmtpServerConfig(
+            hostname=settings.server.hostname[0],
+            role=role,
+            tls_active=tls_active,
+            size_limit=section.message_size,
+            recipients_limit=section.recipients,
+            errors_before_delay=section.errors_delay,
+            errors_limit=section.errors_close,
+            idle_commands_limit=section.idle_commands,
+            auth_failures_limit=settings.login.failures_per_connection,
+        )
+        times = settings.timeouts
+        begin = core.intake.begin if role is Role.MX else core.submission.begin
+        tickets = role is not Role.MX or settings.certificates.smtp_tickets
+        return SmtpService(
+            name=name,
+            config=config,
+            times=SmtpTimes(
+                handshake=times.handshake,
+                command=times.smtp_command,
+                stress=times.smtp_stress,
+                login=times.submission_login,
+                rate_grace=times.rate_grace,
+                rate_octets=times.rate_octets,
+                failed_login=settings.login.least,
+            ),
+            collaborators=SmtpCollaborators(
+                reactor=self._reactor,
+                limits=limits,
+                log=core.smtp_log,
+                begin=(lambda peer, _account: core.intake.begin(peer)) if role is Role.MX else cast(Any, begin),
+                login=None if role is Role.MX else core.login,
+                watch_account=None if role is Role.MX else core.submission.watch,
+                tls_context=None if tls_active else self._tls.contexts(alpn=(b"smtp",), tickets=tickets),
+            ),
+        )
+
+    def _imap(self, core: Core, limits: Limits) -> ImapService:
+        settings, times = self._settings, self._settings.timeouts
+        return ImapService(
+            config=ImapServerConfig(
+                tls_active=True,
+                capabilities=BASE_CAPABILITIES,
+                limits=ImapWireLimits(append=settings.limits.message_size, errors=settings.limits.errors_close),
+            ),
+            times=ImapTimes(
+                handshake=times.handshake,
+                login=times.imap_login,
+                idle=times.imap_idle,
+                rate_grace=times.rate_grace,
+                rate_octets=times.rate_octets,
+                failed_login=settings.login.least,
+            ),
+            collaborators=ImapCollaborators(
+                reactor=self._reactor,
+                limits=limits,
+                metrics=self._metrics,
+                login=core.login,
+                mailboxes=core.mailboxes,
+            ),
+            failures=settings.login.failures_per_connection,
+        )
+
+    def _watch(self, core: Core) -> None:
+        watch = self._metrics.watch
+        watch("store_used_octets", "What the store occupies.", lambda: float(core.engine.used_bytes()))
+        watch("store_free_octets", "What can still be written.", lambda: float(core.engine.free_bytes()))
+        watch("relay_under_way", "Attempts under way.", lambda: float(core.dispatch.under_way))
+        watch("logins_waiting", "Passwords being checked or waiting for it.", lambda: float(core.worker.waiting))
+        figures = core.engine.figures
+        watch("store_longest_hold_seconds", "Longest time the write lock was held.", lambda: figures.longest_hold)
+
+    def _alarm(self, kind: str, text: str) -> None:
+        maillog.alarm(kind=kind, text=text)
+        self._metrics.alarm(kind)
+
+    def stopService(self) -> Deferred[None]:
+        """Doors first, then at most ``server.drain`` seconds for what is under way, the store last."""
+        maillog.server_stopping(connections=self._limits.open if self._limits is not None else 0)
+        listening: Any = super().stopService()  # type: ignore[no-untyped-call]
+        return start(self._stop(listening))
+
+    async def _stop(self, listening: Any) -> None:
+        if listening is not None:
+            await listening
+        core, drain = self._core, self._settings.server.drain
+        if self._services:
+            drained = DeferredList([service.drain() for service in self._services])
+            late = self._reactor.callLater(drain, self._cut)
+            await drained
+            if late.active():
+                late.cancel()
+        if core is not None:
+            await core.relay_service.stopService()
+            core.housekeeping.stopService()
+            core.worker.stopService()
+        for service in (self._tls, self._own):
+            if service.running:
+                service.stopService()
+        if self._engine is not None:
+            self._engine.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _cut(self) -> None:
+        for service in self._services:
+            service.cut()
 
     def reload(self, settings: Settings) -> frozenset[str]:
         """Certificates again, and the settings that can change; gives the names of the sections in force at once."""
         self._tls.reload()
-        return frozenset()
+        if self._core is None or self._limits is None:
+            return frozenset()
+        self._core.reload(settings)
+        self._limits.settings = limit_settings(settings.limits)
+        return RELOADABLE
+
+
+def limit_settings(section: LimitSection) -> LimitSettings:
+    """Limits of connections, cut to what the descriptors of this process allow."""
+    wanted = LimitSettings(
+        connections=section.connections,
+        unauthenticated_per_address=section.unauthenticated_per_address,
+        new_per_minute=section.new_per_minute,
+        logged_in_per_account=section.logged_in_per_account,
+        handshakes_per_address=section.handshakes_per_address,
+    )
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Four services share the descriptors; a tenth stays free, so that accept never fails.
+    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // 4, 10)
+    if 0 < wanted.connections <= room:
+        return wanted
+    maillog.limits_cut(limit="connections", wanted=wanted.connections, given=room)
+    return replace(wanted, connections=room)
+
+
+def _in_tls(contexts: Any, factory: Factory) -> Factory:
+    wrapped: Any = TLSMemoryBIOFactory(contexts, False, cast(Any, factory))
+    wrapped.noisy = False
+    return cast(Factory, wrapped)
 
 
 def certificates_told(identities: tuple[Identity, ...], faults: tuple[Fault, ...]) -> None:
@@ -46,22 +304,4 @@ def certificates_told(identities: tuple[Identity, ...], faults: tuple[Fault, ...
 
 def build(settings: Settings, reactor: Any) -> Server:
     """Everything of one server, not yet started. ``settings.server.hostname`` has at least one name."""
-    clock = SystemClock()
-    metrics = Metrics()
-    certificates = CertificateStore(settings.certificate_folder, default_name=settings.server.hostname[0])
-    tls = TlsService(
-        certificates,
-        reactor=reactor,
-        now=clock.now,
-        check=settings.certificates.check,
-        rotate=settings.certificates.rotate,
-        on_reload=certificates_told,
-    )
-    server = Server(tls)
-    own = OwnCertificates(settings.certificate_folder, settings.server.hostname, reactor=reactor, now=clock.now)
-    own.setServiceParent(server)  # type: ignore[no-untyped-call]
-    tls.setServiceParent(server)  # type: ignore[no-untyped-call]
-    for endpoint in settings.listen.metrics:
-        service: Any = strports.service(endpoint, cast(Any, metrics_site(metrics.registry)), reactor)
-        service.setServiceParent(server)
-    return server
+    return Server(settings, reactor)

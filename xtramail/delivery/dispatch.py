@@ -29,7 +29,7 @@ class Dispatch:
     def __init__(self, *, engine: Engine, clock: Clock, concurrency: int = 5, total: int = 100) -> None:
         self._engine = engine
         self._clock = clock
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._total = total
         self._under_way: dict[int, str] = {}
         self._busy: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Dispatch:
             if entry.id in self._under_way:
                 continue
             silent = entry.destination in self._silent
-            if self._busy[entry.destination] >= (1 if silent else self._concurrency):
+            if self._busy[entry.destination] >= (1 if silent else self.concurrency):
                 if silent and now < entry.expires:
                     parked[entry.id] = min(entry.expires, PARKED)
                 continue

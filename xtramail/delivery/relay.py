@@ -20,16 +20,16 @@ from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.routing import Routing
 from xtramail.model.address import Address
-from xtramail.model.bucket import Bucket
+from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import BodyType, Envelope, ForwardPath, ReversePath
 from xtramail.model.errors import Refused, StoreFault, Unavailable
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.model.pending import Pending
-from xtramail.store import bodies, keys, outbound
+from xtramail.store import bodies, keys, outbound, tracking
 from xtramail.store.engine import Engine, Txn
-from xtramail.store.records import LedgerRow, QueueEntry, QueueRecipient
+from xtramail.store.records import LedgerRow, LogEvent, QueueEntry, QueueRecipient
 from xtramail.telemetry.crashpoint import reach
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
@@ -86,7 +86,7 @@ class Relay:
         self._routing = routing
         self._notices = notices
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
         self._log = log
         self._chance = chance
 
@@ -95,7 +95,7 @@ class Relay:
 
         StoreFull and StoreFault when the outcome could not be written: the lease then runs out and it is tried again.
         """
-        settings = self._settings
+        settings = self.settings
         entry = await self._engine.transact(
             keys.QUEUE, lambda txn: outbound.lease(txn, entry_id, self._clock.now(), settings.lease, settings.owner)
         )
@@ -117,7 +117,7 @@ class Relay:
         """Give an entry up now: its open recipients are bounced with ``reason`` and its sender is told."""
         entry = await self._engine.transact(
             keys.QUEUE,
-            lambda txn: outbound.lease(txn, entry_id, self._clock.now(), self._settings.lease, self._settings.owner),
+            lambda txn: outbound.lease(txn, entry_id, self._clock.now(), self.settings.lease, self.settings.owner),
         )
         if entry is None:
             return None
@@ -155,7 +155,7 @@ class Relay:
 
         def write(txn: Txn) -> None:
             current = outbound.entry(txn, entry.id)
-            if current is None or current.lease_owner != self._settings.owner:
+            if current is None or current.lease_owner != self.settings.owner:
                 raise StoreFault("the lease of this entry was lost")
             recipients = tuple(
                 msgspec.structs.replace(r, fate=Fate.ATTEMPTED, changed=now, attempts=r.attempts + 1)
@@ -191,7 +191,7 @@ class Relay:
             entry,
             recipients=recipients,
             attempts=attempts,
-            due=self._settings.timetable.next_attempt(attempts=attempts, now=now, chance=self._chance()),
+            due=self.settings.timetable.next_attempt(attempts=attempts, now=now, chance=self._chance()),
             lease_until=0.0,
             lease_owner="",
             last_reply=next((r.reply for r in tried.values() if r.fate in OPEN_FATES), "") or fault or entry.last_reply,
@@ -202,7 +202,14 @@ class Relay:
         ]
         notices = await self._notices.parts(changed, failed, now) if failed else []
         reach("relay.before-outcome")
-        await self._engine.transact_all([(keys.QUEUE, lambda txn: _write_outcome(txn, entry, changed, now)), *notices])
+        event = _event(changed, tuple(tried.values()), host, tls, now)
+        await self._engine.transact_all(
+            [
+                (keys.QUEUE, lambda txn: _write_outcome(txn, entry, changed, now)),
+                (keys.LOG, lambda txn: tracking.record(txn, bucket_at(now, CLASS_LOG), event)),
+                *notices,
+            ]
+        )
         reach("relay.after-outcome")
         attempt = Attempt(
             entry=changed,
@@ -319,6 +326,31 @@ def _write_outcome(txn: Txn, before: QueueEntry, changed: QueueEntry, now: float
         outbound.update(txn, changed)
     else:
         outbound.complete(txn, changed.id)
+
+
+def _event(
+    entry: QueueEntry, tried: Sequence[QueueRecipient], host: str, tls: str, now: float
+) -> LogEvent:
+    """One attempt in the message log: who answered what."""
+    fates = sorted({recipient.fate for recipient in tried})
+    word = "deferred" if fates == [Fate.HELD.value] else ", ".join(fates)
+    answers = list(dict.fromkeys(recipient.reply for recipient in tried if recipient.reply))
+    return LogEvent(
+        at=now,
+        message_id=entry.message_id,
+        kind="attempt",
+        sender=entry.reverse_path,
+        recipients=tuple(recipient.address for recipient in tried),
+        text=f"{word}: {'; '.join(answers)[:1000] or 'no answer'}",
+        fields={
+            "host": host,
+            "tls": tls,
+            "attempt": str(entry.attempts),
+            "destination": entry.destination,
+            "fate": word,
+            "next": "" if not outbound.is_open(entry) else f"{entry.due:.0f}",
+        },
+    )
 
 
 def _write_fate(txn: Txn, entry: QueueEntry, recipient: QueueRecipient, now: float) -> None:

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from xtramail.delivery.asking import primary_hops
 from xtramail.delivery.courier import Hop
 from xtramail.directory.directory import Directory
 from xtramail.directory.domains import parse_host
@@ -49,16 +50,13 @@ class Routing:
     def __init__(self, *, directory: Directory, hosts: MailHosts, settings: RoutingSettings) -> None:
         self._directory = directory
         self._hosts = hosts
-        self._settings = settings
+        self.settings = settings
 
     async def hops(self, entry: QueueEntry) -> list[Hop]:
         """In the order in which they are to be tried. NoMailHost, NameServiceDown."""
         domain = self._directory.domain(entry.destination)
         if domain is not None and domain.primaries:
-            return [
-                Hop(host=host, port=port, tls=domain.primary_tls, ca=domain.primary_ca)
-                for host, port in domain.primaries
-            ]
+            return primary_hops(domain)
         if domain is not None:
             # It had a primary when the message was queued; the copy is in the mailbox, the rest waits for the admin.
             raise NameServiceDown(f"domain {domain.name} has no primary; set one: xtramail domain set {domain.name}")
@@ -69,13 +67,13 @@ class Routing:
             # A login is worth protecting, and so is everything that a customer sends: always verified.
             user = sender.smarthost_user
             return [Hop(host=host, port=port, tls="verify", ca=sender.primary_ca, user=user, password=password)]
-        if self._settings.smarthost:
-            host, port = parse_host(self._settings.smarthost)
-            return [Hop(host=host, port=port, tls=self._settings.tls)]
+        if self.settings.smarthost:
+            host, port = parse_host(self.settings.smarthost)
+            return [Hop(host=host, port=port, tls=self.settings.tls)]
         found = await self._hosts.mail_hosts(entry.destination)
         # RFC 5321 §5.1: the lowest preference first, hosts of equal preference in random order.
         ordered = sorted(found, key=lambda pair: (pair[0], random.random()))
         return [
-            Hop(host=host, port=self._settings.outside_port, tls=self._settings.tls)
-            for _, host in ordered[: self._settings.hosts]
+            Hop(host=host, port=self.settings.outside_port, tls=self.settings.tls)
+            for _, host in ordered[: self.settings.hosts]
         ]

@@ -6,6 +6,7 @@ those are ``domains`` and ``users``.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,7 +16,6 @@ from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
-from xtramail.model.pending import Pending
 from xtramail.store import accounts, domains, keys
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import Account, AskedRow, DomainRow
@@ -54,17 +54,28 @@ class Resolution:
 class Asker(Protocol):
     """Puts a recipient to a primary (MAIL <>, RCPT, RSET); the edge keeps the connection."""
 
-    def ask(self, domain: DomainRow, address: Address) -> Pending[Reply]:
+    def ask(self, domain: DomainRow, address: Address) -> Awaitable[Reply]:
         """The primary's reply to RCPT; PrimaryDown when there is none in time."""
 
 
 class Directory:
     """Answers from the store; asks the primary only where :meth:`ask` is awaited."""
 
-    def __init__(self, *, engine: Engine, clock: Clock, asker: Asker) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Clock,
+        asker: Asker,
+        keep_yes: float = GOOD_SECONDS,
+        keep_no: float = BAD_SECONDS,
+    ) -> None:
+        """``keep_yes`` and ``keep_no``: seconds for which a primary's answer is believed."""
         self._engine = engine
         self._clock = clock
         self._asker = asker
+        self._keep_yes = keep_yes
+        self._keep_no = keep_no
 
     def domain(self, name: str) -> DomainRow | None:
         """The served domain of that name (any case, U- or A-labels), None when it is not served."""
@@ -133,7 +144,7 @@ class Directory:
                 return True
             raise
         good = reply.positive
-        row = AskedRow(good=good, until=now + (GOOD_SECONDS if good else BAD_SECONDS), asked=now)
+        row = AskedRow(good=good, until=now + (self._keep_yes if good else self._keep_no), asked=now)
         await self._engine.transact(scope, lambda txn: domains.put_asked(txn, local, row))
         if good and domain.continuity:
             await add_discovered(self._engine, address, now=now)

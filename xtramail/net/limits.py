@@ -78,6 +78,11 @@ class Limits:
         """Over 80 % of the connections are in use: timeouts get short."""
         return bool(self.settings.connections) and self._open[service] > _STRESS_SHARE * self.settings.connections
 
+    @property
+    def open(self) -> int:
+        """Connections of all services."""
+        return self._open.total()
+
     def connections(self, service: str) -> int:
         """Open now."""
         return self._open[service]

@@ -67,7 +67,7 @@ class SmtpCourier:
 
     def __init__(self, reactor: Any, *, settings: CourierSettings, contexts: ClientContexts) -> None:
         self._reactor = reactor
-        self._settings = settings
+        self.settings = settings
         self._contexts = contexts
         self._idle: dict[Hop, list[tuple[SmtpLine, int, Any]]] = {}
         self._askers: dict[Hop, DeferredSemaphore] = {}
@@ -132,7 +132,7 @@ class SmtpCourier:
         self, line: SmtpLine, envelope: Envelope, body: Body, before_dot: Callable[[tuple[int, ...]], Pending[None]]
     ) -> tuple[tuple[RecipientOutcome, ...], bool]:
         """The outcomes, and whether the host said anything at all."""
-        settings = self._settings
+        settings = self.settings
         line.write(line.engine.begin(envelope, body.size))
         timeout = settings.command
         told = False
@@ -165,11 +165,11 @@ class SmtpCourier:
                 if not line.alive:
                     return True
                 line.write(line.engine.body(chunk))
-                await line.drained(self._settings.block)
+                await line.drained(self.settings.block)
             if not line.alive:
                 return True
             line.write(line.engine.body_end())
-            await line.drained(self._settings.block)
+            await line.drained(self.settings.block)
             await before_dot(accepted)
         except Exception as error:
             # The body could not be read or the attempt not be written down: no dot, so nothing was handed over.
@@ -183,7 +183,7 @@ class SmtpCourier:
         turn = self._askers.setdefault(hop, DeferredSemaphore(1))
         await turn.acquire()
         try:
-            timer = self._reactor.callLater(self._settings.ask, self._drop_asker, hop)
+            timer = self._reactor.callLater(self.settings.ask, self._drop_asker, hop)
             try:
                 return await self._ask_once(hop, address)
             except LineLost as lost:
@@ -204,22 +204,22 @@ class SmtpCourier:
             except LineLost:
                 # The host had closed the kept line in the meantime: ask again on a fresh one.
                 pass
-        return await self._question(hop, await self._connect(hop, within=self._settings.ask, register=True), address)
+        return await self._question(hop, await self._connect(hop, within=self.settings.ask, register=True), address)
 
     async def _question(self, hop: Hop, line: SmtpLine, address: Address) -> Reply:
         line.write(line.engine.ask(address))
-        event = await line.event(self._settings.ask)
+        event = await line.event(self.settings.ask)
         if not isinstance(event, Asked) or event.reply is None:
             raise LineLost(line.fault or "no answer")
         if event.stage is not Stage.RCPT:
             raise _Turned(event.stage, event.reply)
-        self._reactor.callLater(self._settings.ask_idle, self._close_asker, hop, line)
+        self._reactor.callLater(self.settings.ask_idle, self._close_asker, hop, line)
         return event.reply
 
     def _drop_asker(self, hop: Hop) -> None:
         line = self._ask_lines.pop(hop, None)
         if line is not None:
-            line.drop(f"no answer in {self._settings.ask:g} s")
+            line.drop(f"no answer in {self.settings.ask:g} s")
 
     def _close_asker(self, hop: Hop, line: SmtpLine) -> None:
         if self._ask_lines.get(hop) is line and not self._askers[hop].waiting:
@@ -230,7 +230,7 @@ class SmtpCourier:
         """A line that is Ready. LineLost or _Turned when it does not come to that."""
         tls = hop.tls
         while True:
-            line = await self._dial(hop, within or self._settings.connect)
+            line = await self._dial(hop, within or self.settings.connect)
             self._open.add(line)
             if register:
                 self._ask_lines[hop] = line
@@ -250,7 +250,7 @@ class SmtpCourier:
                 self._open.discard(line)
 
     async def _dial(self, hop: Hop, timeout: float) -> SmtpLine:
-        config = SmtpClientConfig(hostname=self._settings.hostname, chunking=self._settings.chunking)
+        config = SmtpClientConfig(hostname=self.settings.hostname, chunking=self.settings.chunking)
         endpoint: Any = HostnameEndpoint(self._reactor, hop.host.encode("idna"), hop.port, timeout=timeout)
         factory = Factory.forProtocol(lambda: SmtpLine(self._reactor, config))
         factory.noisy = False
@@ -261,7 +261,7 @@ class SmtpCourier:
         return line
 
     async def _greet(self, line: SmtpLine, hop: Hop, tls: str) -> None:
-        wait = self._settings.greeting
+        wait = self.settings.greeting
         _expect(await line.event(wait), Greeted)
         await self._hello(line, wait)
         if tls != "none":
@@ -282,7 +282,7 @@ class SmtpCourier:
 
     async def _start_tls(self, line: SmtpLine, hop: Hop, tls: str) -> None:
         line.write(line.engine.starttls())
-        event = await line.event(self._settings.greeting)
+        event = await line.event(self.settings.greeting)
         if isinstance(event, Declined):
             if tls == "opportunistic":
                 return
@@ -295,7 +295,7 @@ class SmtpCourier:
         except CertificateFault as fault:
             raise LineLost(f"TLS: {fault}") from None
         try:
-            await line.start_tls(creator, self._settings.greeting)
+            await line.start_tls(creator, self.settings.greeting)
         except LineLost as lost:
             raise _TlsFailed(creator.fault or lost.text) from None
 
@@ -311,10 +311,10 @@ class SmtpCourier:
 
     def _keep(self, hop: Hop, line: SmtpLine, used: int) -> None:
         lines = self._idle.setdefault(hop, [])
-        if used >= self._settings.messages_per_line or len(lines) >= self._settings.idle_per_hop:
+        if used >= self.settings.messages_per_line or len(lines) >= self.settings.idle_per_hop:
             line.close()
             return
-        timer = self._reactor.callLater(self._settings.idle, self._retire, hop, line)
+        timer = self._reactor.callLater(self.settings.idle, self._retire, hop, line)
         lines.append((line, used, timer))
 
     def _retire(self, hop: Hop, line: SmtpLine) -> None:

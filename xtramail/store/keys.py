@@ -75,6 +75,8 @@ def micros(seconds: float) -> int:
 FORMAT_NUMBER = b"F"
 NEXT_ACCOUNT = b"A"
 RETENTION_CLASSES = b"R"
+CLOCK_STATE = b"T"
+"""What expiry knows of the clock (``delivery/clock_rule``)."""
 
 
 def retention_class(class_id: int) -> bytes:

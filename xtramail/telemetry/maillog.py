@@ -230,8 +230,9 @@ def store_opened(*, path: Path, size: int) -> None:
     _tell("store-opened", path=path, size=size)
 
 
-def bucket_dropped(*, day: int, retention_class: int, records: int) -> None:
-    _tell("bucket-dropped", day=day, retention_class=retention_class, records=records)
+def bucket_dropped(*, day: int, retention_class: int, moved: int) -> None:
+    """A day of mail expired; ``moved``: messages in it whose fate is open, saved from it first."""
+    _tell("bucket-dropped", day=day, retention_class=retention_class, moved=moved)
 
 
 def expiry_paused(*, reason: str) -> None:

@@ -1,0 +1,179 @@
+"""Notices of failure (RFC 3464): who may be told that a message did not arrive, and the writes that tell him.
+
+A notice is accepted mail of its own: a message with an id, in the sender's mailbox at once where we have it, with queue
+entry and ledger rows, in the commit that fails its cause. It goes to senders that we serve or that logged in. A sender
+in the outside world is told only of mail that we held for a recipient known to be good and then gave up (a refusal by
+the primary may answer a forged address), and only if its domain takes mail. Never to the null sender (RFC 5321 §4.5.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from xtramail.delivery import accepted_rows as rows
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.intake import begin_spool
+from xtramail.delivery.policy import Policy, Route
+from xtramail.delivery.routing import MailHosts
+from xtramail.directory.directory import Directory
+from xtramail.model.address import Address
+from xtramail.model.bucket import bucket_class
+from xtramail.model.clock import Clock
+from xtramail.model.envelope import ForwardPath, ReversePath
+from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
+from xtramail.model.ids import IdSource, id_text
+from xtramail.model.peer import Peer
+from xtramail.store import bodies, keys
+from xtramail.store.engine import Engine
+from xtramail.store.records import QueueEntry, QueueRecipient
+from xtramail.wire.mime.compose import RecipientStatus, Report, delivery_report
+from xtramail.wire.mime.dates import format_date
+
+HEADER_OCTETS = 64 * 1024
+_HERE = Peer(address="127.0.0.1", helo="localhost", esmtp=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """``relay.Notices``; ``untold(entry, why)`` is for the log: the admin is the only one who hears of it."""
+
+    engine: Engine
+    directory: Directory
+    policy: Policy
+    hosts: MailHosts
+    clock: Clock
+    ids: IdSource
+    hostname: str
+    hold_seconds: float
+    untold: Callable[[QueueEntry, str], None]
+
+    async def parts(self, entry: QueueEntry, failed: Sequence[QueueRecipient], now: float) -> list[rows.Part]:
+        """See ``relay.Notices``."""
+        told = [recipient for recipient in failed if _wants_failure(recipient)]
+        if not told:
+            return []
+        if not entry.reverse_path:
+            self.untold(entry, "it came from the null sender")
+            return []
+        sender = Address.parse(entry.reverse_path)
+        route = await self._route(entry, sender, told)
+        if isinstance(route, str):
+            self.untold(entry, route)
+            return []
+        return await self._accepted(entry, route, delivery_report(self._report(entry, told, now)), now)
+
+    async def _route(self, entry: QueueEntry, sender: Address, told: Sequence[QueueRecipient]) -> Route | str:
+        """Where the notice goes, or why it goes nowhere."""
+        path = ForwardPath(address=sender, notify=("NEVER",))
+        domain = self.directory.domain(sender.domain)
+        if domain is not None:
+            found = self.directory.resolve(sender)
+            if found.relay or found.accounts:
+                return Route(
+                    path=path, domain=domain, accounts=found.accounts, relay=found.relay, destination=domain.name
+                )
+            return "its sender has no mailbox here any more"
+        if entry.origin != "submission":
+            if any(recipient.code >= 500 for recipient in told):
+                return "its outside sender may be forged"
+            try:
+                await self.hosts.mail_hosts(sender.domain_key)
+            except XtramailError as error:
+                return f"its sender cannot be answered: {error.text}"
+        return Route(path=path, domain=None, accounts=(), relay=True, destination=sender.domain_key)
+
+    def _report(self, entry: QueueEntry, told: Sequence[QueueRecipient], now: float) -> Report:
+        names = "\n".join(f"  {r.address}\n    {r.reply or 'no answer'}" for r in told)
+        message = id_text(self.ids.next())
+        return Report(
+            reporting_mta=self.hostname,
+            sender_address=f"postmaster@{self.hostname}",
+            to=entry.reverse_path,
+            subject="Your message was not delivered",
+            text=(
+                f"Your message could not be delivered to:\n\n{names}\n\n"
+                f"It will not be tried again. Its header is attached; our reference is {id_text(entry.message_id)}.\n"
+            ),
+            date=format_date(now),
+            message_id=f"<{message}@{self.hostname}>",
+            boundary=f"=_{message}",
+            recipients=[_status(recipient) for recipient in told],
+            original_header=self._header(entry),
+            arrived_at=entry.arrival,
+            envelope_id=_from_xtext(entry.envid),
+            in_reply_to=entry.header_message_id,
+        )
+
+    def _header(self, entry: QueueEntry) -> bytes:
+        length = min(entry.body.header_length, HEADER_OCTETS) - entry.body.return_path_length
+        try:
+            return bodies.read(self.engine, entry.body, entry.body.return_path_length, max(length, 0))
+        except (Corrupt, NoSuchMessage):
+            return b""
+
+    async def _accepted(self, entry: QueueEntry, route: Route, text: bytes, now: float) -> list[rows.Part]:
+        arrival = Arrival(
+            message_id=self.ids.next(),
+            at=now,
+            peer=_HERE,
+            reverse_path=ReversePath(address=None),
+            routes=(route,),
+            origin="smtp",
+            home_class=bucket_class(entry.body.bucket),
+        )
+        spool = begin_spool(self.engine, self.clock, arrival, self.hostname)
+        spool.write(text)
+        spooled = await spool.finish()
+        copies = list(rows.copies(arrival))
+        queued = [
+            (
+                QueueEntry(
+                    id=self.ids.next(),
+                    message_id=arrival.message_id,
+                    destination=destination,
+                    kind="primary" if route.domain is not None else "dsn",
+                    body=spooled.ref(arrival.bucket(route)),
+                    reverse_path="",
+                    arrival=now,
+                    due=now,
+                    expires=now + self.hold_seconds,
+                    recipients=tuple(rows.recipient(one, now) for one in routes),
+                    origin="dsn",
+                    header_message_id=spooled.summary.message_id,
+                ),
+                arrival.bucket(route),
+            )
+            for destination, routes in rows.by_destination(arrival.routes)
+        ]
+        return [
+            *rows.deliveries(arrival, spooled, copies, self.policy, now),
+            *rows.bodies_written(arrival, spooled, None, copies),
+            (keys.QUEUE, rows.queued(arrival, queued)),
+            (keys.LOG, rows.tracked(arrival, spooled, now)),
+        ]
+
+
+def _wants_failure(recipient: QueueRecipient) -> bool:
+    """RFC 3461 §4.1: FAILURE is the default."""
+    return not recipient.notify or "FAILURE" in recipient.notify.split(",")
+
+
+def _status(recipient: QueueRecipient) -> RecipientStatus:
+    words = recipient.reply.split()
+    given = words[1] if recipient.code >= 500 and len(words) > 1 and words[1].startswith("5.") else ""
+    return RecipientStatus(
+        final_recipient=recipient.address,
+        action="failed",
+        # 5.4.7: delivery time expired (RFC 3463 §3.5)
+        status=given or ("5.0.0" if recipient.code >= 500 else "5.4.7"),
+        diagnostic=recipient.reply if recipient.code else "",
+    )
+
+
+def _from_xtext(text: str) -> str:
+    """RFC 3461 §4: ``+41`` stands for ``A``."""
+    return unquote(text.replace("%", "%25").replace("+", "%"))
+
+
