@@ -150,7 +150,7 @@ class World:
         self,
         message: bytes = MAIL,
         mailbox: str = "INBOX",
-        flags: Flag = Flag(0),
+        flags: Flag | None = None,
         keywords: tuple[str, ...] = (),
         received_at: int | None = None,
     ) -> Added:
@@ -158,7 +158,7 @@ class World:
         now = self.clock.now()
         self.engine.transact(keys.user_scope(ANN), lambda txn: mailboxes.ensure_special(txn, now)).result()
         session = Session(self.services, self.ann)
-        appending = Appending(session, mailbox, len(message), flags, keywords, received_at)
+        appending = Appending(session, mailbox, len(message), flags or Flag(0), keywords, received_at)
         appending.chunk(message)
         return drive(appending.finish())
 

@@ -176,7 +176,7 @@ class _Body:
         self._headers: dict[Span, bytes] = {}
 
     def begin(self, section: Section) -> tuple[bytes, Iterator[bytes] | None]:
-        """Label, literal head and first octets of a section; then the iterator of what is left, None when nothing is.
+        """Label, literal head and first octets of a section (all of a small one); then the iterator of what is left.
 
         Corrupt or NoSuchMessage when its first octets cannot be read.
         """
@@ -194,10 +194,15 @@ class _Body:
         if not cut.length:
             return head, None
         chunks = bodies.chunks(self._engine, self._ref, cut.start, cut.length)
-        first = next(chunks, b"")
-        if len(first) == cut.length:
-            return head + first, None
-        return head + first, self._rest(chunks, cut.length - len(first))
+        first: list[bytes] = []
+        left = cut.length
+        while left and cut.length - left < _FLUSH:
+            first.append(next(chunks, b""))
+            left -= len(first[-1])
+            if not first[-1]:
+                raise NoSuchMessage("Some messages are shorter than they were")
+        begun = head + b"".join(first)
+        return begun, self._rest(chunks, left) if left else None
 
     def _rest(self, chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
         try:

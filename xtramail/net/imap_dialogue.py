@@ -184,7 +184,10 @@ class ImapDialogue:
             return status.bad(error.text)
         if not isinstance(error, XtramailError):
             self._service.collaborators.metrics.bug("imap")
-            maillog.bug(where="imap", peer=self._line.peer)
+            try:
+                raise error
+            except Exception:
+                maillog.bug(where="imap", peer=self._line.peer)
         return refusal(error, try_create=try_create)
 
     def _session(self) -> Session:
@@ -196,6 +199,9 @@ class ImapDialogue:
     def capability(self, _command: commands.Capability) -> None:
         self._line.write(self._line.connection.capability_line())
         self._complete(status.ok("Capabilities told"))
+
+    def noop(self, _command: commands.Noop) -> None:
+        self._complete(status.ok("Done"))
 
     def logout(self, _command: commands.Logout) -> None:
         self._line.write(responses.bye("Until next time"))
@@ -334,6 +340,7 @@ def _hidden_from(account: Account) -> frozenset[str]:
 
 _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {
     commands.Capability: ImapDialogue.capability,
+    commands.Noop: ImapDialogue.noop,
     commands.Logout: ImapDialogue.logout,
     commands.Id: ImapDialogue.identify,
     commands.StartTls: ImapDialogue.start_tls,

@@ -92,6 +92,8 @@ class ImapServerProtocol(Protocol):
         except LimitReached as error:
             maillog.imap_turned_away(service=service.name, peer=self.peer, reason=error.text)
             service.collaborators.metrics.connection_turned_away(service.name)
+            # Under TLS a farewell would cost us the handshake that the limit is there to save.
+            self._handshaking = service.config.tls_active
             self.hang_up(error.text, b"LIMIT")
             return
         self._login_deadline.set_in(service.times.login)

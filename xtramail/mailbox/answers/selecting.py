@@ -1,4 +1,4 @@
-"""SELECT, EXAMINE, CLOSE, UNSELECT, STATUS, and the commands that only ask what is new."""
+"""SELECT, EXAMINE, CHECK, CLOSE, UNSELECT, STATUS."""
 
 from __future__ import annotations
 
@@ -32,10 +32,6 @@ def _selected(view: View) -> Answer:
     lines.append(responses.ok("Next UID", responses.uidnext_code(mailbox.uidnext)))
     code = view.access.value.encode("ascii")
     return Answer(tagged=status.ok("Selected", code), untagged=b"".join(lines), telling=None)
-
-
-def noop(_session: Session, _command: commands.Noop) -> Answer:
-    return done("Done")
 
 
 def check(_session: Session, _command: commands.Check) -> Answer:

@@ -16,7 +16,6 @@ _AtOnce = Callable[[Session, Any], Answer]
 _Later = Callable[[Session, Any], Coroutine[Any, Any, Answer]]
 
 AT_ONCE: dict[type[Command], _AtOnce] = {
-    commands.Noop: selecting.noop,
     commands.Check: selecting.check,
     commands.Select: selecting.select,
     commands.Examine: selecting.examine,
