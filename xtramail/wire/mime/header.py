@@ -36,7 +36,7 @@ def fields(header: bytes, *, most: int = limits.FIELDS) -> Iterator[Field]:
     start = 0
     for match in _field_ends(header):
         end = match.end()
-        if end - start <= 2 and not header[start:end].strip():
+        if end - start <= 2 and header[start:end] in (b"\r\n", b"\n"):
             return
         yield _field(header, start, end)
         most -= 1
