@@ -36,7 +36,7 @@ from xtramail.store.snapshot import (
     stored_scopes,
 )
 from xtramail.store.verbs import EngineVerbs, Work
-from xtramail.store.writer import GROUP_OCTETS, Deliver, Job, Outcome, Writer, WriterFigures, report
+from xtramail.store.writer import GROUP_JOBS, GROUP_OCTETS, Deliver, Job, Outcome, Writer, WriterFigures, report
 from xtramail.telemetry.crashpoint import reach
 
 T = TypeVar("T")
@@ -137,12 +137,15 @@ class LmdbEngine(EngineVerbs):
         allow_network: bool = False,
         on_corrupt: OnCorrupt = lambda bucket, scope, key: None,
         alarm: Callable[[str], None] = lambda text: None,
+        group_jobs: int = GROUP_JOBS,
+        group_octets: int = GROUP_OCTETS,
     ) -> None:
         """Open the store in ``folder``; ``create`` makes an empty one where there is none.
 
         ``deliver`` runs a function in the reader's thread: the server's way; None commits in the caller's thread.
         ``reserve`` in octets: a commit that fails with less than that free on disk counts as StoreFull, None is 5 %.
         ``alarm(text)`` is called from the writing thread for a commit that failed for another reason.
+        ``group_jobs`` and ``group_octets`` bound one commit.
         StoreFault says why a store cannot be opened.
         """
         super().__init__(on_corrupt)
@@ -150,6 +153,7 @@ class LmdbEngine(EngineVerbs):
         self._map_size = map_size
         self._reserve = reserve
         self._alarm = alarm
+        self._group_octets = group_octets
         self._deliver = deliver
         self._reader_drops: tuple[int, DropMap] = (-1, NOTHING_DROPPED)
         self._writer_drops = NOTHING_DROPPED
@@ -159,7 +163,7 @@ class LmdbEngine(EngineVerbs):
         self._env = open_environment(folder, map_size)
         self._numbers = CommitNumbers(self._env.info()["last_txnid"])
         self._env.reader_check()
-        self._writer = Writer(self._commit_group, deliver, self._watchers) if deliver is not None else None
+        self._writer = Writer(self._commit_group, deliver, self._watchers, group_jobs) if deliver is not None else None
 
     # Reading.
 
@@ -187,6 +191,20 @@ class LmdbEngine(EngineVerbs):
     def buckets(self) -> list[Bucket]:
         with self._begin() as txn:
             return stored_buckets(LmdbRows(txn))
+
+    def stored_rows(self, low: bytes, limit: int, octets: int = 8 << 20) -> list[tuple[bytes, bytes]]:
+        """Physical rows as stored, from ``low`` on: one step of verify, at most ``limit`` rows or about ``octets``."""
+        found: list[tuple[bytes, bytes]] = []
+        with self._begin() as txn:
+            try:
+                for row in LmdbRows(txn).ascending(low):
+                    found.append(row)
+                    octets -= len(row[1])
+                    if len(found) >= limit or octets <= 0:
+                        break
+            except lmdb.Error as error:
+                raise StoreFault(f"The store cannot be read: {error}") from error
+        return found
 
     def _begin(self) -> lmdb.Transaction[bytes]:
         try:
@@ -225,7 +243,7 @@ class LmdbEngine(EngineVerbs):
                 outcomes.append(outcome)
                 octets += grown
                 reach("writer.in-group")
-                if octets >= GROUP_OCTETS:
+                if octets >= self._group_octets:
                     break
             reach("writer.before-commit")
             txn.commit()

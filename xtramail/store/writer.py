@@ -95,7 +95,8 @@ def _settle(outcome: Outcome) -> None:
 class Writer:
     """The thread. ``submit`` and ``close`` belong to the reader's thread."""
 
-    def __init__(self, commit_group: CommitGroup, deliver: Deliver, watchers: Watchers) -> None:
+    def __init__(self, commit_group: CommitGroup, deliver: Deliver, watchers: Watchers, group_jobs: int) -> None:
+        self._group_jobs = group_jobs
         self._commit_group = commit_group
         self._deliver = deliver
         self._watchers = watchers
@@ -156,7 +157,7 @@ class Writer:
             self._deliver(self._report_all)
 
     def _next_jobs(self, taken: list[Job]) -> Iterator[Job]:
-        while len(taken) < GROUP_JOBS:
+        while len(taken) < self._group_jobs:
             with self._changed:
                 if not self._queue:
                     return

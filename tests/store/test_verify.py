@@ -1,0 +1,192 @@
+"""What ``verify`` finds in a damaged store, and that it finds nothing in a sound one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from tests.store.filled import DAYS, USER, fill
+from xtramail.model.bucket import PERMANENT, Bucket
+from xtramail.store import checksum, keys, messages, outbound
+from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.records import Counters, FateCounts, encode, encode_counters
+from xtramail.store.rows import physical
+from xtramail.store.verify import Report, verify
+
+INBOX = 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    engine = LmdbEngine(tmp_path / "store", create=True)
+    fill(engine)
+    engine.close()
+    return tmp_path / "store"
+
+
+def damage(folder: Path, change: Callable[[lmdb.Transaction[bytes]], None]) -> None:
+    with lmdb.open(str(folder), map_size=1 << 30) as env, env.begin(write=True) as txn:
+        change(txn)
+
+
+def lose(folder: Path, bucket: Bucket, scope: bytes, key: bytes) -> None:
+    def change(txn: lmdb.Transaction[bytes]) -> None:
+        assert txn.delete(physical(bucket, scope, key))
+
+    damage(folder, change)
+
+
+def overwrite(folder: Path, bucket: Bucket, scope: bytes, key: bytes, value: bytes) -> None:
+    full = physical(bucket, scope, key)
+    damage(folder, lambda txn: txn.put(full, checksum.seal(full, value)) and None)
+
+
+def flip(folder: Path, bucket: Bucket, scope: bytes, key: bytes) -> None:
+    full = physical(bucket, scope, key)
+
+    def change(txn: lmdb.Transaction[bytes]) -> None:
+        sealed = txn.get(full)
+        assert sealed is not None
+        txn.put(full, sealed[:-6] + bytes([sealed[-6] ^ 4]) + sealed[-5:])
+
+    damage(folder, change)
+
+
+def kinds(report: Report) -> set[str]:
+    return {finding.kind for finding in report.findings}
+
+
+def texts(report: Report) -> str:
+    return "\n".join(finding.text for finding in report.findings)
+
+
+def test_a_sound_store_has_no_findings_and_is_counted(folder: Path) -> None:
+    seen: list[int] = []
+    report = verify(folder, lambda so_far: seen.append(so_far.rows))
+    assert report.findings == []
+    assert report.sound
+    assert (report.messages, report.buckets) == (6, 2)
+    assert (report.oldest_day, report.newest_day) == ("2025-12-30", "2025-12-31")
+    assert report.octets > 1_000 and report.rows == seen[-1] > 50
+
+
+def test_a_store_at_work_is_verified_too(folder: Path) -> None:
+    engine = LmdbEngine(folder)
+    assert verify(folder).sound
+    engine.transact(USER, lambda txn: messages.expunge(txn, INBOX, [1, 2], "ann", 1e9, False)).result()
+    assert verify(folder).sound
+    engine.drop_bucket(DAYS[0], 1).result()
+    report = verify(folder)
+    assert [kind for kind in kinds(report) if kind != "body"] == []
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("scope", "key"),
+    [(keys.BODY, keys.body_chunk(1, 1)), (USER, keys.message(INBOX, 1)), (USER, keys.flags(INBOX, 1))],
+)
+def test_a_flipped_bit_is_named_with_its_row(folder: Path, scope: bytes, key: bytes) -> None:
+    flip(folder, DAYS[1], scope, key)
+    report = verify(folder)
+    assert "checksum" in kinds(report)
+    assert f"bucket {DAYS[1]}" in texts(report)
+    assert key[1:].hex() in texts(report)
+    assert report.rows > 50
+
+
+def test_a_lost_body_chunk_is_named_with_its_message_and_queue_entry(folder: Path) -> None:
+    lose(folder, DAYS[1], keys.BODY, keys.body_chunk(1, 2))
+    report = verify(folder)
+    assert kinds(report) == {"body"}
+    assert "message 1: 1 of 3 body chunks" in texts(report)
+    assert "queue entry 1 for example.org: 1 of 3 body chunks" in texts(report)
+
+
+def test_a_lost_message_row_is_named(folder: Path) -> None:
+    lose(folder, DAYS[1], USER, keys.message(INBOX, 3))
+    report = verify(folder)
+    assert kinds(report) == {"message"}
+    assert "account 1, mailbox 1" in texts(report) and "message 3" in texts(report)
+
+
+def test_a_lost_flag_row_shows_in_the_counters(folder: Path) -> None:
+    lose(folder, DAYS[1], USER, keys.flags(INBOX, 3))
+    assert "messages counted as 3, found 2" in texts(verify(folder))
+
+
+def test_wrong_counters_are_told_from_what_was_found(folder: Path) -> None:
+    wrong = Counters(messages=3, unseen=1, deleted=2, bytes=5, modseq=1)
+    overwrite(folder, DAYS[1], USER, keys.counters(INBOX), encode_counters(wrong))
+    report = verify(folder)
+    assert kinds(report) == {"counters"}
+    assert "unseen counted as 1, found 3" in texts(report)
+    assert "deleted counted as 2, found 0" in texts(report)
+    assert "octets counted as 5, found 210000" in texts(report)
+    assert "newer MODSEQ" in texts(report)
+
+
+def test_a_mailbox_that_forgot_a_bucket_is_noticed(folder: Path) -> None:
+    engine = LmdbEngine(folder)
+    row = engine.read(USER, lambda snap: messages.require(snap, INBOX))
+    engine.close()
+    changed = type(row)(row.id, row.name, row.uidvalidity, 3, row.highestmodseq, 1, "", row.buckets[:1])
+    overwrite(folder, PERMANENT, USER, keys.mailbox(INBOX), encode(changed))
+    report = verify(folder)
+    assert kinds(report) == {"uids"}
+    assert "UIDNEXT is 3" in texts(report) and "does not name this bucket" in texts(report)
+
+
+def test_a_bucket_that_vanished_is_noticed_by_who_names_it(folder: Path) -> None:
+    def change(txn: lmdb.Transaction[bytes]) -> None:
+        cursor = txn.cursor()
+        prefix = DAYS[0].to_bytes(4, "big")
+        while cursor.set_range(prefix) and cursor.key().startswith(prefix):
+            cursor.delete()
+
+    damage(folder, change)
+    report = verify(folder)
+    assert kinds(report) == {"counters", "body"}
+    assert report.oldest_day == "2025-12-31"
+
+
+def test_a_queue_entry_without_its_indexes_is_named(folder: Path) -> None:
+    engine = LmdbEngine(folder)
+    entry = engine.read(keys.QUEUE, lambda snap: outbound.find(snap, 2))
+    engine.close()
+    assert entry is not None
+    lose(folder, PERMANENT, keys.QUEUE, keys.due(entry.due, 2))
+    lose(folder, PERMANENT, keys.QUEUE, keys.by_destination(entry.destination, entry.arrival, 2))
+    lose(folder, PERMANENT, keys.QUEUE, keys.entry(3))
+    report = verify(folder)
+    assert kinds(report) == {"queue"}
+    assert "queue entry 2 for example.org: it has no due time" in texts(report)
+    assert "queue entry 2 for example.org: not in the order" in texts(report)
+    assert "an index names queue entry 3, which does not exist" in texts(report)
+
+
+def test_a_ledger_that_does_not_balance_is_told(folder: Path) -> None:
+    counts = FateCounts(accepted=9, fates={"held": 3})
+    overwrite(folder, DAYS[0], keys.QUEUE, keys.FATE_COUNTS, encode(counts))
+    report = verify(folder)
+    assert kinds(report) == {"ledger"}
+    assert "9 accepted" in texts(report)
+
+
+def test_a_torn_page_ends_the_reader_and_not_the_report(folder: Path) -> None:
+    """Pages of the tree are overwritten: whatever that does to the reader, somebody says so."""
+    path = folder / "data.mdb"
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for page in range(4, size // 4096, 2):
+            file.seek(page * 4096)
+            head = file.read(16)
+            # Leaf and branch pages only (mp_flags 1 and 2): a body's overflow pages have their checksum.
+            if head[10] & 3:
+                file.seek(page * 4096 + 10)
+                file.write(b"\xff" * 64)
+    report = verify(folder)
+    assert not report.sound
+    assert kinds(report) & {"page", "checksum", "key"}

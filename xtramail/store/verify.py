@@ -1,0 +1,107 @@
+"""``verify``: looks at the whole store and says what is damaged, without changing anything.
+
+Owns the process that reads (``verify_walk``), its end, however it comes, and the report. It may run beside a server.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from xtramail.store.verify_checks import Finding as Finding
+
+MAX_DEATHS = 64
+"""So many times a reader that died is replaced by one that starts behind the bucket where it did."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What ``verify`` saw."""
+
+    rows: int = 0
+    octets: int = 0
+    messages: int = 0
+    buckets: int = 0
+    oldest_day: str = ""
+    """``YYYY-MM-DD`` of the oldest bucket with readable rows; empty: there is no mail."""
+    newest_day: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        return not self.findings
+
+
+def verify(folder: Path, progress: Callable[[Report], None] = lambda report: None) -> Report:
+    """Walk the store in ``folder``; ``progress`` is called now and then with what was seen so far."""
+    report = Report()
+    start = 0
+    for _ in range(MAX_DEATHS):
+        at = b""
+        ended = False
+        with _reader(folder, start) as reader:
+            for message in _messages(reader):
+                if "at" in message:
+                    at = bytes.fromhex(message["at"])
+                ended = ended or "end" in message
+                _count(report, message)
+                progress(report)
+            errors = reader.stderr.read() if reader.stderr is not None else ""
+            code = reader.wait()
+        if ended and code == 0:
+            break
+        # Two readers see the permanent rows: a finding of both is one.
+        bucket = int.from_bytes(at[:4], "big") if at else start
+        report.findings.append(Finding("page", f"bucket {bucket}, after row {at.hex()}: {_death(code, errors)}"))
+        if not at or bucket >= 0xFFFF_FFFF:
+            break
+        start = bucket + 1
+    report.findings = list(dict.fromkeys(report.findings))
+    return report
+
+
+def _reader(folder: Path, start: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "xtramail.store.verify_walk", str(folder), str(start)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _messages(reader: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    if reader.stdout is None:
+        return
+    for line in reader.stdout:
+        # A reader that is killed may leave half a line.
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def _count(report: Report, message: dict[str, Any]) -> None:
+    if "rows" in message:
+        report.rows += message["rows"]
+        report.octets += message["octets"]
+    elif "bucket" in message:
+        report.buckets += 1
+        report.messages += message["messages"]
+        day = datetime.fromtimestamp(message["day"], UTC).strftime("%Y-%m-%d")
+        report.oldest_day = min(report.oldest_day or day, day)
+        report.newest_day = max(report.newest_day, day)
+    elif "finding" in message:
+        report.findings.append(Finding(message["finding"], message["text"]))
+
+
+def _death(code: int, errors: str) -> str:
+    last = errors.strip().splitlines()[-1:] or [""]
+    if code < 0:
+        return f"a damaged page killed the reader ({signal.Signals(-code).name})"
+    return f"the reader gave up: {last[0]}"
