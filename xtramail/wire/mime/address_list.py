@@ -83,12 +83,14 @@ _token = re.compile(
     re.DOTALL,
 ).match
 
+_quoted_pairs = re.compile(rb"\\(.)", re.DOTALL).sub
 _comment_marks = re.compile(rb"\\.|[()]", re.DOTALL).finditer
 
 
 def _unquote(text: bytes) -> bytes:
-    """quoted-pair removed (RFC 5322 §3.2.1)."""
-    return re.sub(rb"\\(.)", rb"\1", text, flags=re.DOTALL) if b"\\" in text else text
+    """quoted-pair removed (RFC 5322 §3.2.1), from no more than can be shown."""
+    text = text[: 2 * limits.STRING_OCTETS]
+    return _quoted_pairs(rb"\1", text) if b"\\" in text else text
 
 
 def comment_end(value: bytes, at: int) -> int:

@@ -31,6 +31,7 @@ _parameter = re.compile(
 ).match
 _skip = re.compile(rb'[ \t;]*+(?:[^;"]++|"[^"]*+"?)*+(?:;|\Z)').match
 _quoted_or_comment = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\(', re.DOTALL).search
+_quoted_pairs = re.compile(rb"\\(.)", re.DOTALL).sub
 # RFC 2231 §3, §4: name*0, name*0*, name*.
 _section = re.compile(rb"([^*]++)\*([0-9]{1,3})(\*?)").fullmatch
 
@@ -81,11 +82,16 @@ def parse_parameters(value: bytes, at: int) -> Parameters:
         if quoted is None:
             text = plain.rstrip()
         else:
-            text = re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if b"\\" in quoted else quoted
+            text = _unquote(quoted) if b"\\" in quoted else quoted
         starred = starred or b"*" in name
         found.append((name.lower(), text))
         at = match.end()
     return _join_continuations(found) if starred else found
+
+
+def _unquote(text: bytes) -> bytes:
+    """quoted-pair removed (RFC 2045 §5.1, RFC 822 §3.3), from no more than can be shown."""
+    return _quoted_pairs(rb"\1", text[: 2 * limits.STRING_OCTETS])
 
 
 def _join_continuations(parameters: Parameters) -> Parameters:
@@ -125,7 +131,7 @@ def raw_parameter(parameters: Parameters, name: bytes) -> bytes | None:
         if key == name:
             return value
         if key == extended:
-            return unquote_to_bytes(value.split(b"'", 2)[-1])
+            return unquote_to_bytes(value[: limits.STRING_OCTETS].split(b"'", 2)[-1])
     return None
 
 
@@ -135,11 +141,11 @@ def text_parameter(parameters: Parameters, name: bytes) -> str:
     extended = name + b"*"
     for key, value in parameters:
         if key == extended:
-            charset, _, encoded = value.partition(b"'")
+            charset, _, encoded = value[: limits.STRING_OCTETS].partition(b"'")
             octets = unquote_to_bytes(encoded.partition(b"'")[2])
             return decode(octets, charset.decode("latin-1")) if charset else decode_unlabelled(octets)
         if key == name and not plain:
-            plain = decode_value(value)
+            plain = decode_value(value[: limits.STRING_OCTETS])
     return plain
 
 
