@@ -167,7 +167,7 @@ class CommandReader:
             return _Step.WAIT
         text = bytes(buffer[self._text_at : end])
         if self._line_octets + len(text) > self.line_limit:
-            return self._broken(text, end, "Line is too long")
+            return self._too_long()
         if text.find(b"\r") != len(text) - 1 or not text:
             # Only CRLF ends a line: two readers that disagree about line ends are how commands are smuggled.
             return self._broken(text, end, "Lines end in CR LF")

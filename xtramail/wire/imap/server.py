@@ -112,7 +112,8 @@ class ImapServerConnection:
     def capabilities(self) -> tuple[str, ...]:
         """What CAPABILITY tells in this state; while a login is under way, in the state its OK leads to: put it into
         that OK (``responses.capability_code``)."""
-        return self._standing.capabilities(logging_in=isinstance(self._command, (commands.Login, commands.Authenticate)))
+        logging_in = isinstance(self._command, (commands.Login, commands.Authenticate))
+        return self._standing.capabilities(logging_in=logging_in)
 
     def capability_line(self) -> bytes:
         """``* CAPABILITY ...``: the untagged answer."""
