@@ -1,0 +1,134 @@
+"""SEARCH: every key of RFC 3501 §6.4.4 over stored messages, in slices."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.imap_world import MAIL, World
+from xtramail.model.flags import Flag
+
+HTML = (
+    b"From: =?utf-8?q?J=C3=BCrgen?= <juergen@example.net>\r\n"
+    b"To: ann@example.org\r\nCc: team@example.org\r\nBcc: secret@example.org\r\n"
+    b"Subject: =?utf-8?b?w4RuZGVydW5n?=\r\n"
+    b"Date: Sat, 3 Jan 2026 00:30:00 +0500\r\n"
+    b"X-Odd: yes\r\n"
+    b"MIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    b"PHA+R3LDvMOfZSBhdXMgPGI+S8O2bG48L2I+PC9wPg==\r\n"
+    b"--b--\r\n"
+)
+DAY = 86_400
+NEW_YEAR = 1_767_225_600
+
+
+def world() -> World:
+    """1: plain, seen, 5 days old; 2: HTML, flagged with a keyword; 3: plain and deleted; 4: answered draft, large."""
+    made = World()
+    made.deliver(flags=Flag.SEEN, received_at=NEW_YEAR - 5 * DAY)
+    made.deliver(HTML, flags=Flag.FLAGGED, keywords=("$Label1",), received_at=NEW_YEAR + DAY)
+    made.deliver(flags=Flag.DELETED, received_at=NEW_YEAR)
+    made.deliver(MAIL + b"x" * 5000, flags=Flag.ANSWERED | Flag.DRAFT, received_at=NEW_YEAR)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("ALL", "1 2 3 4"),
+        ("SEEN", "1"),
+        ("UNSEEN", "2 3 4"),
+        ("FLAGGED", "2"),
+        ("UNFLAGGED DELETED", "3"),
+        ("ANSWERED DRAFT", "4"),
+        ("UNANSWERED UNDRAFT UNDELETED", "1 2"),
+        ("KEYWORD $label1", "2"),
+        ("UNKEYWORD $Label1", "1 3 4"),
+        ("KEYWORD nothing", ""),
+        ("NEW", "2 3 4"),
+        ("OLD", ""),
+        ("RECENT SEEN", "1"),
+        ("FROM jürgen", "2"),
+        ("FROM example.net", "1 2 3 4"),
+        ("TO ann CC team", "2"),
+        ("BCC secret", "2"),
+        ("SUBJECT änderung", "2"),
+        ("SUBJECT LUNCH", "1 3 4"),
+        ('HEADER X-Odd ""', "2"),
+        ("HEADER X-Odd no", ""),
+        ("HEADER Message-ID lunch@example.net", "1 3 4"),
+        ("BODY noon", "1 3 4"),
+        ("BODY grüsse", "2"),
+        ("BODY KÖLN", "2"),
+        ("BODY lunch", ""),
+        ("TEXT lunch", "1 3 4"),
+        ("TEXT noon SUBJECT lunch", "1 3 4"),
+        ("NOT TEXT noon", "2"),
+        ("OR SEEN FLAGGED", "1 2"),
+        ("OR (SEEN BODY noon) (FLAGGED BODY köln)", "1 2"),
+        ("NOT OR SEEN NOT FLAGGED", "2"),
+        ("LARGER 5000", "4"),
+        ("SMALLER 300", "1 3"),
+        ("BEFORE 1-Jan-2026", "1"),
+        ("ON 1-Jan-2026", "3 4"),
+        ("SINCE 1-Jan-2026", "2 3 4"),
+        ("SENTBEFORE 2-Jan-2026", "1 3 4"),
+        ("SENTON 3-Jan-2026", "2"),
+        ("SENTON 2-Jan-2026", ""),
+        ("SENTSINCE 3-Jan-2026", "2"),
+        ("1,3:4", "1 3 4"),
+        ("2:*", "2 3 4"),
+        ("UID 2:3 UNDELETED", "2"),
+        ("NOT 1", "2 3 4"),
+        ("99", ""),
+    ],
+)
+def test_keys(keys: str, expected: str) -> None:
+    client = world().client()
+    client.say("SELECT INBOX")
+    octets = f"x SEARCH CHARSET UTF-8 {keys}\r\n".encode()
+    client.send(with_literals(octets))
+    answer = client.heard()
+    assert answer.split("\r\n")[-3:] == [f"* SEARCH {expected}".rstrip(), "x OK Searched", ""], answer
+
+
+def with_literals(octets: bytes) -> bytes:
+    """Words that are not ASCII as literals, the only form that may carry them."""
+    return re.sub(rb"[^\s()]*[\x80-\xff][^\s()]*", lambda word: b"{%d+}\r\n%b" % (len(word[0]), word[0]), octets)
+
+
+def test_uid_search_answers_uids() -> None:
+    made = world()
+    client = made.client()
+    client.say("SELECT INBOX")
+    client.say("EXPUNGE")
+    assert client.say("SEARCH ANSWERED").startswith("* SEARCH 3\r\n")
+    assert client.say("UID SEARCH ANSWERED").startswith("* SEARCH 4\r\n")
+
+
+def test_a_search_gives_others_their_turn_and_its_commands_keep_their_order() -> None:
+    made = world()
+    client = made.client()
+    client.say("SELECT INBOX")
+    ticks = iter(range(10_000))
+    made.clock.monotonic = lambda: next(ticks) * 0.01  # type: ignore[method-assign]
+    client.send(b"a SEARCH TEXT noon\r\nb NOOP\r\n")
+    assert client.transport.value() == b""
+    for _ in range(50):
+        made.reactor.advance(0)
+    assert client.heard() == "* SEARCH 1 3 4\r\na OK Searched\r\nb OK Done\r\n"
+
+
+def test_the_client_hears_limit_when_its_search_takes_too_long() -> None:
+    made = world()
+    client = made.client()
+    client.say("SELECT INBOX")
+    ticks = iter(range(10_000))
+    made.clock.monotonic = lambda: next(ticks) * 20.0  # type: ignore[method-assign]
+    client.send(b"a SEARCH TEXT noon\r\n")
+    for _ in range(50):
+        made.reactor.advance(0)
+    assert client.heard().startswith("a NO [LIMIT]")
