@@ -72,13 +72,10 @@ class Cursor:
         if self.at < len(self.octets):
             raise BadSyntax("Unexpected text after the arguments")
 
-    def _count(self) -> None:
+    def _match(self, pattern: re.Pattern[bytes], what: str) -> bytes:
         self._atoms_left -= 1
         if self._atoms_left < 0:
             raise BadSyntax("Command has too many words")
-
-    def _match(self, pattern: re.Pattern[bytes], what: str) -> bytes:
-        self._count()
         match = pattern.match(self.octets, self.at)
         if match is None:
             raise BadSyntax(what)
@@ -98,7 +95,9 @@ class Cursor:
 
     def string(self) -> bytes:
         """Quoted or literal."""
-        self._count()
+        self._atoms_left -= 1
+        if self._atoms_left < 0:
+            raise BadSyntax("Command has too many words")
         if self.octets.startswith(b"{", self.at):
             return self._literal()
         match = _PLAIN_QUOTED.match(self.octets, self.at)

@@ -189,7 +189,10 @@ class CommandReader:
 
     def _consume(self, octets: int) -> None:
         del self._buffer[:octets]
-        self._forget()
+        if self._literals:
+            self._forget()
+        else:
+            self._scan = 0
 
     def _ask(self, announced: re.Match[bytes], end: int, line_octets: int) -> Frame | _Step:
         digits, plus = announced.groups()
