@@ -163,12 +163,10 @@ class SmtpClientConnection:
         self._allow("begin")
         if not envelope.forward_paths:
             raise MisuseError("an envelope without recipients")
-        self._transaction = Transaction(recipients=len(envelope.forward_paths))
+        transaction = Transaction(recipients=len(envelope.forward_paths))
         refusal = local_refusal(envelope, size, self._extensions)
         if refusal is not None:
-            self._transaction.decide(Stage.LOCAL, refusal)
-            self._finish()
-            return b""
+            return self._refuse_here(transaction, refusal)
         mail, recipients = envelope_lines(envelope, size, self._extensions)
         self._chunking = self._config.chunking and self.offers("CHUNKING") and self.offers("PIPELINING")
         self._text = LineEndCheck() if self._chunking else Stuffer()
@@ -176,27 +174,20 @@ class SmtpClientConnection:
         commands += [Command(step=Step.RCPT, line=line, index=index) for index, line in enumerate(recipients)]
         if not self._chunking:
             commands.append(Command(step=Step.DATA, line=b"DATA\r\n"))
-        return self._start(commands)
+        return self._start(transaction, commands)
 
     def ask(self, address: Address) -> bytes:
         """MAIL <>, RCPT, RSET: would the server take this recipient? ``Asked`` will follow."""
         self._allow("ask")
         envelope = Envelope(reverse_path=ReversePath(address=None), forward_paths=(ForwardPath(address=address),))
-        self._transaction = Transaction(recipients=1, asking=True)
+        transaction = Transaction(recipients=1, asking=True)
         refusal = local_refusal(envelope, 0, self._extensions)
         if refusal is not None:
-            self._transaction.decide(Stage.LOCAL, refusal)
-            self._finish()
-            return b""
+            return self._refuse_here(transaction, refusal)
         self._chunking = False
         mail, recipients = envelope_lines(envelope, 0, {k: v for k, v in self._extensions.items() if k != "SIZE"})
-        return self._start(
-            [
-                Command(step=Step.MAIL, line=mail),
-                Command(step=Step.RCPT, line=recipients[0]),
-                Command(step=Step.RSET, line=b"RSET\r\n"),
-            ]
-        )
+        steps = ((Step.MAIL, mail), (Step.RCPT, recipients[0]), (Step.RSET, b"RSET\r\n"))
+        return self._start(transaction, [Command(step=step, line=line) for step, line in steps])
 
     def body(self, chunk: bytes) -> bytes:
         """Some octets of the message, as they go on the wire.
@@ -370,7 +361,15 @@ class SmtpClientConnection:
         self._awaited.append(Command(step=step, line=b""))
         return line + b"\r\n"
 
-    def _start(self, commands: list[Command]) -> bytes:
+    def _refuse_here(self, transaction: Transaction, reply: Reply) -> bytes:
+        """Over before it began: the server need not be asked."""
+        self._transaction = transaction
+        transaction.decide(Stage.LOCAL, reply)
+        self._finish()
+        return b""
+
+    def _start(self, transaction: Transaction, commands: list[Command]) -> bytes:
+        self._transaction = transaction
         self._state = ClientState.ENVELOPE
         if self._reset_first:
             self._unsent.append(Command(step=Step.RSET, line=b"RSET\r\n"))
