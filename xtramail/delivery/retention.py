@@ -20,7 +20,7 @@ from xtramail.delivery.clock_rule import (
     allowed_days,
     confirmed,
 )
-from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_at, bucket_day
+from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import Clock, day_of
 from xtramail.store import keys, retention, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
@@ -124,8 +124,7 @@ class RetentionJob:
         return swept
 
     async def _drop(self, bucket: Bucket) -> None:
-        target = bucket_at(self._clock.now(), CLASS_HELD)
-        moved = await retention.move_open_bodies(self._engine, bucket, target)
+        moved = await retention.move_open_bodies(self._engine, bucket, self._clock.now())
         reach("retention.before-drop")
         await self._engine.drop_bucket(bucket, int(self._clock.now() * 1_000_000))
         reach("retention.after-drop")

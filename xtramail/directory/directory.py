@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from xtramail.directory.users import add_discovered
+from xtramail.directory.users import account_of, add_discovered
 from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, PrimaryDown
@@ -87,11 +87,7 @@ class Directory:
 
     def account(self, address_key: str) -> Account | None:
         """The account that logs in under this address."""
-        local, _, domain = address_key.rpartition("@")
-        row = self._engine.read(keys.domain_scope(domain), lambda snap: domains.get_recipient(snap, local))
-        if row is None or row.account_id == 0:
-            return None
-        return self._engine.read(keys.user_scope(row.account_id), accounts.get_account)
+        return account_of(self._engine, address_key)
 
     def resolve(self, address: Address) -> Resolution:
         """What becomes of mail for ``address``, by what is known now."""

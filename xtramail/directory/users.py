@@ -87,11 +87,18 @@ async def add_discovered(engine: Engine, address: Address, *, now: float) -> Non
         return
 
 
+def account_of(engine: Engine, address_key: str) -> Account | None:
+    """The account behind an ``Address.key``, None when there is none."""
+    local, _, domain = address_key.rpartition("@")
+    row = engine.read(keys.domain_scope(domain), lambda snap: domains.get_recipient(snap, local))
+    if row is None or row.account_id == 0:
+        return None
+    return engine.read(keys.user_scope(row.account_id), accounts.get_account)
+
+
 def find(engine: Engine, address: Address) -> Account:
     """NoSuchAccount when there is none."""
-    local = address.local_key
-    row = engine.read(keys.domain_scope(address.domain_key), lambda snap: domains.get_recipient(snap, local))
-    account = engine.read(keys.user_scope(row.account_id), accounts.get_account) if row and row.account_id else None
+    account = account_of(engine, address.key)
     if account is None:
         raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
     return account

@@ -1,0 +1,247 @@
+"""``xtramail trace`` and ``xtramail message``: what became of a message, and the message itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from xtramail.app.command.context import Commands, Context, when
+from xtramail.directory.users import account_of
+from xtramail.mailbox.stored import Stored, find_stored
+from xtramail.model.address import Address
+from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
+from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
+from xtramail.model.ids import IdSource, id_from_text, id_text
+from xtramail.model.outcome import Fate
+from xtramail.store import bodies, domains, keys, outbound, tracking
+from xtramail.store.engine import Snapshot, Txn
+from xtramail.store.message_row import BodyRef
+from xtramail.store.records import LedgerRow, LogEvent, QueueEntry, QueueRecipient
+
+DAY = 86_400.0
+
+
+def parse_id(text: str) -> int:
+    try:
+        return id_from_text(text)
+    except ValueError as error:
+        raise BadInput(f"id {text!r}: {error}; find it with: xtramail trace ADDRESS") from None
+
+
+def shown_event(event: LogEvent) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "time": when(event.at),
+        "id": id_text(event.message_id) if event.message_id else "",
+        "event": event.kind,
+        "from": event.sender or "<>",
+        "to": list(event.recipients),
+        "text": event.text,
+    }
+    return shown | dict(event.fields)
+
+
+@click.command()
+@click.argument("what", metavar="ADDRESS|MESSAGE-ID|ID")
+@click.option("--days", type=click.IntRange(1), default=14, show_default=True, help="How far back, for an address.")
+@click.pass_obj
+def trace(context: Context, what: str, days: int) -> None:
+    """Follow mail: by address, by Message-ID of the header (<...>), or by our id.
+
+    Every event of each message found, and at the end what became of it for each recipient.
+    """
+    engine = context.engine
+    if what.startswith("<") or (what.count("@") == 1 and what.endswith(">")):
+        events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, what))
+    elif "@" in what:
+        since = context.now() - days * DAY
+        events = engine.read(keys.LOG, lambda snap: tracking.by_address(snap, what, since))
+        if not events:
+            events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, f"<{what}>"))
+    else:
+        number = parse_id(what)
+        events = engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
+    if not events:
+        raise NoSuchMessage(f"nothing is known of {what}; the log is kept {context.settings.tracking_days} days")
+    ids = list(dict.fromkeys(event.message_id for event in events if event.message_id))
+    fates = [fate for number in ids for fate in fates_of(context, number)]
+    if context.as_json:
+        context.done({"events": [shown_event(event) for event in events], "fates": fates}, "")
+        return
+    context.table([shown_event(event) for event in events], ("time", "id", "event", "from", "to", "text"), "")
+    click.echo("")
+    context.table(fates, ("id", "recipient", "fate", "since", "attempts", "answer"), "no fates are known any more")
+
+
+def fates_of(context: Context, message_id: int) -> list[dict[str, object]]:
+    """The ledger's rows of a message, in whichever buckets they lie."""
+
+    def look(snap: Snapshot) -> list[tuple[str, LedgerRow]]:
+        return [row for bucket in snap.buckets() for row in outbound.ledger_of(snap, bucket, message_id).items()]
+
+    return [
+        {
+            "id": id_text(message_id),
+            "recipient": recipient,
+            "fate": row.fate,
+            "since": when(row.at),
+            "attempts": row.attempts,
+            "answer": row.reply,
+        }
+        for recipient, row in context.engine.read(keys.QUEUE, look)
+    ]
+
+
+@click.group(cls=Commands)
+def message() -> None:
+    """Show, export or release one message by its id."""
+
+
+def copies(context: Context, message_id: int) -> list[Stored]:
+    """Every copy in the mailboxes of those whom the log names."""
+    events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, message_id))
+    names = dict.fromkeys(
+        name
+        for event in events
+        for name in (*event.recipients, event.sender, event.fields.get("account", ""))
+        if "@" in name
+    )
+    accounts = {}
+    for name in names:
+        account = account_of(context.engine, Address.parse(name).key)
+        if account is not None:
+            accounts[account.id] = account
+    return [stored for account in accounts.values() for stored in find_stored(context.engine, account, message_id)]
+
+
+def body_of(context: Context, message_id: int) -> BodyRef:
+    """Where the octets lie: in a mailbox or in the queue. NoSuchMessage when nowhere any more."""
+    for stored in copies(context, message_id):
+        return stored.row.body
+    for entry in context.engine.read(keys.QUEUE, outbound.entries):
+        if entry.message_id == message_id:
+            return entry.body
+    name = id_text(message_id)
+    raise NoSuchMessage(f"message {name} is not stored any more; see: xtramail trace {name}")
+
+
+@message.command()
+@click.argument("id")
+@click.pass_obj
+def show(context: Context, id: str) -> None:
+    """Show where copies of a message lie and what became of it."""
+    number = parse_id(id)
+    found = copies(context, number)
+    fates = fates_of(context, number)
+    if not found and not fates:
+        raise NoSuchMessage(f"nothing is known of {id}; find ids with: xtramail trace ADDRESS")
+    value: dict[str, object] = {
+        "id": id_text(number),
+        "message-id": next((stored.row.message_id for stored in found), ""),
+        "subject": next((stored.row.subject for stored in found), ""),
+        "size": next((stored.row.size for stored in found), None),
+        "copies": [f"{stored.account.address} {stored.mailbox} {stored.uid}" for stored in found],
+        "fates": fates if context.as_json else [f"{fate['recipient']}: {fate['fate']}" for fate in fates],
+    }
+    context.fields(value)
+
+
+@message.command()
+@click.argument("id")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to FILE (0600, never over one).")
+@click.pass_obj
+def export(context: Context, id: str, output: Path | None) -> None:
+    """Write a message, every octet as it is stored, to standard output or FILE."""
+    ref = body_of(context, parse_id(id))
+    if output is None:
+        for chunk in bodies.chunks(context.engine, ref):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with open(output, "xb", opener=_private) as file:
+            for chunk in bodies.chunks(context.engine, ref):
+                file.write(chunk)
+    except FileExistsError:
+        raise BadInput(f"{output} exists already; choose another name") from None
+    context.done({"id": id, "file": str(output), "size": ref.size}, f"{ref.size} octets written to {output}.")
+
+
+@message.command()
+@click.argument("id")
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Only for these.  [default: all it was for]")
+@click.pass_obj
+def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
+    """Hand a stored message to the primary again, as mail of its own in the log."""
+    number, now = parse_id(id), context.now()
+    ref = body_of(context, number)
+    events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
+    accepted = next((event for event in events if event.kind == "accepted"), None)
+    wanted = list(recipients) or [name for event in events if event.kind == "accepted" for name in event.recipients]
+    ids = IdSource(context.clock)
+    fresh = ids.next()
+    entries = []
+    for destination, names in by_domain(wanted).items():
+        row = context.engine.read(keys.domain_scope(destination), domains.get_domain)
+        if row is None or not row.primaries:
+            raise NotPermitted(f"domain {destination} has no primary to release to; set one: xtramail domain set")
+        entries.append(
+            QueueEntry(
+                id=ids.next(),
+                message_id=fresh,
+                destination=destination,
+                kind="primary",
+                body=ref,
+                reverse_path=accepted.sender if accepted is not None else "",
+                arrival=now,
+                due=now,
+                expires=now + context.settings.relay.hold_days * DAY,
+                recipients=tuple(QueueRecipient(address=name, fate=Fate.HELD.value, changed=now) for name in names),
+                header_message_id=accepted.fields.get(tracking.MESSAGE_ID_FIELD, "") if accepted is not None else "",
+            )
+        )
+    if not entries:
+        raise BadInput(f"{id}: nobody is known whom it was for; name them with --to ADDRESS")
+    event = LogEvent(
+        at=now,
+        message_id=fresh,
+        kind="released",
+        sender=entries[0].reverse_path,
+        recipients=tuple(wanted),
+        text=f"released again from {id_text(number)} by the administrator",
+        fields={"of": id_text(number)},
+    )
+    context.run(_queue(context, entries, event))
+    context.done(
+        {"id": id_text(fresh), "of": id_text(number), "to": wanted},
+        f"message {id_text(number)} goes to the primary again as {id_text(fresh)}.\n"
+        f"Follow it with: xtramail trace {id_text(fresh)}",
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+async def _queue(context: Context, entries: list[QueueEntry], event: LogEvent) -> None:
+    def enqueue(txn: Txn) -> None:
+        for entry in entries:
+            outbound.enqueue(txn, entry)
+            for one in entry.recipients:
+                row = LedgerRow(fate=Fate.HELD.value, at=entry.arrival, destination=entry.destination)
+                outbound.ledger_put(txn, Bucket(entry.body.bucket), entry.message_id, one.address, row)
+
+    bucket = bucket_at(event.at, CLASS_LOG)
+    await context.engine.transact_all(
+        [(keys.QUEUE, enqueue), (keys.LOG, lambda txn: tracking.record(txn, bucket, event))]
+    )
+
+
+def by_domain(names: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(Address.parse(name).domain_key, []).append(name)
+    return found
+

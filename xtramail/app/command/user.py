@@ -1,0 +1,170 @@
+"""``xtramail user``: who has a mailbox and a login."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, when
+from xtramail.app.setting_kinds import SIZE
+from xtramail.directory import passwords, users
+from xtramail.directory.domains import all_domains, require
+from xtramail.model.address import Address
+from xtramail.model.errors import BadInput
+from xtramail.model.secret import Secret
+from xtramail.store.records import Account, AccountKind
+
+SHORTEST = 8
+
+
+@click.group(cls=Commands)
+def user() -> None:
+    """Add, change, show and remove users."""
+
+
+def shown(account: Account, used: int | None = None) -> dict[str, object]:
+    """A user as JSON shows it: no secret."""
+    value: dict[str, object] = {
+        "address": account.address,
+        "type": account.kind,
+        "status": account.status,
+        "password": "set" if account.password else "",
+        "quota": account.quota,
+        "created": when(account.created),
+        "password-changed": when(account.password_changed) if account.password else None,
+    }
+    return value if used is None else value | {"used": used}
+
+
+def _size(value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return SIZE.parse(value)
+    except ValueError as error:
+        raise BadInput(f"quota {value!r}: {error}") from None
+
+
+def _hash(context: Context, *, generate: bool, password_stdin: bool) -> tuple[str, str]:
+    """The hash to keep and, when we made it, the password to show once."""
+    if generate and password_stdin:
+        raise click.UsageError("choose one of --generate and --password-stdin")
+    if generate:
+        made = passwords.generate()
+        return passwords.hash_generated(made, context.keyring), made.reveal()
+    if not password_stdin:
+        return "", ""
+    chosen = password_from_stdin()
+    if len(chosen) < SHORTEST:
+        raise BadInput(f"password: at least {SHORTEST} characters, or let one be made with --generate")
+    return passwords.hash_chosen(Secret(chosen), context.keyring, context.settings.login.bcrypt_cost), ""
+
+
+@user.command()
+@click.argument("address")
+@click.option("--generate", is_flag=True, help="Make a strong password and print it once.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
+@click.option("--quota", metavar="SIZE", help="Such as 5GiB.  [default: 5GiB]")
+@click.option("--type", "kind", type=click.Choice(users.KINDS), default="user", show_default=True)
+@click.pass_obj
+def add(
+    context: Context, address: str, generate: bool, password_stdin: bool, quota: str | None, kind: AccountKind
+) -> None:
+    """Add a user. A list is relayed, not stored; a discovered user has a mailbox and no password yet."""
+    if kind == "user" and not generate and not password_stdin:
+        raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
+    context.engine  # noqa: B018  # opened first: as root we become its owner before a key is read
+    hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
+    octets = _size(quota)
+    account = context.run(
+        users.add_user(
+            context.engine,
+            Address.parse(address),
+            now=context.now(),
+            password=hashed,
+            quota=users.DEFAULT_QUOTA if octets is None else octets,
+            kind=kind,
+        )
+    )
+    value = shown(account) | ({"generated": plain} if plain else {})
+    context.done(value, f"user {account.address} added." + (f"\nPassword (shown once): {plain}" if plain else ""))
+
+
+@user.command()
+@click.argument("address")
+@click.option("--generate", is_flag=True, help="Make a strong password and print it once.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
+@click.pass_obj
+def passwd(context: Context, address: str, generate: bool, password_stdin: bool) -> None:
+    """Give a user a new password; devices that use the old one are logged out."""
+    if not generate and not password_stdin:
+        raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
+    context.engine  # noqa: B018
+    hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
+    account = context.run(users.set_password(context.engine, Address.parse(address), hashed, now=context.now()))
+    value = shown(account) | ({"generated": plain} if plain else {})
+    text = f"user {account.address}: password changed."
+    context.done(value, text + (f"\nPassword (shown once): {plain}" if plain else ""))
+
+
+@user.command("set")
+@click.argument("address")
+@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.pass_obj
+def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
+    """Change a user: quota=SIZE, status=active|disabled, type=user|list|discovered. All or none."""
+    given: dict[str, str] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or key not in ("quota", "status", "type"):
+            raise BadInput(f"{change!r}: write it as quota=SIZE, status=active|disabled or type=user|list|discovered")
+        given[key] = value
+    account = context.run(
+        users.set_user(
+            context.engine,
+            Address.parse(address),
+            quota=_size(given.get("quota")),
+            status=given.get("status"),
+            kind=given.get("type"),
+        )
+    )
+    context.done(shown(account), f"user {account.address} changed.")
+
+
+@user.command()
+@click.argument("address")
+@click.pass_obj
+def show(context: Context, address: str) -> None:
+    """Show a user and how much its mailboxes hold."""
+    found = users.show(context.engine, Address.parse(address))
+    value = shown(found.account, found.used)
+    if not context.as_json:
+        quota = size_text(found.account.quota) if found.account.quota else "none"
+        value |= {"quota": quota, "used": size_text(found.used)}
+    context.fields(value)
+
+
+@user.command("list")
+@click.option("--domain", metavar="NAME", help="Only this domain's.")
+@click.pass_obj
+def list_(context: Context, domain: str | None) -> None:
+    """List users."""
+    from_domains = [require(context.engine, domain)] if domain else all_domains(context.engine)
+    rows = [shown(account) for row in from_domains for account in users.users_of(context.engine, row.name)]
+    columns = ("address", "type", "status", "password", "quota")
+    context.table(rows, columns, "no users yet; add one: xtramail user add ADDRESS --generate")
+
+
+@user.command()
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(context: Context, address: str, yes: bool) -> None:
+    """Remove a user. Refused while mail for it still waits for the primary."""
+    parsed = Address.parse(address)
+    users.find(context.engine, parsed)
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Remove {parsed.key} and its login?", abort=True)
+    account = context.run(users.remove_user(context.engine, parsed))
+    context.done({"removed": account.address}, f"user {account.address} removed; its mail goes as its days end.")
