@@ -376,7 +376,10 @@ class LmdbEngine(EngineVerbs):
 
     def copy_to(self, folder: Path) -> None:
         """A consistent, compacted copy into the empty ``folder``; in any thread, while others read and write."""
-        self._env.copy(str(folder), compact=True)
+        try:
+            self._env.copy(str(folder), compact=True)
+        except lmdb.Error as error:
+            raise StoreFault(f"The store cannot be copied to {folder}: {error}") from error
 
     def close(self) -> None:
         if self._closed:

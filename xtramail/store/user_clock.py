@@ -43,6 +43,16 @@ def next_mailbox(txn: Txn, now: float) -> tuple[int, int]:
     return clock.next_mailbox, uidvalidity
 
 
+def next_uidvalidity(txn: Txn, now: float) -> int:
+    """A UIDVALIDITY for a mailbox that exists already and whose UIDs can no longer be trusted: after a restore."""
+    clock = clock_of(txn)
+    uidvalidity = max(clock.uidvalidity + 1, min(int(now), _MAX_U32))
+    if uidvalidity > _MAX_U32:
+        raise LimitReached("UIDVALIDITY values are used up")
+    _put(txn, replace(clock, uidvalidity=uidvalidity))
+    return uidvalidity
+
+
 def take_recoverable_numbers(txn: Txn, count: int) -> int:
     """The first of ``count`` ascending numbers."""
     clock = clock_of(txn)
