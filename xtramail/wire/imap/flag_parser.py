@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from xtramail.model.flags import FLAG_BY_NAME, MAX_KEYWORDS, Flag
 from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.lexer import Cursor
@@ -9,6 +11,23 @@ from xtramail.wire.imap.lexer import Cursor
 # A Flag for each set of bits: joining IntFlags one by one costs more than the rest of a STORE.
 _FLAG_SETS: tuple[Flag, ...] = tuple(Flag(bits) for bits in range(32))
 _MOST_KEYWORD_OCTETS = 128
+_CACHED_OCTETS = 256
+
+
+def _parse_all(text: bytes) -> tuple[Flag, tuple[str, ...]]:
+    cursor = Cursor(text)
+    parsed = parse_flags(cursor)
+    cursor.finish()
+    return parsed
+
+
+_cached = lru_cache(maxsize=256)(_parse_all)
+
+
+def parse_last_flags(cursor: Cursor) -> tuple[Flag, tuple[str, ...]]:
+    """Flags that end the command. Few texts occur, again and again, so each is read once."""
+    text = cursor.octets[cursor.at :]
+    return _cached(text) if len(text) <= _CACHED_OCTETS else _parse_all(text)
 
 
 def parse_flags(cursor: Cursor) -> tuple[Flag, tuple[str, ...]]:

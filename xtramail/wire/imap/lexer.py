@@ -172,16 +172,19 @@ class Cursor:
     def sequence_set(self, ranges: int) -> SequenceSet:
         """At most ``ranges`` after joining; else Declined with LIMIT: a long set must not cost the connection."""
         text = self._match(_SET, "Expected message numbers")
-        pairs: list[tuple[int, int]] = []
+        joined: list[tuple[int, int]] = []
+        behind = 0
         for piece in text.split(b","):
             low, colon, high = piece.partition(b":")
             first = _set_number(low)
-            pairs.append((first, _set_number(high) if colon else first))
-        if len(pairs) == 1:
-            first, last = pairs[0]
-            low_high = (first, last) if first <= last else (last, first)
-            return SequenceSet(ranges=(low_high,), star=low_high[1] == STAR)
-        numbers = SequenceSet.of(pairs)
+            last = _set_number(high) if colon else first
+            joined.append((first, last) if first <= last else (last, first))
+            # Most sets are written in order and apart, and need no sorting.
+            behind = -1 if behind < 0 or joined[-1][0] <= behind + 1 else joined[-1][1]
+        if behind > 0 or len(joined) == 1:
+            numbers = SequenceSet(ranges=tuple(joined), star=joined[-1][1] == STAR)
+        else:
+            numbers = SequenceSet.of(joined)
         if len(numbers.ranges) > ranges:
             raise Declined(f"More than {ranges} separate ranges of messages", b"LIMIT")
         return numbers
@@ -194,7 +197,9 @@ def _set_number(text: bytes) -> int:
     if not text.isdigit() or len(text) > _NUMBER_DIGITS:
         raise BadSyntax("Message number is malformed")
     value = int(text)
-    if not 0 < value <= MAX_NUMBER:
+    if 0 < value < STAR:
+        return value
+    if value != STAR:
         raise BadSyntax("Message number is out of range")
     # 2^32-1 itself is never a UID here, and must not be taken for "*", which names the last message.
-    return min(value, STAR - 1)
+    return STAR - 1

@@ -50,6 +50,7 @@ def new_mailbox_name(octets: bytes) -> str:
     return mailbox_name(octets[:-1] if octets.endswith(b"/") else octets)
 
 
+@lru_cache(maxsize=256)
 def mailbox_pattern(octets: bytes) -> str:
     """Pattern or reference of LIST and LSUB, decoded; wildcards stay as they are."""
     return _text(octets, _MOST_PATTERN_OCTETS)

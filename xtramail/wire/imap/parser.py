@@ -17,7 +17,7 @@ from xtramail.wire.imap.config import ENABLEABLE, Limits
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.fetch_items import FetchItems
 from xtramail.wire.imap.fetch_parser import parse_fetch_items, read_fetch_items
-from xtramail.wire.imap.flag_parser import parse_flags
+from xtramail.wire.imap.flag_parser import parse_last_flags
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.list_parser import parse_list, parse_status_items
 from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
@@ -314,8 +314,7 @@ def _store(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Co
         raise BadSyntax("Expected FLAGS, +FLAGS or -FLAGS")
     mode, silent = found
     cursor.space()
-    flags, keywords = parse_flags(cursor)
-    cursor.finish()
+    flags, keywords = parse_last_flags(cursor)
     return commands.Store(
         tag=tag,
         uid=uid,
