@@ -172,7 +172,7 @@ def check_files(folder: Path, manifest: Manifest, progress: Callable[[str], None
 
 
 def private_folder(place: Path) -> None:
-    """Make a folder and those above it that are missing; ``mkdir(parents=True)`` gives its mode to the last one only."""
+    """Make a folder and those above it that are missing, all private; ``parents=True`` gives its mode to the last."""
     if not place.is_dir():
         private_folder(place.parent)
         place.mkdir(mode=0o700, exist_ok=True)

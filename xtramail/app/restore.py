@@ -12,7 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtramail.app.backup import CERTIFICATES, CONFIG, DATA, KEYS, Manifest, check_files, private_folder, read_manifest, sync
+from xtramail.app.backup import (
+    CERTIFICATES,
+    CONFIG,
+    DATA,
+    KEYS,
+    Manifest,
+    check_files,
+    private_folder,
+    read_manifest,
+    sync,
+)
 from xtramail.app.paths import Paths
 from xtramail.model.errors import BadInput, StoreFault
 from xtramail.model.pending import drive
