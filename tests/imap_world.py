@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
@@ -96,9 +97,11 @@ class World:
         limits: LimitSettings | None = None,
         capabilities: Iterable[str] = BASE_CAPABILITIES,
         search_seconds: float = 30.0,
+        reactor: Any = None,
     ) -> None:
+        """``reactor``: the real one, for tests over sockets."""
         self.clock = SetClock()
-        self.reactor = Clock()
+        self.reactor = reactor or Clock()
         self.engine = MemoryEngine()
         self.ann = Account(
             id=ANN,

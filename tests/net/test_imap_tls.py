@@ -1,0 +1,127 @@
+"""IMAP over real sockets and TLS, with the standard library's client."""
+
+from __future__ import annotations
+
+import imaplib
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+from twisted.internet.threads import deferToThread
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from tests.imap_world import MAIL, PASSWORD, World
+from xtramail.app.authority import issue
+from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.imap_server import ImapFactory
+from xtramail.net.tls import TlsService
+
+T = TypeVar("T")
+BIG = b"Subject: big\r\n\r\n" + bytes(33 + n * 7 % 90 for n in range(100_000)) * 50
+
+
+@contextmanager
+def serving(folder: Path, world: World) -> Iterator[Callable[[], imaplib.IMAP4_SSL]]:
+    """Gives what opens a client connection (call it in a thread)."""
+    now = time.time()
+    issue(folder, ["mail.example.org"], now=now)
+    service = TlsService(
+        CertificateStore(folder, default_name="mail.example.org"),
+        reactor=Clock(),
+        now=lambda: now,
+        on_reload=lambda identities, faults: None,
+    )
+    inner: Any = TLSMemoryBIOFactory(service.contexts(alpn=(b"imap",)), False, ImapFactory(world.service))
+    service.startService()
+    port: Any = reactor.listenTCP(0, inner, interface="127.0.0.1")
+    trusted = ssl.create_default_context()
+    trusted.check_hostname = False
+    trusted.verify_mode = ssl.CERT_NONE
+
+    def connect() -> imaplib.IMAP4_SSL:
+        return imaplib.IMAP4_SSL("127.0.0.1", port.getHost().port, ssl_context=trusted, timeout=20)
+
+    try:
+        yield connect
+    finally:
+        service.stopService()
+        port.stopListening()
+        world.service.cut()
+
+
+@ensureDeferred
+async def test_imaplib_reads_a_mailbox_and_a_large_message(tmp_path: Path) -> None:
+    world = World(reactor=reactor)
+    world.deliver()
+    world.deliver(BIG)
+
+    def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> tuple[Any, ...]:
+        client = connect()
+        client.login("ann@example.org", PASSWORD)
+        counted = client.select("INBOX")
+        small = client.fetch("1", "(RFC822)")
+        big = client.uid("FETCH", "2", "(BODY.PEEK[])")
+        stored = client.store("1", "+FLAGS", "(\\Answered)")
+        appended = client.append("Sent", "(\\Seen)", "", MAIL)  # type: ignore[arg-type]
+        found = client.search(None, "ANSWERED")
+        client.logout()
+        return counted, small, big, stored, appended, found
+
+    with serving(tmp_path, world) as connect:
+        counted, small, big, stored, appended, found = await deferToThread(use, connect)
+    assert counted == ("OK", [b"2"])
+    assert small[1][0][1] == MAIL
+    assert big[1][0][1] == BIG
+    assert stored[1] == [b"1 (FLAGS (\\Answered \\Seen \\Recent))"]
+    assert appended[0] == "OK"
+    assert found == ("OK", [b"1"])
+
+
+@ensureDeferred
+async def test_a_large_message_comes_in_through_append(tmp_path: Path) -> None:
+    world = World(reactor=reactor)
+
+    def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> tuple[Any, Any]:
+        client = connect()
+        client.login("ann@example.org", PASSWORD)
+        appended = client.append("Archive", "", "", BIG)  # type: ignore[arg-type]
+        client.select("Archive")
+        read = client.fetch("1", "(BODY.PEEK[])")
+        client.logout()
+        return appended, read
+
+    with serving(tmp_path, world) as connect:
+        appended, read = await deferToThread(use, connect)
+    assert appended[0] == "OK"
+    assert read[1][0][1] == BIG
+
+
+@ensureDeferred
+async def test_a_client_that_does_not_read_holds_nobody_up_and_costs_little(tmp_path: Path) -> None:
+    world = World(reactor=reactor)
+    world.deliver(BIG)
+
+    def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> tuple[float, int]:
+        lazy, quick = connect(), connect()
+        for client in (lazy, quick):
+            client.login("ann@example.org", PASSWORD)
+            client.select("INBOX", readonly=True)
+        lazy.send(b"x1 FETCH 1 (BODY[])\r\n" * 20)
+        began = time.monotonic()
+        read = quick.fetch("1", "(BODY.PEEK[])")
+        took = time.monotonic() - began
+        size = len(read[1][0][1])  # type: ignore[index, arg-type]
+        lazy.shutdown()
+        quick.logout()
+        return took, size
+
+    with serving(tmp_path, world) as connect:
+        took, size = await deferToThread(use, connect)
+    assert size == len(BIG)
+    assert took < 10
