@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.delivery.world import PEER, World, id_of, rcpt, reverse
+from xtramail.model.bucket import PERMANENT, bucket_at
 from xtramail.model.flags import Flag
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
@@ -13,8 +14,10 @@ from xtramail.store.new_message import new_message
 from xtramail.store.records import Account
 from xtramail.wire.mime.scanner import summarise
 
-DRAFT = b"From: Ann <ann@local.example>\r\nTo: bob@local.example\r\nMessage-ID: <d1@local.example>\r\n" \
-    b"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nSubject: hi\r\n\r\nHi Bob.\r\n"  # fmt: skip
+DRAFT = (
+    b"From: Ann <ann@local.example>\r\nTo: bob@local.example\r\nMessage-ID: <d1@local.example>\r\n"
+    b"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nSubject: hi\r\n\r\nHi Bob.\r\n"
+)
 BARE = b"From: ann@local.example\r\n\r\nHi.\r\n"
 
 
@@ -171,12 +174,9 @@ def test_how_the_text_was_cut_does_not_matter(world: World, step: int) -> None:
 def file_by_hand(world: World, account: Account, message: bytes) -> None:
     """As a client's APPEND into Sent does."""
     body_id = world.ids.next()
-    bucket = world.mailbox(account, "Sent")[0].body.bucket if world.mailbox(account, "Sent") else None
     domain = world.directory.domain("local.example")
     assert domain is not None
-    from xtramail.model.bucket import bucket_at  # noqa: PLC0415
-
-    writer = bodies.BodyWriter(world.engine, bucket or bucket_at(world.clock.now(), domain.retention_class), body_id)
+    writer = bodies.BodyWriter(world.engine, bucket_at(world.clock.now(), domain.retention_class), body_id)
     writer.write(message)
     ref, tail = writer.finish()
     new = new_message(
@@ -254,8 +254,7 @@ def test_a_failed_commit_files_nothing(world: World) -> None:
     transaction.mail_from(reverse("ann@local.example"))
     rcpt(transaction, "bob@local.example")
     transaction.chunk(DRAFT)
-    world.change_account(world.bob, status="active")
-    world.engine.transact(keys.user_scope(world.bob.id), lambda txn: txn.delete_range(0, b"U", b"V")).result()  # type: ignore[arg-type]
+    world.engine.transact(keys.user_scope(world.bob.id), lambda txn: txn.delete(PERMANENT, keys.ACCOUNT)).result()
     assert drive(transaction.commit()).text.startswith("451")
     assert world.mailbox(world.ann, "Sent") == []
     assert world.queue() == []

@@ -92,4 +92,4 @@ def _literal(peer: Peer) -> str:
 
 def _safe(text: str) -> str:
     # What a peer says of itself must not close a comment or begin a field.
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-._:[] ") else "?" for c in text[:255])
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-.:[] _") else "?" for c in text[:255])
