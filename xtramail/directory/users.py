@@ -42,6 +42,8 @@ async def add_user(
     """
     if kind not in KINDS:
         raise BadInput(f"type {kind!r}: choose one of {', '.join(KINDS)}")
+    if len(address.local.encode()) > 64:
+        raise BadInput(f"address {address}: the part before @ has at most 64 octets (RFC 5321)")
     scope, local = keys.domain_scope(address.domain_key), address.local_key
     if engine.read(scope, domains.get_domain) is None:
         raise NoSuchDomain(f"domain {address.domain_key} is not served here; add it first: xtramail domain add")

@@ -13,6 +13,7 @@ import idna
 
 from xtramail.model.errors import BadInput
 
+MAX_LOCAL_OCTETS = 255
 _ATEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
 
 
@@ -54,8 +55,9 @@ class Address:
             local = local[1:-1].replace('\\"', '"').replace("\\\\", "\\")
         elif not all(c in _ATEXT or c == "." or ord(c) > 127 for c in local) or ".." in f".{local}.":
             raise BadInput(f"address {text!r}: the part before @ has characters that need quotes")
-        if len(local.encode()) > 64 or any(ord(c) < 32 or ord(c) == 127 for c in local):
-            raise BadInput(f"address {text!r}: the part before @ is longer than 64 octets or has control characters")
+        # RFC 5321 §4.5.3.1.1 says 64, but rewritten senders (SRS) and reply tokens are longer and must be answered.
+        if len(local.encode()) > MAX_LOCAL_OCTETS or any(ord(c) < 32 or ord(c) == 127 for c in local):
+            raise BadInput(f"address {text!r}: the part before @ is longer than 255 octets or has control characters")
         domain_key(domain)
         return cls(local=local, domain=domain)
 

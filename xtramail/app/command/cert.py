@@ -46,7 +46,8 @@ def found(context: Context) -> list[dict[str, object]]:
 @click.pass_obj
 def list_(context: Context) -> None:
     """List the certificates of the folder."""
-    context.table(found(context), ("name", "names", "until", "fault"), f"no certificate in {context.paths.certificates}")
+    empty = f"no certificate in {context.paths.certificates}"
+    context.table(found(context), ("name", "names", "until", "fault"), empty)
 
 
 @cert.command()

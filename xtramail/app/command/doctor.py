@@ -97,7 +97,7 @@ def _port(name: str, endpoint: str) -> Finding:
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except OSError as error:
-        return Finding("error", f"{name}: nobody answers on {host} port {port}: {error.strerror}", "see the server's log")
+        return Finding("error", f"{name}: no answer on {host} port {port}: {error.strerror}", "see the server's log")
     return Finding("ok", f"{name} answers on port {port}")
 
 
@@ -107,19 +107,20 @@ def _certificates(context: Context) -> Iterator[Finding]:
         yield Finding("error", "there is no certificate", "install one: xtramail cert install CRT KEY")
     for row in rows:
         if row["fault"]:
-            yield Finding("error", f"certificate {row['name']}: {row['fault']}", "renew it: xtramail cert install CRT KEY")
+            yield Finding("error", f"certificate {row['name']}: {row['fault']}", "xtramail cert install CRT KEY")
         else:
             yield Finding("ok", f"certificate {row['name']} is good until {row['until']}")
 
 
 def _space(context: Context) -> Iterator[Finding]:
     free, used = context.engine.free_bytes(), context.engine.used_bytes()
-    reserve = max((free + used) * context.settings.store.reserve_percent // 100, 2 * context.settings.limits.message_size)
+    settings = context.settings
+    reserve = max((free + used) * settings.store.reserve_percent // 100, 2 * settings.limits.message_size)
     text = f"{size_text(used)} used, {size_text(free)} free"
     if free < reserve:
         yield Finding("error", f"{text}: mail is refused with 452", "make room on the disk of the store")
     elif free < 3 * reserve:
-        yield Finding("warn", f"{text}: mail is refused below {size_text(reserve)}", "make room on the disk of the store")
+        yield Finding("warn", f"{text}: mail is refused below {size_text(reserve)}", "make room on that disk")
     else:
         yield Finding("ok", text)
 

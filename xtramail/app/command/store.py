@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 
 import click
@@ -13,11 +14,10 @@ from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import day_start
 from xtramail.model.errors import BadInput, FormatMismatch
 from xtramail.store import keys, schema
+from xtramail.store import verify as verifying
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import is_held
-from xtramail.store.verify import Report
-from xtramail.store.verify import verify as verify_store
 
 
 def shown_bucket(bucket: Bucket, owners: dict[int, str], allowed: bool) -> dict[str, object]:
@@ -90,13 +90,13 @@ def verify(context: Context) -> None:
     if not (folder / "data.mdb").exists():
         raise BadInput(f"there is no store in {folder}; name it with --store DIR")
     become_owner(folder)
-    quiet = context.as_json or not click.get_text_stream("stderr").isatty()
+    quiet = context.as_json or not sys.stderr.isatty()
 
-    def progress(report: Report) -> None:
+    def progress(report: verifying.Report) -> None:
         if not quiet:
             click.echo(f"\r{report.rows} rows, {size_text(report.octets)}", nl=False, err=True)
 
-    report = verify_store(folder, progress)
+    report = verifying.verify(folder, progress)
     if not quiet:
         click.echo("", err=True)
     value = {
@@ -105,7 +105,7 @@ def verify(context: Context) -> None:
         "messages": report.messages,
         "buckets": report.buckets,
         "oldest-day": report.oldest_day,
-        "faults": list(report.faults),
+        "findings": [str(finding) for finding in report.findings],
     }
     if context.as_json:
         context.done(value, "")
@@ -114,10 +114,10 @@ def verify(context: Context) -> None:
             f"{report.rows} rows, {size_text(report.octets)}, {report.messages} messages in {report.buckets} buckets; "
             f"oldest readable day: {report.oldest_day or 'none'}"
         )
-        for fault in report.faults:
-            click.echo(f"fault: {fault}")
-        click.echo("no fault found" if not report.faults else f"{len(report.faults)} faults; restore from a backup")
-    if report.faults:
+        for finding in report.findings:
+            click.echo(f"fault: {finding}")
+        click.echo("no fault found" if not report.findings else f"{len(report.findings)} faults; restore from a backup")
+    if report.findings:
         click.get_current_context().exit(1)
 
 
