@@ -56,8 +56,8 @@ class Limits:
     swallow_before_login: int = 64 * 1024
     swallow: int = 1024 * 1024
     """Of a command already refused, this much is read past before the connection is closed."""
-    depth_before_login: int = 2
     depth: int = 32
+    """Of SEARCH, the one grammar that nests without end; before login none nests deeper than one list."""
     atoms: int = 10_000
     ranges: int = 1_000
     errors: int = 20
