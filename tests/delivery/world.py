@@ -16,7 +16,7 @@ from xtramail.delivery.submission import Submission
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.directory import Directory
 from xtramail.directory.domains import add_domain
-from xtramail.directory.users import add_user
+from xtramail.directory.users import add_user, find
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
 from xtramail.model.envelope import ForwardPath, ReversePath
@@ -26,6 +26,7 @@ from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending, drive
 from xtramail.store import accounts, bodies, domains, keys, mailboxes, messages, outbound, schema, tracking
+from xtramail.store.engine import Engine
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.message_row import MessageRow
 from xtramail.store.records import Account, DomainRow, LedgerRow, LogEvent, QueueEntry
@@ -70,7 +71,10 @@ class Log:
 
 
 class World:
-    def __init__(self, *, engine: MemoryEngine | None = None, message_size: int = 50 << 20) -> None:
+    engine: Any
+
+    def __init__(self, *, engine: Engine | None = None, message_size: int = 50 << 20) -> None:
+        """A new world; on an ``engine`` that was used before, the world that is on it."""
         self.engine = engine if engine is not None else MemoryEngine()
         self.clock = SetClock()
         self.ids = IdSource(self.clock)
@@ -94,14 +98,20 @@ class World:
             ids=self.ids,
         )
         schema.open_format(self.engine)
+        if self.directory.domain("local.example") is None:
+            self._populate()
+        self.ann = find(self.engine, Address.parse("ann@local.example"))
+        self.bob = find(self.engine, Address.parse("bob@local.example"))
+        self.ray = find(self.engine, Address.parse("ray@relay.example"))
+
+    def _populate(self) -> None:
         hosts = (("primary.example", 25),)
         self.domain("local.example")
         self.domain("relay.example", primaries=hosts, recipients="listed", retention_days=90)
         self.domain("ask.example", primaries=hosts)
         self.domain("any.example", primaries=hosts, recipients="any")
-        self.ann = self.user("ann@local.example")
-        self.bob = self.user("bob@local.example")
-        self.ray = self.user("ray@relay.example")
+        for address in ("ann@local.example", "bob@local.example", "ray@relay.example"):
+            self.user(address)
         self.user("staff@relay.example", kind="list")
 
     def domain(self, name: str, **options: Any) -> DomainRow:
