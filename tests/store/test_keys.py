@@ -71,3 +71,10 @@ def test_a_message_id_key_names_its_place() -> None:
 
 def test_hashing_takes_text_that_has_no_utf8_form() -> None:
     assert len(keys.hashed("half \ud800 a pair")) == 16
+
+
+def test_a_local_part_of_any_length_makes_a_key_within_the_limit() -> None:
+    longest = keys.recipient("ß" * 255)
+    assert len(longest) < 250
+    assert longest != keys.recipient("ß" * 254)
+    assert len(keys.asked("x" * 1000)) < 250

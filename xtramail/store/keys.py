@@ -304,9 +304,20 @@ DOMAIN = b"D"
 RECIPIENTS = b"R"
 
 
+_LONGEST_LOCAL = 192
+
+
+def _local(local_key: str) -> bytes:
+    """As it is up to 192 octets, which 64 octets of a user's local part grow to at most when case is folded.
+
+    Longer ones exist on the wire (rewritten senders, reply tokens); they are hashed behind an octet UTF-8 has not.
+    """
+    octets = local_key.encode("utf-8", "surrogatepass")
+    return octets if len(octets) <= _LONGEST_LOCAL else b"\xff" + hashed(local_key)
+
+
 def recipient(local_key: str) -> bytes:
-    """Not hashed: 64 octets of local part grow to 192 at most when case is folded."""
-    return b"R" + local_key.encode("utf-8")
+    return b"R" + _local(local_key)
 
 
 def recipient_local(key: bytes) -> str:
@@ -315,4 +326,4 @@ def recipient_local(key: bytes) -> str:
 
 def asked(local_key: str) -> bytes:
     """What the primary said of a recipient."""
-    return b"a" + local_key.encode("utf-8")
+    return b"a" + _local(local_key)
