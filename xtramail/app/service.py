@@ -27,6 +27,7 @@ import xtramail
 from xtramail.app.build import Server, build
 from xtramail.app.config import ConfigError, Loaded, load
 from xtramail.app.log_target import attach_log, choose_log
+from xtramail.app.notify import Notifier
 from xtramail.app.settings import Setting, Settings, describe
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import XtramailError
@@ -152,6 +153,7 @@ class XtramailService(Service):
         self._log: JsonLog | None = None
         self._server: Server | None = None
         self._old_signal: Any = None
+        self._notifier = Notifier(os.environ)
 
     def setServiceParent(self, parent: Any) -> None:
         """Called with the application before twistd begins to log: the moment to put our log in its place."""
@@ -179,6 +181,7 @@ class XtramailService(Service):
         maillog.server_started(
             version=xtramail.__version__, hostname=self._settings.server.hostname[0], config=self._options.loaded.file
         )
+        self._notifier.tell("READY=1", f"STATUS=serving as {self._settings.server.hostname[0]}")
 
     def _start_step(self, step: Any) -> None:
         """Expected failures become one sentence; in the foreground without a traceback, as a person started it."""
@@ -191,7 +194,7 @@ class XtramailService(Service):
                 # twistd hands the exception's text to the process that waits in the foreground.
                 raise
             if self._server is not None:
-                self._server.stopService()  # type: ignore[no-untyped-call]
+                self._server.stopService()
             if pidfile := self._twistd.get("pidfile"):
                 Path(pidfile).unlink(missing_ok=True)
             # sys.stderr leads into the log by now.
@@ -201,21 +204,17 @@ class XtramailService(Service):
     def stopService(self) -> Deferred[Any] | None:
         """Drain and close; fires when all is done."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._notifier.tell("STOPPING=1")
         if self._old_signal is not None:
             signal.signal(signal.SIGHUP, self._old_signal)
             self._old_signal = None
         if self._server is None:
             return None
-        stopped = self._server.stopService()  # type: ignore[no-untyped-call]
-        if not isinstance(stopped, Deferred):
-            maillog.server_stopped()
-            return None
-
         def told(result: Any) -> Any:
             maillog.server_stopped()
             return result
 
-        return stopped.addBoth(told)
+        return self._server.stopService().addBoth(told)
 
     def _hung_up(self, _number: int, _frame: object) -> None:
         self._reactor.callFromThread(self.reload)
