@@ -30,6 +30,9 @@ class Finding:
     kind: str
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class MailCheck:
