@@ -21,7 +21,8 @@ from xtramail.model.ids import IdSource
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending, drive
 from xtramail.model.secret import Secret
-from xtramail.net.imap_server import ImapCollaborators, ImapServerProtocol, ImapService, ImapTimes
+from xtramail.net.imap_server import ImapServerProtocol
+from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.store import accounts, domains, keys, mailboxes
 from xtramail.store.memory_engine import MemoryEngine

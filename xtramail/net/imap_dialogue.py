@@ -20,6 +20,7 @@ from xtramail.model.pending import Pending
 from xtramail.model.sequence import SequenceSet
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Ticket
+from xtramail.net.smtp_pace import TextPace
 from xtramail.store.messages import Added
 from xtramail.store.records import Account
 from xtramail.telemetry import maillog
@@ -39,6 +40,8 @@ class Line(Protocol):
 
     peer: Peer
     connection: ImapServerConnection
+    pace: TextPace
+    """Of a message that comes in."""
 
     def write(self, octets: bytes) -> None:
         """In order, in as few pieces as possible."""
@@ -59,11 +62,6 @@ class Line(Protocol):
         """BYE and close."""
 
     def logged_in(self) -> None: ...
-
-    def text_begins(self) -> None:
-        """A message literal comes: its pace is measured until :meth:`text_ends`."""
-
-    def text_ends(self) -> None: ...
 
 
 OnError = Callable[[Exception], None]
@@ -112,7 +110,7 @@ class ImapDialogue:
             self._text_is_here()
         elif isinstance(event, LiteralAborted):
             self._appending = None
-            self._line.text_ends()
+            self._line.pace.end()
         else:
             self._service.collaborators.metrics.imap_command(type(event).__name__)
             own = _OWN.get(type(event))
@@ -296,7 +294,7 @@ class ImapDialogue:
             self._refuse(command, error)
             return
         self._append = command
-        self._line.text_begins()
+        self._line.pace.begin(self._service.collaborators.reactor.seconds())
         self._line.write(self._line.connection.accept())
 
     def _chunk(self, octets: bytes) -> None:
@@ -309,7 +307,7 @@ class ImapDialogue:
         appending, command = self._appending, self._append
         assert appending is not None and command is not None
         self._appending = self._append = None
-        self._line.text_ends()
+        self._line.pace.end()
         self._line.wait_for(
             appending.finish(),
             lambda added: self._appended(command, appending, added),

@@ -23,7 +23,9 @@ from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.deadline import Deadline
 from xtramail.net.imap_dialogue import ImapDialogue, OnError
-from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
+from xtramail.net.imap_service import ImapService
+from xtramail.net.imap_watch import STILL_HERE, ImapWatch
+from xtramail.net.outbox import Outbox
 from xtramail.net.smtp_pace import TextPace
 from xtramail.telemetry import maillog
 from xtramail.wire.imap.events import Answered, Need
@@ -32,7 +34,6 @@ from xtramail.wire.imap.states import State
 
 T = TypeVar("T")
 
-_FLUSH = 32 * 1024
 _INPUT = 64 * 1024
 _ERRORS_BORNE = 10
 
@@ -49,15 +50,14 @@ class ImapServerProtocol(Protocol):
         self.connection = ImapServerConnection(service.config)
         self.peer = Peer(address="")
         self._dialogue = ImapDialogue(service, self)
-        self._dialogue.hint = self._hinted
         times = service.times
+        self._watch = ImapWatch(self._reactor, look=self._look, reassure=self._reassure, every=times.still_here)
+        self._dialogue.hint = self._watch.hinted
         self._patience = Deadline(self._reactor, self._timed_out)
         self._login_deadline = Deadline(self._reactor, self._timed_out)
-        self._still_here = Deadline(self._reactor, self._reassure)
         self._closing = Deadline(self._reactor, self.cut)
-        self._pace = TextPace(grace=times.rate_grace, octets_per_second=times.rate_octets)
-        self._out: list[bytes] = []
-        self._out_size = 0
+        self.pace = TextPace(grace=times.rate_grace, octets_per_second=times.rate_octets)
+        self._outbox = Outbox(lambda octets: self.transport.write(octets))
         self._stream: Iterator[bytes] | None = None
         self._streamed: Callable[[Exception | None], None] = lambda error: None
         self._waiting = False
@@ -66,7 +66,6 @@ class ImapServerProtocol(Protocol):
         self._handshaking = False
         self._yielded = False
         """Others have their turn; ours comes."""
-        self._looking = False
         self._paused = False
         self._pumping = False
         self._ended = False
@@ -103,8 +102,7 @@ class ImapServerProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
-        if self._pace.reading:
-            self._pace.arrived(len(data))
+        self.pace.arrived(len(data))
         self._moved()
         self.connection.feed(data)
         self._pump()
@@ -126,8 +124,8 @@ class ImapServerProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end("connection lost")
-        for deadline in (self._patience, self._login_deadline, self._still_here, self._closing):
-            deadline.stop()
+        for timer in (self._patience, self._login_deadline, self._closing, self._watch):
+            timer.stop()
         if self._dialogue.ticket is not None:
             self._dialogue.ticket.close()
         self._service.collaborators.metrics.connection_closed(self._service.name)
@@ -140,7 +138,7 @@ class ImapServerProtocol(Protocol):
     def resumeProducing(self) -> None:
         self._unread = False
         self._moved()
-        self._hinted()
+        self._watch.hinted()
         self._pump()
 
     def stopProducing(self) -> None:
@@ -169,7 +167,7 @@ class ImapServerProtocol(Protocol):
     def _pump(self) -> None:
         if self._pumping:
             return
-        self._pumping = True
+        self._pumping = self._outbox.gathering = True
         until = self._reactor.seconds() + self._service.times.turn
         try:
             while not self._held:
@@ -182,12 +180,10 @@ class ImapServerProtocol(Protocol):
                 if self._reactor.seconds() >= until:
                     self._give_turn()
         except Exception:
-            self._service.collaborators.metrics.bug("imap")
-            maillog.bug(where="imap", peer=self.peer)
-            self.hang_up("Internal error; it was logged", b"SERVERBUG")
+            self._fault(None)
         finally:
-            self._pumping = False
-        self._flush()
+            self._pumping = self._outbox.gathering = False
+        self._outbox.flush()
         self._pace_reading()
 
     def _next_event(self) -> bool:
@@ -205,29 +201,27 @@ class ImapServerProtocol(Protocol):
             return True
         self._dialogue.act(event)
         if self.connection.idling:
-            self._still_here.set_in(self._service.times.still_here)
+            self._watch.idling()
         return True
 
     def _next_piece(self, stream: Iterator[bytes]) -> None:
         try:
             piece = next(stream)
         except StopIteration:
-            self._stream_over(None)
+            self._stream = None
+            self._streamed(None)
         except StreamBroken as error:
             maillog.alarm(kind="body-lost", text=error.text)
             self.cut()
             self._end("a body could not be read to its end")
         except Exception as error:
-            self._stream_over(error)
+            self._stream = None
+            self._streamed(error)
         else:
             if piece:
                 self.write(piece)
             else:
                 self._give_turn()
-
-    def _stream_over(self, error: Exception | None) -> None:
-        self._stream = None
-        self._streamed(error)
 
     def _give_turn(self) -> None:
         if not self._yielded and not self._ended:
@@ -236,8 +230,7 @@ class ImapServerProtocol(Protocol):
 
     def _turn_comes(self) -> None:
         self._yielded = False
-        if not self._ended:
-            self._pump()
+        self._pump()
 
     def _pace_reading(self) -> None:
         if self._ended:
@@ -253,28 +246,15 @@ class ImapServerProtocol(Protocol):
     # What the dialogue asks for
 
     def write(self, octets: bytes) -> None:
-        if not octets or self._ended:
-            return
-        self._out.append(octets)
-        self._out_size += len(octets)
-        if not self._pumping or self._out_size >= _FLUSH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._out and not self._ended:
-            octets = b"".join(self._out)
-            self._out.clear()
-            self._out_size = 0
-            self.transport.write(octets)
+        self._outbox.put(octets)
 
     def write_later(self, octets: bytes, delay: float) -> None:
         self._waiting = True
         self._reactor.callLater(delay, self._write_late, octets)
 
     def _write_late(self, octets: bytes) -> None:
-        if not self._ended:
-            self.write(octets)
-            self._release()
+        self.write(octets)
+        self._release()
 
     def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
         self._waiting = True
@@ -296,10 +276,11 @@ class ImapServerProtocol(Protocol):
 
         waited = start(coroutine)
         waited.addCallbacks(there, failed)
-        waited.addErrback(self._broken)
+        waited.addErrback(self._fault)
         waited.addCallback(lambda _: self._pump())
 
-    def _broken(self, failure: Failure) -> None:
+    def _fault(self, failure: Failure | None) -> None:
+        """A bug of ours; without ``failure`` the exception being handled."""
         self._service.collaborators.metrics.bug("imap")
         maillog.bug(where="imap", peer=self.peer, failure=failure)
         self.hang_up("Internal error; it was logged", b"SERVERBUG")
@@ -313,8 +294,8 @@ class ImapServerProtocol(Protocol):
         self._waiting = False
         if self._ended:
             return
-        if self._pace.reading:
-            self._pace.held_up(self._reactor.seconds() - self._held_since)
+        if self.pace.reading:
+            self.pace.held_up(self._reactor.seconds() - self._held_since)
         self._moved()
         self._pump()
 
@@ -325,36 +306,19 @@ class ImapServerProtocol(Protocol):
         self._login_deadline.clear()
         self._moved()
 
-    def text_begins(self) -> None:
-        self._pace.begin(self._reactor.seconds())
-
-    def text_ends(self) -> None:
-        self._pace.end()
-
-    # Hints
-
-    def _hinted(self) -> None:
-        """Commits come in groups: one look for all of them, and never in the middle of the engine's work."""
-        if not self._looking and not self._ended and self._dialogue.session is not None:
-            self._looking = True
-            self._reactor.callLater(0, self._look)
+    # Without a command
 
     def _look(self) -> None:
-        self._looking = False
-        if self._ended or self._unread:
-            return
         try:
-            self._dialogue.look()
+            if not self._unread:
+                self._dialogue.look()
         except Exception:
-            self._service.collaborators.metrics.bug("imap")
-            maillog.bug(where="imap", peer=self.peer)
-            self.hang_up("Internal error; it was logged", b"SERVERBUG")
+            self._fault(None)
 
     def _reassure(self) -> None:
         if self.connection.idling and not self._ended:
-            if not self._unread:
-                self.write(b"* OK Still here\r\n")
-            self._still_here.set_in(self._service.times.still_here)
+            self.write(STILL_HERE if not self._unread else b"")
+            self._watch.idling()
 
     # Ends
 
@@ -363,7 +327,7 @@ class ImapServerProtocol(Protocol):
         if self._handshaking or self._ended:
             return
         idle = self._service.times.idle
-        left = self._pace.left(self._reactor.seconds()) if self._pace.reading else None
+        left = self.pace.left(self._reactor.seconds()) if self.pace.reading else None
         self._patience.set_in(idle if left is None else min(left, idle))
 
     def _timed_out(self) -> None:
@@ -403,7 +367,7 @@ class ImapServerProtocol(Protocol):
     def _close(self, reason: str) -> None:
         if self._ended:
             return
-        self._flush()
+        self._outbox.flush()
         self._end(reason)
         self._closing.set_in(self._service.times.close)
         if self._paused:
@@ -415,10 +379,11 @@ class ImapServerProtocol(Protocol):
 
     def _end(self, reason: str) -> None:
         self._ended = True
+        self._outbox.close()
         self._stream = None
         self._patience.clear()
         self._login_deadline.clear()
-        self._still_here.clear()
+        self._watch.stop()
         self._dialogue.close(reason)
 
 
@@ -433,5 +398,3 @@ class ImapFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> ImapServerProtocol:
         return ImapServerProtocol(self.service)
 
-
-__all__ = ["ImapCollaborators", "ImapFactory", "ImapServerProtocol", "ImapService", "ImapTimes"]

@@ -1,0 +1,44 @@
+"""What happens on an IMAP connection without a command: hints from the store, and signs of life in IDLE.
+
+Owns when to look. What is told then is the dialogue's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xtramail.net.deadline import Deadline
+
+STILL_HERE = b"* OK Still here\r\n"
+
+
+class ImapWatch:
+    """One connection's; :meth:`stop` leaves no timer behind."""
+
+    def __init__(self, reactor: Any, *, look: Callable[[], None], reassure: Callable[[], None], every: float) -> None:
+        """``look()`` once for each burst of hints, ``reassure()`` every so many seconds while the client idles."""
+        self._reactor = reactor
+        self._look = look
+        self._every = every
+        self._sign = Deadline(reactor, reassure)
+        self._coming: Any = None
+
+    def hinted(self) -> None:
+        """Commits come in groups: one look for all of them, and never in the middle of the engine's work."""
+        if self._coming is None:
+            self._coming = self._reactor.callLater(0, self._come)
+
+    def idling(self) -> None:
+        """IDLE has begun."""
+        self._sign.set_in(self._every)
+
+    def stop(self) -> None:
+        self._sign.stop()
+        if self._coming is not None:
+            self._coming.cancel()
+            self._coming = None
+
+    def _come(self) -> None:
+        self._coming = None
+        self._look()
