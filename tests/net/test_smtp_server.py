@@ -132,6 +132,38 @@ def test_a_question_to_the_primary_holds_up_what_follows_it() -> None:
     assert codes(bench.said()) == [250, 250]
 
 
+@pytest.mark.parametrize("sender", [b"zoe@sender.example", b"", b"ann@local.example"])
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        b"victim@outside.example",
+        b"victim%outside.example@relay.example",
+        b"victim%outside.example",
+        b"victim@outside.example@relay.example",
+        b'"victim@outside.example"',
+        b'"victim@outside.example"@relay.example',
+        b'"victim%outside.example"@relay.example',
+        b"@relay.example:victim@outside.example",
+        b"@local.example,@relay.example:victim@outside.example",
+        b"outside.example!victim@relay.example",
+        b"outside.example!victim",
+        b"relay.example!outside.example!victim",
+        b"victim@[192.0.2.7]",
+        b"victim@[IPv6:::1]",
+        b"victim%outside.example@[127.0.0.1]",
+        b"victim@relay.example.outside.example",
+        b"victim@outside.example.",
+    ],
+)
+def test_no_spelling_on_the_wire_makes_us_relay(sender: bytes, recipient: bytes) -> None:
+    bench = Bench()
+    bench.say(b"EHLO a\r\nMAIL FROM:<" + sender + b">\r\n")
+    (code,) = bench.codes(b"RCPT TO:<" + recipient + b">\r\n")
+    assert 500 <= code < 600
+    assert bench.codes(b"DATA\r\n")[0] in (503, 554)
+    assert bench.world.queue() == []
+
+
 # Backpressure.
 
 
@@ -209,6 +241,30 @@ def test_a_user_logs_in_and_submits() -> None:
     assert len(bench.world.mailbox(bench.world.bob)) == 1
     assert len(bench.world.mailbox(bench.world.ann, "Sent")) == 1
     assert b"with ESMTPSA" in bench.world.octets(bench.world.mailbox(bench.world.bob)[0])
+
+
+def test_a_submission_byte_by_byte() -> None:
+    bench = Bench(Role.SUBMISSION)
+    bench.start_tls()
+    said = b""
+    for octet in one_by_one(
+        b"EHLO a\r\n" + plain("ann@local.example", "right") + b"MAIL FROM:<ann@local.example>\r\n"
+        b"RCPT TO:<bob@local.example>\r\nRCPT TO:<far@sender.example>\r\nDATA\r\n"
+        b"From: ann@local.example\r\nBcc: far@sender.example\r\n\r\n..hi\r\n.\r\nQUIT\r\n"
+    ):
+        said += bench.say(octet)
+    assert codes(said) == [250, 235, 250, 250, 250, 354, 250, 221]
+    (row,) = bench.world.mailbox(bench.world.bob)
+    assert bench.world.octets(row).endswith(b"From: ann@local.example\r\n\r\n.hi\r\n")
+    (sent,) = bench.world.mailbox(bench.world.ann, "Sent")
+    assert b"\r\nBcc: far@sender.example\r\n" in bench.world.octets(sent)
+
+
+@pytest.mark.parametrize("sender", [b"bob@local.example", b"x@outside.example"])
+def test_a_stranger_to_an_address_may_not_use_it(sender: bytes) -> None:
+    bench = Bench(Role.SUBMISSION)
+    bench.log_in()
+    assert bench.say(b"MAIL FROM:<" + sender + b">\r\n").startswith(b"553 5.7.1")
 
 
 def test_auth_login_as_outlook_does_it() -> None:

@@ -112,7 +112,7 @@ class SubmissionTransaction:
             return LOGIN_ENDED
         self._account = current
         # The null sender is needed for read receipts (RFC 8098 §3); their From field is still looked at.
-        if path.address is not None and not submission.directory.owns(current, path.address):
+        if path.address is not None and not submission.owned(current, (str(path.address),)):
             return NOT_YOURS
         if path.size is not None and path.size > self._limit:
             return TOO_LARGE
