@@ -21,7 +21,7 @@ class Peer:
 
     @property
     def block(self) -> str:
-        """The /24 or /64 it lives in, the unit in which guessing of passwords is counted; the address itself if none."""
+        """The /24 or /64 it lives in: the unit in which guessing of passwords is counted; else the address itself."""
         try:
             parsed = ipaddress.ip_address(self.address)
         except ValueError:
