@@ -1,0 +1,344 @@
+"""One installation with its real server process, as an administrator has it, and the clients that people use.
+
+Made by ``xtramail init``, run by ``twistd``, administered by the ``xtramail`` command. Owns processes and waiting; what
+is expected of them is the tests'. Nothing sleeps blindly: :func:`eventually` asks again until a deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import json
+import os
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PROGRAMS = Path(sys.executable).parent
+SERVICES = ("smtp", "submission", "submissions", "imaps", "metrics")
+STARTED_WITHIN = 20.0
+STOPPED_WITHIN = 35.0
+
+
+def eventually(look: Callable[[], T], *, within: float = 10.0, what: str = "") -> T:
+    """The first true answer of ``look``; AssertionError with its last answer when there is none in time."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = look()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or look}; last answer {answer!r}")
+        time.sleep(0.02)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody uses now, below those that the kernel gives away by itself."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        while len(ports) < count:
+            one = stack.enter_context(socket.socket())
+            wanted = 15_000 + int.from_bytes(os.urandom(2), "big") % 15_000
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", wanted))
+                ports.append(wanted)
+        return ports
+
+
+class Refused(AssertionError):
+    """The command line said no: ``code`` and ``text``."""
+
+    def __init__(self, arguments: Sequence[str], code: int, output: str) -> None:
+        super().__init__(f"xtramail {' '.join(arguments)}: exit {code}: {output}")
+        self.code = code
+        self.text = output
+
+
+class Installation:
+    """``folder`` holds what ``xtramail init`` made; ports are free ones and stay the same over restarts."""
+
+    def __init__(self, folder: Path, *, settings: Sequence[str] = ()) -> None:
+        """``settings`` are ``section.key=VALUE`` for ``--set``, on top of quick passwords and quick retries."""
+        self.folder = folder
+        self.config = folder / "xtramail.toml"
+        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+        self.settings = [
+            "login.bcrypt-cost=4",
+            'login.least="10ms"',
+            'relay.retry=["300ms", "500ms"]',
+            "limits.new-per-minute=0",
+            *settings,
+        ]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log_file = folder / "server.log"
+        self.environment: dict[str, str] = {}
+        self.wrapper: tuple[str, ...] = ()
+        self.users: dict[str, str] = {}
+
+    # The command line.
+
+    def command(self, *arguments: str, text: str | None = None, environment: Mapping[str, str] | None = None) -> Any:
+        """Run ``xtramail --config ... --json ARGUMENTS``; its JSON value. Refused for any other exit than 0."""
+        done = subprocess.run(
+            [str(PROGRAMS / "xtramail"), "--config", str(self.config), "--json", *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "XTRAMAIL_LOGIN_BCRYPT_COST": "4", **(environment or {})},
+        )
+        if done.returncode != 0:
+            raise Refused(arguments, done.returncode, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def init(self) -> Installation:
+        subprocess.run(
+            [str(PROGRAMS / "xtramail"), "init", str(self.folder), "--local", "--hostname", "mail.test"],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        return self
+
+    def add_domain(self, name: str, *arguments: str) -> Any:
+        return self.command("domain", "add", name, *arguments)
+
+    def add_user(self, address: str, password: str = "correct horse battery") -> Any:
+        self.users[address] = password
+        return self.command("user", "add", address, "--password-stdin", text=password + "\n")
+
+    def balance(self) -> dict[str, int]:
+        """The ledger's sums: ``accepted``, and one for each fate that is not zero. AssertionError when they differ."""
+        status = self.command("status")
+        fates = {fate: count for fate, count in status["fates"].items() if count}
+        assert status["balanced"] and status["accepted"] == sum(fates.values()), status
+        return {"accepted": status["accepted"], **fates}
+
+    def queue(self) -> list[dict[str, Any]]:
+        waiting: list[dict[str, Any]] = self.command("queue", "list")
+        return waiting
+
+    # The server.
+
+    def server_command(self) -> list[str]:
+        return [
+            *self.wrapper,
+            str(PROGRAMS / "twistd"),
+            "-n",
+            f"--pidfile={self.folder / 'server.pid'}",
+            *self.plugin_arguments(),
+        ]
+
+    def plugin_arguments(self) -> list[str]:
+        listening = [f"--{name}=tcp:{port}:interface=127.0.0.1" for name, port in self.ports.items()]
+        return ["xtramail", "--config", str(self.config), *listening, *(f"--set={one}" for one in self.settings)]
+
+    def start(self) -> Installation:
+        """Start the server and wait until it answers."""
+        assert self.process is None, "it runs already"
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.server_command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+            )
+        self.wait_until_up()
+        return self
+
+    def wait_until_up(self) -> None:
+        def up() -> bool:
+            if self.process is not None and self.process.poll() is not None:
+                raise AssertionError(f"the server ended at once: {self.log_text()[-3000:]}")
+            return all(answers(self.ports[name]) for name in SERVICES)
+
+        eventually(up, within=STARTED_WITHIN, what="the server answers on its ports")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, "it does not run"
+        return self.process.pid
+
+    def stop(self) -> int:
+        """SIGTERM, as systemd does; the exit code once it is gone."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self._gone()
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, no buffer is flushed."""
+        assert self.process is not None
+        self.process.kill()
+        self._gone()
+
+    def wait_for_death(self, within: float = 20.0) -> int:
+        """It dies by itself, at a named point."""
+        assert self.process is not None
+        code = self.process.wait(within)
+        self.process = None
+        return code
+
+    def _gone(self) -> int:
+        assert self.process is not None
+        try:
+            code = self.process.wait(STOPPED_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+            raise AssertionError(f"it did not stop in {STOPPED_WITHIN} s") from None
+        self.process = None
+        return code
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def close(self) -> None:
+        """Stop whatever runs, and hold its log to the rules: no bug, no traceback, no alarm that nobody expected."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.stop()
+            self.process = None
+        self.check_log()
+
+    def log_text(self) -> str:
+        return self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
+
+    def log(self, event: str = "") -> list[dict[str, Any]]:
+        """The log's lines, all or those of one event."""
+        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if not event or line["event"] == event]
+
+    def check_log(self) -> None:
+        text = self.log_text()
+        assert "Traceback" not in text and "Unhandled" not in text, text[-6000:]
+        wrong = [line for line in self.log() if line["event"] == "bug" or line["level"] == "critical"]
+        assert not wrong, wrong
+        strange = [line for line in text.splitlines() if line and not line.startswith("{")]
+        assert not strange, strange[:20]
+
+    def memory_peak(self) -> int:
+        """Octets of the most memory it ever had resident."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
+    # Its clients.
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients are told to trust."""
+        return self.folder / "certs" / "authority" / "ca.crt"
+
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    @contextlib.contextmanager
+    def smtp(self) -> Iterator[smtplib.SMTP]:
+        with smtplib.SMTP("127.0.0.1", self.ports["smtp"], local_hostname="sender.test", timeout=60) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def submission(self, user: str) -> Iterator[smtplib.SMTP]:
+        """587: STARTTLS, then a login."""
+        with smtplib.SMTP("127.0.0.1", self.ports["submission"], local_hostname="laptop.test", timeout=60) as client:
+            client._host = "localhost"  # type: ignore[attr-defined]  # whom the certificate must name
+            client.starttls(context=self.tls())
+            client.login(user, self.users[user])
+            yield client
+
+    @contextlib.contextmanager
+    def submissions(self, user: str) -> Iterator[smtplib.SMTP_SSL]:
+        """465: TLS from the first octet."""
+        port = self.ports["submissions"]
+        with smtplib.SMTP_SSL(
+            "localhost", port, local_hostname="laptop.test", timeout=60, context=self.tls()
+        ) as client:
+            client.login(user, self.users[user])
+            yield client
+
+    @contextlib.contextmanager
+    def imap(self, user: str) -> Iterator[imaplib.IMAP4_SSL]:
+        client = imaplib.IMAP4_SSL("localhost", self.ports["imaps"], ssl_context=self.tls(), timeout=60)
+        try:
+            client.login(user, self.users[user])
+            yield client
+        finally:
+            with contextlib.suppress(OSError, imaplib.IMAP4.error):
+                client.logout()
+
+    def send(self, message: bytes, to: str | Sequence[str], sender: str = "bob@sender.example") -> None:
+        """One message through port 25."""
+        with self.smtp() as client:
+            refused = client.sendmail(sender, to, message)
+            assert not refused, refused
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts and, where a greeting is due, would give one."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
+def mail(
+    number: int | str, *, to: str = "ann@example.test", size: int = 0, sender: str = "bob@sender.example"
+) -> bytes:
+    """A plain message of its own Message-ID, CRLF line ends, at least ``size`` octets of text."""
+    lines = [
+        f"From: Bob <{sender}>",
+        f"To: {to}",
+        f"Subject: message {number}",
+        f"Message-ID: <{number}@sender.example>",
+        "Date: Mon, 02 Nov 2026 10:00:00 +0000",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        f"This is message {number}.",
+        ".a line that begins with a dot",
+        "..and one with two",
+        "",
+    ]
+    text = "\r\n".join(lines).encode()
+    if size:
+        line = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-+\r\n"
+        text += line * (size // len(line) + 1)
+    return text
+
+
+def fetched(client: imaplib.IMAP4, mailbox: str = "INBOX") -> list[bytes]:
+    """Every message of a mailbox, whole, without marking it as read."""
+    status, answer = client.select(mailbox, readonly=True)
+    assert status == "OK", answer
+    if answer == [b"0"]:
+        return []
+    status, pieces = client.fetch("1:*", "(UID BODY.PEEK[])")
+    assert status == "OK", pieces
+    return [piece[1] for piece in pieces if isinstance(piece, tuple)]
+
+
+def after_return_path(stored: bytes) -> bytes:
+    """What is handed on: all but the first line, which must be the Return-Path."""
+    first, _, rest = stored.partition(b"\r\n")
+    assert first.startswith(b"Return-Path: "), first
+    return rest
+
+
+def after_trace(stored: bytes) -> bytes:
+    """The octets as the sender gave them: without our Return-Path and our Received with its folded lines."""
+    rest = after_return_path(stored)
+    lines = rest.split(b"\r\n")
+    assert lines[0].startswith(b"Received: "), lines[0]
+    end = next(number for number, line in enumerate(lines[1:], 1) if not line.startswith((b" ", b"\t")))
+    return b"\r\n".join(lines[end:])

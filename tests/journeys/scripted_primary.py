@@ -1,0 +1,351 @@
+"""A next hop that does what a test tells it: the customer's mail server in good and bad hours.
+
+Made of asyncio streams and of nothing of xtramail's, so that a mistake in our engines cannot cancel itself out. Runs in
+a thread of its own; everything may be called from the test's thread while mail comes in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+Stage = Literal["banner", "ehlo", "starttls", "mail", "rcpt", "data", "final"]
+
+_ADDRESS = re.compile(rb"<([^>]*)>")
+
+
+@dataclass(frozen=True)
+class Script:
+    """What it does with each connection. The default accepts everything.
+
+    ``replies`` answers a stage with that line; a 421 ends the connection, too. ``drop_at`` closes the connection
+    instead of answering that stage ("final": after the dot, with the message kept; see ``discard``). ``hang_at`` never
+    answers it. ``known`` are the recipients that exist, all when None. ``discard`` answers 250 and keeps nothing.
+    """
+
+    replies: Mapping[Stage, str] = field(default_factory=dict)
+    drop_at: Stage | None = None
+    hang_at: Stage | None = None
+    known: frozenset[str] | None = None
+    discard: bool = False
+    certificate: ssl.SSLContext | None = None
+    extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 104857600", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message as it came: envelope, octets after unstuffing, whether under TLS, and on which connection."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    octets: bytes
+    tls: bool
+    connection: int
+    at: float
+
+
+class ScriptedPrimary:
+    """``with ScriptedPrimary() as primary``; port ``primary.port`` of 127.0.0.1 is its own until the end."""
+
+    def __init__(self, script: Script | None = None, *, keep_octets: bool = True) -> None:
+        self._script = script or Script()
+        self._keep_octets = keep_octets
+        self._lock = threading.Lock()
+        self._messages: list[Received] = []
+        self._asked: list[str] = []
+        self._connections = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="primary", daemon=True)
+        self._server: asyncio.Server | None = None
+        self._blackhole: list[socket.socket] = []
+        self._sessions: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    def __enter__(self) -> ScriptedPrimary:
+        self._thread.start()
+        self.accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    # What a test asks for.
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def messages(self) -> list[Received]:
+        """Everything received until now."""
+        with self._lock:
+            return list(self._messages)
+
+    @property
+    def asked(self) -> list[str]:
+        """Recipients of transactions that ended without DATA."""
+        with self._lock:
+            return list(self._asked)
+
+    @property
+    def connections(self) -> int:
+        """How many connections came until now."""
+        return self._connections
+
+    def forget(self) -> None:
+        with self._lock:
+            self._messages.clear()
+            self._asked.clear()
+
+    def play(self, script: Script) -> None:
+        """From the next command of each connection on."""
+        self._script = script
+
+    def accept(self) -> None:
+        """Listen, on the same port as before."""
+        self._wait(self._listen)
+
+    def refuse(self) -> None:
+        """Close the port and every connection: connecting is refused."""
+        self._wait(self._close)
+
+    def blackhole(self) -> None:
+        """Nobody accepts: the backlog is full and a connection attempt is never answered."""
+        self.refuse()
+        trap = socket.socket()
+        trap.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trap.bind(("127.0.0.1", self.port))
+        trap.listen(0)
+        self._blackhole.append(trap)
+        for _ in range(2):
+            filler = socket.socket()
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(("127.0.0.1", self.port))
+            self._blackhole.append(filler)
+
+    # Its own thread.
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        done: Future[T] = Future()
+
+        async def run() -> None:
+            try:
+                done.set_result(await work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop)
+        return done.result(10)
+
+    async def _listen(self) -> None:
+        for one in self._blackhole:
+            one.close()
+        self._blackhole.clear()
+        if self._server is not None:
+            return
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        self._server = await asyncio.start_server(self._connected, sock=listening, backlog=100)
+
+    async def _close(self) -> None:
+        for one in self._blackhole:
+            one.close()
+        self._blackhole.clear()
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for session in list(self._sessions):
+            session.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._sessions.add(task)
+        self._connections += 1
+        try:
+            await _Session(self, reader, writer, self._connections).talk()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError, TimeoutError):
+            pass
+        finally:
+            self._sessions.discard(task)
+            transport: Any = writer.transport
+            transport.abort()
+
+    @property
+    def script(self) -> Script:
+        return self._script
+
+    def take(self, message: Received) -> None:
+        with self._lock:
+            self._messages.append(message)
+
+    def question(self, recipients: list[str]) -> None:
+        with self._lock:
+            self._asked.extend(recipients)
+
+    @property
+    def keeps_octets(self) -> bool:
+        return self._keep_octets
+
+
+class _Over(ConnectionError):
+    """The script ends the connection here."""
+
+
+class _Session:
+    def __init__(
+        self, primary: ScriptedPrimary, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
+        self._primary = primary
+        self._reader = reader
+        self._writer = writer
+        self._number = number
+        self._buffer = bytearray()
+        self._tls = False
+        self._sender = ""
+        self._recipients: list[str] = []
+
+    async def talk(self) -> None:
+        await self._stage("banner", "220 primary.test ESMTP")
+        while True:
+            line = await self._line()
+            verb = line.split(b" ", 1)[0].split(b":", 1)[0].upper()
+            if verb == b"QUIT":
+                await self._say("221 2.0.0 Bye")
+                return
+            await self._command(verb, line)
+
+    async def _command(self, verb: bytes, line: bytes) -> None:
+        match verb:
+            case b"EHLO":
+                await self._stage("ehlo", self._hello())
+            case b"HELO":
+                await self._say("250 primary.test")
+            case b"STARTTLS":
+                await self._start_tls()
+            case b"MAIL":
+                if await self._stage("mail", "250 2.1.0 Ok"):
+                    self._sender, self._recipients = _address(line), []
+            case b"RCPT":
+                await self._recipient(_address(line))
+            case b"DATA":
+                await self._message()
+            case b"RSET":
+                self._reset()
+                await self._say("250 2.0.0 Ok")
+            case b"NOOP":
+                await self._say("250 2.0.0 Ok")
+            case _:
+                await self._say("500 5.5.2 what?")
+
+    def _hello(self) -> str:
+        offers = list(self._primary.script.extensions)
+        if self._primary.script.certificate is not None and not self._tls:
+            offers.append("STARTTLS")
+        lines = ["primary.test", *offers]
+        return "\r\n".join(f"250{' ' if number == len(lines) else '-'}{one}" for number, one in enumerate(lines, 1))
+
+    async def _start_tls(self) -> None:
+        certificate = self._primary.script.certificate
+        if certificate is None:
+            await self._say("454 4.7.0 no TLS here")
+            return
+        if await self._stage("starttls", "220 2.0.0 Go ahead"):
+            await self._writer.start_tls(certificate)
+            self._buffer.clear()
+            self._tls = True
+
+    async def _recipient(self, address: str) -> None:
+        known = self._primary.script.known
+        if known is not None and address.lower() not in known:
+            await self._say("550 5.1.1 nobody of that name")
+        elif await self._stage("rcpt", "250 2.1.5 Ok"):
+            self._recipients.append(address)
+
+    async def _message(self) -> None:
+        if not self._recipients:
+            await self._say("554 5.5.1 no valid recipients")
+            return
+        if not await self._stage("data", "354 go on"):
+            return
+        octets = await self._text()
+        script = self._primary.script
+        refused = "final" in script.replies
+        if not refused and not script.discard:
+            kept = octets if self._primary.keeps_octets else b""
+            recipients = tuple(self._recipients)
+            self._primary.take(Received(self._sender, recipients, kept, self._tls, self._number, time.time()))
+        self._recipients = []
+        await self._stage("final", "250 2.0.0 taken")
+
+    async def _text(self) -> bytes:
+        end = self._buffer.find(b"\r\n.\r\n") if not self._buffer.startswith(b".\r\n") else -2
+        while end == -1:
+            seen = max(len(self._buffer) - 4, 0)
+            await self._fill()
+            end = self._buffer.find(b"\r\n.\r\n", seen)
+        stuffed = bytes(self._buffer[: end + 2])
+        del self._buffer[: end + 5]
+        stuffed = stuffed[1:] if stuffed.startswith(b".") else stuffed
+        return stuffed.replace(b"\r\n.", b"\r\n")
+
+    def _reset(self) -> None:
+        if self._recipients:
+            self._primary.question(self._recipients)
+        self._recipients = []
+
+    async def _stage(self, stage: Stage, usual: str) -> bool:
+        """Answer a stage as the script says; whether it went well."""
+        script = self._primary.script
+        if script.hang_at == stage:
+            await asyncio.sleep(3600)
+        if script.drop_at == stage:
+            raise _Over
+        reply = script.replies.get(stage, usual)
+        await self._say(reply)
+        if reply.startswith("421"):
+            raise _Over
+        return reply[0] in "23"
+
+    async def _say(self, text: str) -> None:
+        self._writer.write(text.encode() + b"\r\n")
+        await self._writer.drain()
+
+    async def _line(self) -> bytes:
+        while (end := self._buffer.find(b"\r\n")) == -1:
+            await self._fill()
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line
+
+    async def _fill(self) -> None:
+        octets = await self._reader.read(262_144)
+        if not octets:
+            raise _Over
+        self._buffer += octets
+
+
+def _address(line: bytes) -> str:
+    found = _ADDRESS.search(line)
+    return found.group(1).decode("utf-8", "replace") if found else ""
