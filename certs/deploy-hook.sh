@@ -2,7 +2,7 @@
 # Puts a new certificate where xtramail serves it from. For certbot, lego, acme.sh, or by hand; see README.md beside it.
 #   certbot renew --deploy-hook /path/deploy-hook.sh
 #   lego ... renew --renew-hook /path/deploy-hook.sh          (and run --run-hook the first time)
-#   acme.sh --install-cert -d NAME --renew-hook "/path/deploy-hook.sh NAME FULLCHAIN KEY"
+#   acme.sh --install-cert -d NAME --fullchain-file F --key-file K --reloadcmd "/path/deploy-hook.sh NAME F K"
 #   deploy-hook.sh NAME FULLCHAIN KEY
 # XTRAMAIL_CERTIFICATES names the folder (default /var/lib/xtramail/certificates), XTRAMAIL_SERVICE the unit to reload
 # (default xtramail; empty: none, the server looks at the folder every 30 s by itself).
