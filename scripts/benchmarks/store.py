@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from xtramail.delivery.retention import CHUNK
 from xtramail.model.bucket import CLASS_LOG, PERMANENT, Bucket, bucket_of
 from xtramail.model.clock import day_start
 from xtramail.model.outcome import Fate
@@ -327,7 +328,7 @@ def expire_lmdb(folder: Path, count: int, others: int) -> tuple[float, float, in
     engine.figures.longest_hold = 0.0
     before, began = written(), time.perf_counter()
     engine.drop_bucket(day_bucket(0), 1).result()
-    while engine.sweep_bucket(day_bucket(0), STEP).result():
+    while engine.sweep_bucket(day_bucket(0), CHUNK).result():
         pass
     took, octets = time.perf_counter() - began, written() - before
     longest = engine.figures.longest_hold
@@ -359,7 +360,7 @@ def expire_sqlite(folder: Path, count: int, others: int) -> tuple[float, float, 
         start = time.perf_counter()
         base.execute("BEGIN IMMEDIATE")
         edge = base.execute(
-            "SELECT scope, key FROM mail WHERE bucket = ? ORDER BY scope, key LIMIT 1 OFFSET ?", (bucket, STEP - 1)
+            "SELECT scope, key FROM mail WHERE bucket = ? ORDER BY scope, key LIMIT 1 OFFSET ?", (bucket, CHUNK - 1)
         ).fetchone()
         if edge is None:
             base.execute("DELETE FROM mail WHERE bucket = ?", (bucket,))
@@ -400,6 +401,7 @@ def main() -> None:
     parser.add_argument("--expire", type=int, default=20_000, help="messages of the day that expires")
     parser.add_argument("--others", type=int, default=500, help="messages of each of the other 29 days")
     parser.add_argument("--messages", type=int, default=10_000, help="messages of the mailbox")
+    parser.add_argument("--accounts", type=int, default=10_000, help="accounts of the store that drops a day")
     options = parser.parse_args()
     table = Table("what", "result", box=None)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="xtramail-bench-") as name:
@@ -412,14 +414,16 @@ def main() -> None:
                 )
         for what, result in mailbox(folder / "mailbox", options.messages):
             table.add_row(what, result)
-        table.add_row("drop mark with 10,000 accounts, lock held", f"{drop_cost(folder / 'drop', 10_000) * 1e3:.1f} ms")
+        held = drop_cost(folder / "drop", options.accounts)
+        table.add_row(f"drop mark with {options.accounts} accounts, lock held", f"{held * 1e3:.1f} ms")
         for what, expire in (("LMDB", expire_lmdb), ("SQLite, WAL, synchronous=FULL", expire_sqlite)):
             took, longest, octets = expire(folder / f"expire-{what[:4]}", options.expire, options.others)
             table.add_row(
                 f"expire {options.expire} of {options.expire + 29 * options.others} messages, {what}",
                 f"{took * 1e3:.0f} ms, longest lock {longest * 1e3:.1f} ms, {octets / 1e6:.1f} MB written",
             )
-    Console().print(table)
+    # Never narrower than its longest line, also when it is piped into a file.
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

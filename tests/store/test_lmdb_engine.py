@@ -270,6 +270,26 @@ def test_a_failed_commit_fails_its_group_and_the_engine_goes_on(
     ]
 
 
+@pytest.mark.parametrize("make", ["lmdb", "lmdb-thread"])
+def test_an_environment_that_became_unusable_is_opened_again(tmp_path: Path, make: str) -> None:
+    """As LMDB's is when a meta page could not be written; closing it behind the engine's back shows the same."""
+    alarms: list[str] = []
+    harness = Harness(make, tmp_path, alarm=alarms.append, reserve=0)
+    engine = harness.engine
+    assert isinstance(engine, LmdbEngine)
+    harness.done(engine.transact(USER, put(b"before", b"v")))
+    engine._env.close()
+    with pytest.raises(StoreFault):
+        value_of(engine, b"before")
+    with pytest.raises(StoreFault):
+        harness.done(engine.transact(USER, put(b"during", b"v")))
+    harness.done(engine.transact(USER, put(b"after", b"v")))
+    values = [value_of(engine, key) for key in (b"before", b"during", b"after")]
+    assert values == [b"v", None, b"v"]
+    assert len(alarms) == 1
+    engine.close()
+
+
 # Other processes.
 
 STRANGER = """

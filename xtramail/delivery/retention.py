@@ -28,8 +28,11 @@ from xtramail.telemetry.crashpoint import reach
 
 GRACE = 900.0
 """Seconds between the drop of a bucket and its deletion."""
-CHUNK = 500
-"""Rows deleted in one transaction: the write lock is held for less than ten milliseconds."""
+CHUNK = 2_000
+"""Rows deleted in one transaction: the write lock is held for about four milliseconds, less than ten in any case.
+
+Each commit writes LMDB's list of free pages again: with 500 rows a day of 20,000 messages costs four times the octets.
+"""
 
 
 @dataclass(frozen=True, slots=True)

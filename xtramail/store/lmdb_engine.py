@@ -60,8 +60,7 @@ class LmdbRows:
         return self._txn.get(key)
 
     def seek(self, key: bytes) -> bytes | None:
-        cursor = self._txn.cursor()
-        return cursor.key() if cursor.set_range(key) else None
+        return cursor.key() if (cursor := self._txn.cursor()).set_range(key) else None
 
     def ascending(self, low: bytes) -> Iterator[tuple[bytes, bytes]]:
         cursor = self._txn.cursor()
@@ -247,25 +246,16 @@ class LmdbEngine(EngineVerbs):
                     break
             reach("writer.before-commit")
             txn.commit()
-        except lmdb.Error as error:
+        except BaseException as error:
             txn.abort()
             self._numbers.end(wrote=False)
             self._writer_drops = drops_before
+            if not isinstance(error, lmdb.Error):
+                raise
             return self._all_failed(begun, self._failure(error))
-        except BaseException:
-            txn.abort()
-            self._numbers.end(wrote=False)
-            self._writer_drops = drops_before
-            raise
         self._numbers.end(wrote=any(outcome.wrote for outcome in outcomes))
         reach("writer.after-commit")
-        held = time.perf_counter() - began
-        figures = self.figures
-        figures.groups += 1
-        figures.jobs += len(outcomes)
-        figures.octets += octets
-        figures.holding += held
-        figures.longest_hold = max(figures.longest_hold, held)
+        self.figures.count(len(outcomes), octets, time.perf_counter() - began)
         return outcomes
 
     def _run(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
@@ -399,7 +389,8 @@ def open_environment(folder: Path, map_size: int) -> lmdb.Environment:
     except lmdb.InvalidError as error:
         raise StoreFault(f"{folder} is damaged or no store ({error}): restore a backup.") from error
     except (lmdb.Error, MemoryError) as error:
-        if _wants_less(error) and map_size // 2 >= SMALLEST_MAP:
+        narrow = isinstance(error, (MemoryError, lmdb.MemoryError)) or "Cannot allocate memory" in str(error)
+        if narrow and map_size // 2 >= SMALLEST_MAP:
             return open_environment(folder, map_size // 2)
         raise StoreFault(f"The store {folder} cannot be opened: {error}") from error
     flags = env.flags()
@@ -407,7 +398,3 @@ def open_environment(folder: Path, map_size: int) -> lmdb.Environment:
         env.close()
         raise StoreFault(f"The store {folder} is not opened durably: refusing to take mail.")
     return env
-
-
-def _wants_less(error: Exception) -> bool:
-    return isinstance(error, (MemoryError, lmdb.MemoryError)) or "Cannot allocate memory" in str(error)

@@ -65,6 +65,14 @@ class WriterFigures:
     """Seconds with the write lock held, commits included."""
     longest_hold: float = 0.0
 
+    def count(self, jobs: int, octets: int, held: float) -> None:
+        """One group was committed after ``held`` seconds."""
+        self.groups += 1
+        self.jobs += jobs
+        self.octets += octets
+        self.holding += held
+        self.longest_hold = max(self.longest_hold, held)
+
 
 CommitGroup = Callable[[Iterator[Job]], list[Outcome]]
 """Commits the jobs it takes from the iterator (it may stop early) as one; returns an outcome for each job it took."""
