@@ -6,15 +6,15 @@ bodies are streamed chunk by chunk. Does not own \\Seen nor what is told beside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from xtramail.mailbox.fetch_pieces import FROM_FLAGS, PIECES, FlagTexts, Piece
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.sections import Span, locate
 from xtramail.mailbox.view import Place, View
 from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
-from xtramail.model.ids import id_text
 from xtramail.store import bodies
 from xtramail.store.engine import Engine
 from xtramail.store.records import MessageRow
@@ -25,32 +25,16 @@ from xtramail.wire.mime.header import select_fields
 _FLUSH = 32 * 1024
 """Answers are handed on in pieces of about this many octets."""
 
-_FROM_FLAGS = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ, Attribute.SAVEDATE})
-
-
 class StreamBroken(XtramailError):
     """A body ended before its announced length: the connection cannot go on."""
-
-
-_RowText = Callable[[MessageRow], bytes]
-
-_OF_ROW: dict[Attribute, _RowText] = {
-    Attribute.INTERNALDATE: lambda row: b"INTERNALDATE " + responses.internal_date(row.internaldate),
-    Attribute.RFC822_SIZE: lambda row: b"RFC822.SIZE %d" % row.size,
-    Attribute.ENVELOPE: lambda row: b"ENVELOPE " + row.envelope,
-    Attribute.BODY: lambda row: b"BODY " + row.body_structure_plain,
-    Attribute.BODYSTRUCTURE: lambda row: b"BODYSTRUCTURE " + row.bodystructure,
-    Attribute.EMAILID: lambda row: b"EMAILID (%b)" % id_text(row.object_id).encode(),
-    Attribute.THREADID: lambda row: b"THREADID (%b)" % id_text(row.thread_id).encode(),
-    Attribute.PREVIEW: lambda row: b"PREVIEW " + responses.string(row.preview.encode()),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class FetchPlan:
     """What an item list needs, found out once for all commands with the same text."""
 
-    items: tuple[Attribute | Section, ...]
+    pieces: tuple[Piece | Section, ...]
+    """In the order asked for."""
     tells_flags: bool
     needs_rows: bool
     has_sections: bool
@@ -63,9 +47,9 @@ def plan_of(items: FetchItems, uid: bool) -> FetchPlan:
     if uid and Attribute.UID not in wanted:
         wanted = (Attribute.UID, *wanted)
     return FetchPlan(
-        items=wanted,
+        pieces=tuple(item if isinstance(item, Section) else PIECES[item] for item in wanted),
         tells_flags=Attribute.FLAGS in wanted,
-        needs_rows=any(item not in _FROM_FLAGS for item in wanted),
+        needs_rows=any(item not in FROM_FLAGS for item in wanted),
         has_sections=any(isinstance(item, Section) for item in wanted),
     )
 
@@ -79,7 +63,7 @@ class FetchRun:
         self._view = view
         self._plan = plan
         self._with_flags = with_flags
-        self._flag_texts: dict[tuple[int, tuple[int, ...], bool], bytes] = {}
+        self._texts = FlagTexts(view)
         self.failed: XtramailError | None = None
         """Why some message could not be told: the others were."""
 
@@ -91,9 +75,9 @@ class FetchRun:
         for run in slices(places):
             rows = self._rows(run) if self._plan.needs_rows else {}
             for place in run:
-                for piece in self._message(place, rows.get(place.uid)):
-                    pending.append(piece)
-                    size += len(piece)
+                for octets in self._message(place, rows.get(place.uid)):
+                    pending.append(octets)
+                    size += len(octets)
                     if size >= _FLUSH:
                         yield b"".join(pending)
                         pending.clear()
@@ -108,12 +92,15 @@ class FetchRun:
         plan = self._plan
         if row is None and plan.needs_rows:
             self.failed = NoSuchMessage("Some messages no longer exist")
-            return
-        if plan.has_sections and row is not None:
+        elif row is not None and plan.has_sections:
             yield from self._with_sections(place, row)
-            return
-        words = [self._attribute(item, place, row) for item in plan.items if isinstance(item, Attribute)]
-        yield responses.fetch(self._view.number(place.uid), b" ".join(words))
+        else:
+            yield self._summary(place, row)
+
+    def _summary(self, place: Place, row: MessageRow | None) -> bytes:
+        texts = self._texts
+        words = [piece(place, row, texts) for piece in self._plan.pieces if not isinstance(piece, Section)]
+        return responses.fetch(self._view.number(place.uid), b" ".join(words))
 
     def _with_sections(self, place: Place, row: MessageRow) -> Iterator[bytes]:
         """One line with literals. What can be read at once is read before the line begins, so that damage found
@@ -121,49 +108,22 @@ class FetchRun:
         body = _Body(self._engine, row)
         begun: list[tuple[bytes, Iterator[bytes] | None]] = []
         try:
-            for item in self._plan.items:
-                if isinstance(item, Section):
-                    begun.append(body.begin(item))
+            for piece in self._plan.pieces:
+                if isinstance(piece, Section):
+                    begun.append(body.begin(piece))
                 else:
-                    begun.append((self._attribute(item, place, row), None))
+                    begun.append((piece(place, row, self._texts), None))
         except (Corrupt, NoSuchMessage) as error:
             self.failed = error
             return
         if place.uid in self._with_flags and not self._plan.tells_flags:
-            begun.append((self._attribute(Attribute.FLAGS, place, row), None))
+            begun.append((PIECES[Attribute.FLAGS](place, row, self._texts), None))
         yield responses.fetch_head(self._view.number(place.uid))
         for index, (head, rest) in enumerate(begun):
             yield b" " + head if index else head
             if rest is not None:
                 yield from rest
         yield responses.FETCH_TAIL
-
-    def _attribute(self, item: Attribute, place: Place, row: MessageRow | None) -> bytes:
-        if item is Attribute.UID:
-            return b"UID %d" % place.uid
-        if item is Attribute.FLAGS:
-            return b"FLAGS " + self._flags(place)
-        if item is Attribute.MODSEQ:
-            return b"MODSEQ (%d)" % place.row.modseq
-        if item is Attribute.SAVEDATE:
-            return b"SAVEDATE " + responses.internal_date(place.row.savedate)
-        if row is None:
-            raise NoSuchMessage
-        return _OF_ROW[item](row)
-
-    def _flags(self, place: Place) -> bytes:
-        key = (place.row.flags, place.row.keywords, self._view.is_recent(place.uid))
-        text = self._flag_texts.get(key)
-        if text is None:
-            text = self._flag_texts[key] = flags_text(self._view, place)
-        return text
-
-
-def flags_text(view: View, place: Place) -> bytes:
-    """``(\\Seen $Forwarded \\Recent)`` of one message."""
-    names = view.keywords
-    keywords = [names[index] for index in place.row.keywords if index < len(names)]
-    return responses.flag_list(place.row.flags, keywords, recent=view.is_recent(place.uid))
 
 
 class _Body:

@@ -39,6 +39,8 @@ class Look:
     """In which bucket each UID's rows are."""
     modseq: int
     """HIGHESTMODSEQ: greater than any told before when something changed, expiry included."""
+    newest_drop: int
+    """The newest drop stamp of the whole store, as of this look."""
 
 
 def take_look(snap: Snapshot, mailbox_id: int, before: Look | None) -> Look | None:
@@ -46,45 +48,48 @@ def take_look(snap: Snapshot, mailbox_id: int, before: Look | None) -> Look | No
     mailbox = mailboxes.mailbox_by_id(snap, mailbox_id)
     if mailbox is None:
         return None
-    counters = messages.counters(snap, mailbox)
-    if before is not None and before.mailbox == mailbox and len(counters) == len(before.parts):
-        parts = before.parts
-        if all(bucket in parts and parts[bucket].modseq == row.modseq for bucket, row in counters.items()):
-            return before
-    return _merge(snap, mailbox, {bucket: row.modseq for bucket, row in counters.items()}, before)
+    if before is not None and before.mailbox == mailbox and before.newest_drop == snap.newest_drop():
+        # Every change of its messages is a change of the mailbox's own row, but for expiry.
+        return before
+    modseqs = {bucket: row.modseq for bucket, row in messages.counters(snap, mailbox).items()}
+    return _merge(snap, mailbox, modseqs, before)
 
 
 def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], before: Look | None) -> Look:
     old_parts: Mapping[Bucket, BucketPart] = before.parts if before is not None else {}
     parts = {bucket: old_parts[bucket] for bucket in modseqs if bucket in old_parts}
     flags = dict(before.flags) if before is not None else {}
-    homes = dict(before.homes) if before is not None else {}
-    moved = False
-    for bucket in old_parts.keys() - modseqs.keys():
-        for uid in old_parts[bucket].uids:
-            del flags[uid], homes[uid]
-        moved = True
+    gone = [uid for bucket in old_parts.keys() - modseqs.keys() for uid in old_parts[bucket].uids]
+    came: list[tuple[int, Bucket]] = []
     for bucket, modseq in modseqs.items():
         known = old_parts.get(bucket)
         if known is not None and known.modseq == modseq:
             continue
-        read = messages.bucket_look(snap, mailbox.id, bucket)
-        uids = tuple(uid for uid, _ in read.rows)
-        if known is None or known.uids != uids:
-            moved = True
-            for uid in known.uids if known is not None else ():
-                del flags[uid], homes[uid]
-            homes.update((uid, bucket) for uid in uids)
-        flags.update(read.rows)
+        rows = messages.bucket_look(snap, mailbox.id, bucket).rows
+        uids = tuple(uid for uid, _ in rows)
+        if known is None:
+            came.extend((uid, bucket) for uid in uids)
+        elif known.uids != uids:
+            here, there = frozenset(uids), frozenset(known.uids)
+            gone.extend(there - here)
+            came.extend((uid, bucket) for uid in here - there)
+        flags.update(rows)
         parts[bucket] = BucketPart(modseq=modseq, uids=uids)
+    for uid in gone:
+        del flags[uid]
+    uids_now, homes = (before.uids, before.homes) if before is not None else ([], {})
+    if gone or came or before is None:
+        homes = {uid: bucket for uid, bucket in homes.items() if uid in flags} | dict(came)
+        uids_now = sorted(flags)
     return Look(
         mailbox=mailbox,
         keywords=mailboxes.keyword_names(snap, mailbox.id),
         parts=parts,
-        uids=sorted(flags) if moved or before is None else before.uids,
+        uids=uids_now,
         flags=flags,
-        homes=homes if moved or before is None else before.homes,
+        homes=homes,
         modseq=messages.highest_modseq(snap, mailbox),
+        newest_drop=snap.newest_drop(),
     )
 
 

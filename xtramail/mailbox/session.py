@@ -113,9 +113,12 @@ class Session:
 
     def select(self, name: str, access: Access) -> View:
         """Select ``name`` in place of what was selected; NoSuchMailbox leaves nothing selected."""
-        self.close()
         looks = self.services.looks
-        shared = looks.hold(self.account.id, self.mailbox(name).id)
+        try:
+            shared = looks.hold(self.account.id, self.mailbox(name).id)
+        finally:
+            # Only now: selecting the same mailbox again must not forget its look.
+            self.close()
         try:
             self.view = view = View(shared, access)
         except NoSuchMailbox:

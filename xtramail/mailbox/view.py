@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from xtramail.mailbox.look import Look, SharedLook
 from xtramail.model.bucket import Bucket
@@ -33,8 +34,7 @@ class Telling(Enum):
     """FETCH, STORE and SEARCH by number: an expunge told now would shift the numbers of the commands behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One message of a view: where its rows are and its flags as they are now (or were, when it is expunged)."""
 
     uid: int
@@ -142,7 +142,7 @@ class View:
         for uid in uids:
             row = flags.get(uid)
             if row is not None:
-                found.append(Place(uid=uid, bucket=homes[uid], row=row))
+                found.append(Place(uid, homes[uid], row))
             elif uid in self._gone:
                 found.append(self._gone[uid])
         return found

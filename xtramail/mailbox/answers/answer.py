@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtramail.mailbox.fetch import flags_text
+from xtramail.mailbox.fetch_pieces import FlagTexts
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Changes, FlagChange, Place, Telling, View
 from xtramail.model.errors import Refused
@@ -82,13 +82,15 @@ def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> byt
 
 def flag_lines(view: View, changes: Sequence[FlagChange], *, with_uid: bool) -> Iterator[bytes]:
     """``* n FETCH (FLAGS (...))`` for each."""
-    for place, number in zip(view.places([change.uid for change in changes]), (c.number for c in changes), strict=True):
-        yield flag_line(view, place, number, with_uid=with_uid)
+    return place_lines(view, view.places([change.uid for change in changes]), with_uid=with_uid)
 
 
-def flag_line(view: View, place: Place, number: int, *, with_uid: bool) -> bytes:
-    text = b"FLAGS " + flags_text(view, place)
-    return responses.fetch(number, b"UID %d %b" % (place.uid, text) if with_uid else text)
+def place_lines(view: View, places: Sequence[Place], *, with_uid: bool) -> Iterator[bytes]:
+    """The same for messages of the view."""
+    texts = FlagTexts(view)
+    for place in places:
+        text = b"FLAGS " + texts.of(place)
+        yield responses.fetch(view.number(place.uid), b"UID %d %b" % (place.uid, text) if with_uid else text)
 
 
 def mailbox_flags(view: View) -> bytes:

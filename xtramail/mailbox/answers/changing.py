@@ -9,7 +9,7 @@ from xtramail.mailbox.answers.answer import (
     changes_text,
     chosen,
     done,
-    flag_line,
+    place_lines,
     selected,
     tell,
     telling_of,
@@ -42,11 +42,9 @@ async def store(session: Session, command: commands.Store) -> Answer:
     others = view.sync(telling_of(command.uid))
     ours = frozenset() if command.silent else stored.changed.keys() | stored.same.keys()
     others = replace(others, flags=tuple(change for change in others.flags if change.uid not in ours))
-    lines = [changes_text(view, others, with_uid=command.uid)]
-    for place in view.places([uid for uid in uids if uid in ours]):
-        if not view.expunged(place.uid):
-            lines.append(flag_line(view, place, view.number(place.uid), with_uid=command.uid))
-    return _stored(command, b"".join(lines), stored, view)
+    told = view.places([uid for uid in uids if uid in ours and not view.expunged(uid)])
+    untagged = [changes_text(view, others, with_uid=command.uid), *place_lines(view, told, with_uid=command.uid)]
+    return _stored(command, b"".join(untagged), stored, view)
 
 
 def _stored(command: commands.Store, untagged: bytes, stored: Stored, view: View) -> Answer:
