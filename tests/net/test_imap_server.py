@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.imap_world import MAIL, PASSWORD, TlsTransport, World
-from xtramail.model.errors import StoreFault
+from xtramail.model.errors import StoreFault, StoreFull
 from xtramail.model.pending import Pending
 from xtramail.net.imap_server import ImapServerProtocol
 from xtramail.net.limits import LimitSettings
@@ -122,7 +122,7 @@ def test_nothing_is_acknowledged_before_it_is_durable() -> None:
     world.deliver()
     client = world.client()
     client.say("SELECT INBOX")
-    for command in ("STORE 1 +FLAGS (\\Seen)", "COPY 1 Sent", "CREATE new", "EXPUNGE", "FETCH 1 BODY[]"):
+    for command in ("STORE 1 +FLAGS (\\Seen)", "COPY 1 Sent", "CREATE new", "EXPUNGE"):
         if command == "EXPUNGE":
             client.say("STORE 1 +FLAGS (\\Deleted)")
             client.say("STORE 1 -FLAGS (\\Seen)")
@@ -131,6 +131,17 @@ def test_nothing_is_acknowledged_before_it_is_durable() -> None:
     world.engine.fail_next(StoreFault())
     assert client.append(MAIL).startswith("T NO [UNAVAILABLE]")
     assert "* 1 EXISTS" in client.say("SELECT INBOX")
+
+
+def test_mail_can_be_read_while_the_store_cannot_write() -> None:
+    world = World()
+    world.deliver()
+    world.engine.fail_next(StoreFull(), times=100)
+    client = world.client()
+    assert "* 1 EXISTS" in client.say("SELECT INBOX")
+    answer = client.say("FETCH 1 BODY[TEXT]")
+    assert "At noon?" in answer and "T OK" in answer and "\\Seen" not in answer
+    assert client.append(MAIL).startswith("T NO [LIMIT]")
 
 
 def test_select_of_a_missing_mailbox_leaves_none_selected() -> None:

@@ -120,6 +120,17 @@ def test_recent_goes_to_one_session_only() -> None:
     assert "* 0 RECENT" in world.client().say("SELECT INBOX")
 
 
+def test_what_was_recent_in_idle_is_not_recent_again() -> None:
+    world = World()
+    ann = world.client()
+    ann.say("SELECT INBOX")
+    ann.say("IDLE")
+    world.deliver()
+    assert "* 1 RECENT" in ann.heard()
+    ann.lose()
+    assert "* 0 RECENT" in world.client().say("SELECT INBOX")
+
+
 def test_the_last_session_to_let_go_forgets_the_look() -> None:
     world = World()
     ann, other = world.client(), world.client()

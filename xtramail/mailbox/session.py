@@ -13,11 +13,12 @@ from typing import TypeVar
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.view import Access, View
 from xtramail.model.clock import Clock
-from xtramail.model.errors import NoSuchMailbox, NotPermitted
+from xtramail.model.errors import NoSuchMailbox, NotPermitted, Unavailable
 from xtramail.model.flags import Flag
 from xtramail.model.ids import IdSource
 from xtramail.store import accounts, keys, mailboxes, messages
 from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.store.mailbox_names import INBOX
 from xtramail.store.messages import FlagMode, Stored
 from xtramail.store.records import Account, MailboxRow
 
@@ -65,13 +66,20 @@ class Session:
     # The account
 
     async def open(self) -> None:
-        """Make the special mailboxes that are missing; writes nothing when none is."""
+        """Make the special mailboxes that are missing; writes nothing when none is.
+
+        A store that cannot write leaves them missing, as long as there is an INBOX to read.
+        """
         rows = self.read(mailboxes.mailboxes)
         have = {row.name for row in rows} | {row.special_use for row in rows}
         if all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
             return
         now = self.services.clock.now()
-        await self.services.engine.transact(self._scope, lambda txn: mailboxes.ensure_special(txn, now))
+        try:
+            await self.services.engine.transact(self._scope, lambda txn: mailboxes.ensure_special(txn, now))
+        except Unavailable:
+            if INBOX not in have:
+                raise
 
     def still_valid(self) -> bool:
         """The account is active and its password is the one this session logged in with."""
@@ -88,9 +96,10 @@ class Session:
 
     def close(self) -> None:
         """Let go of the selected mailbox. May be called again."""
-        if self.view is not None:
-            self.services.looks.release(self.view.shared)
-            self.view = None
+        view, self.view = self.view, None
+        if view is not None:
+            self._keep_recent(view)
+            self.services.looks.release(view.shared)
 
     def read(self, function: Callable[[Snapshot], T]) -> T:
         """A read of this account's rows."""
@@ -129,6 +138,15 @@ class Session:
             # (RFC 3501 §2.3.2).
             self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, shared.mailbox_id))
         return view
+
+    def _keep_recent(self, view: View) -> None:
+        """Write down what this session was told as \\Recent.
+
+        Not waited for: were it lost, the next session would be told once more, which is allowed (RFC 3501 §2.3.2).
+        """
+        if view.takes_recent():
+            mailbox_id = view.mailbox_id
+            self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, mailbox_id))
 
     async def create(self, name: str, special_use: str = "") -> MailboxRow:
         now = self.services.clock.now()

@@ -79,6 +79,7 @@ class View:
         self._gone: dict[int, Place] = {}
         self._quiet: dict[int, int] = {}
         self._recent: set[int] = set()
+        self._recent_taken = False
         self._take_recent(self.told, self.uids)
 
     # What is told
@@ -105,6 +106,11 @@ class View:
 
     def is_recent(self, uid: int) -> bool:
         return uid in self._recent
+
+    def takes_recent(self) -> bool:
+        """Whether messages were \\Recent here since it was asked last: no other session is to be told so."""
+        taken, self._recent_taken = self._recent_taken, False
+        return taken
 
     def number(self, uid: int) -> int:
         """Message number of a UID of this view."""
@@ -224,6 +230,8 @@ class View:
     def _take_recent(self, look: Look, fresh: Sequence[int]) -> None:
         """\\Recent goes to one read-write session only; a read-only one sees it and leaves it (RFC 3501 §6.3.2)."""
         first = max(look.mailbox.first_recent, self.shared.recent_from)
-        self._recent.update(fresh[bisect_left(fresh, first) :])
+        taken = fresh[bisect_left(fresh, first) :]
+        self._recent.update(taken)
         if self.access is Access.READ_WRITE:
             self.shared.recent_from = max(self.shared.recent_from, look.mailbox.uidnext)
+            self._recent_taken = self._recent_taken or bool(taken)

@@ -243,8 +243,7 @@ class ImapDialogue:
             if self.ticket is not None:
                 self.ticket.logged_in(account.id)
         except LimitReached as error:
-            maillog.imap_turned_away(service=self._service.name, peer=self._line.peer, reason=error.text)
-            metrics.connection_turned_away(self._service.name)
+            self._service.turned_away(self._line.peer, error.text)
             self._complete(status.no(error.text, b"LIMIT"), None)
             return
         self.session = session

@@ -89,8 +89,7 @@ class ImapServerProtocol(Protocol):
             if service.config.tls_active:
                 self._begin_handshake()
         except LimitReached as error:
-            maillog.imap_turned_away(service=service.name, peer=self.peer, reason=error.text)
-            service.collaborators.metrics.connection_turned_away(service.name)
+            service.turned_away(self.peer, error.text)
             # Under TLS a farewell would cost us the handshake that the limit is there to save.
             self._handshaking = service.config.tls_active
             self.hang_up(error.text, b"LIMIT")
@@ -123,6 +122,8 @@ class ImapServerProtocol(Protocol):
             self._pump()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._handshaking and not self._ended:
+            self._service.handshake_failed(self.peer, reason.getErrorMessage())
         self._end("connection lost")
         for timer in (self._patience, self._login_deadline, self._closing, self._watch):
             timer.stop()
@@ -334,9 +335,9 @@ class ImapServerProtocol(Protocol):
         if self._ended:
             return
         if self._handshaking:
-            self._service.collaborators.metrics.handshake_failed(self._service.name)
-            maillog.tls_failed(service=self._service.name, peer=self.peer, reason="not finished in time")
+            self._service.handshake_failed(self.peer, "not finished in time")
             self.cut()
+            self._ended = True
         elif self._waiting and not self._dialogue.busy and self.connection.state is not State.NOT_AUTHENTICATED:
             # The wait is ours, not the client's.
             self._patience.set_in(self._service.times.idle)

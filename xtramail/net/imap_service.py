@@ -15,6 +15,7 @@ from xtramail.model.peer import Peer
 from xtramail.model.secret import Secret
 from xtramail.net.limits import Limits
 from xtramail.store.records import Account
+from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
 from xtramail.wire.imap.config import ImapServerConfig
 
@@ -98,6 +99,15 @@ class ImapService:
         if not self._open and self._drained is not None:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def turned_away(self, peer: Peer, reason: str) -> None:
+        """A limit refused the connection, or its login."""
+        maillog.imap_turned_away(service=self.name, peer=peer, reason=reason)
+        self.collaborators.metrics.connection_turned_away(self.name)
+
+    def handshake_failed(self, peer: Peer, reason: str) -> None:
+        maillog.tls_failed(service=self.name, peer=peer, reason=reason)
+        self.collaborators.metrics.handshake_failed(self.name)
 
     def drain(self) -> Deferred[None]:
         """BYE to everybody whose command is answered, and to the others after it; fires when all are gone."""

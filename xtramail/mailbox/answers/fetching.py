@@ -9,6 +9,7 @@ from xtramail.mailbox.answers.answer import Answer, changes_text, chosen, select
 from xtramail.mailbox.fetch import FetchRun, plan_of
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Place, Telling, View
+from xtramail.model.errors import Unavailable
 from xtramail.model.flags import Flag
 from xtramail.wire.imap import commands, status
 
@@ -26,13 +27,19 @@ def fetch(session: Session, command: commands.Fetch) -> Answer:
 
 
 async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
-    """\\Seen is durable before the body is told; the new flags are told with it."""
+    """\\Seen is durable before the body is told; the new flags are told with it.
+
+    A store that cannot write leaves it unset: mail can be read all the same.
+    """
     view = selected(session)
     uids = chosen(view, command.numbers, uid=command.uid)
     unseen = [place.uid for place in view.places(uids) if not place.row.flags & Flag.SEEN]
     marked: frozenset[int] = frozenset()
     if unseen:
-        stored = await session.store_flags(view, unseen, "add", Flag.SEEN, ())
+        try:
+            stored = await session.store_flags(view, unseen, "add", Flag.SEEN, ())
+        except Unavailable:
+            return _answer(session, command, view, uids, marked)
         view.quieten(stored.changed)
         marked = frozenset(stored.changed)
     return _answer(session, command, view, uids, marked)
