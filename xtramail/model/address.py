@@ -1,7 +1,7 @@
 """Mail addresses, compared as mail people expect: the local part without case, the domain as A-labels without case.
 
-Owns parsing of an address as a person or the command line writes it, and the key under which it is stored. The grammar of
-paths on the wire (RFC 5321 §4.1.2) is ``wire/smtp/grammar``'s.
+Owns parsing of an address as a person or the command line writes it, and the key under which it is stored. The grammar
+of paths on the wire (RFC 5321 §4.1.2) is ``wire/smtp/grammar``'s.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -83,6 +84,10 @@ class Pending(Generic[T]):
         return self.result()
 
 
+def _wake(ready: threading.Event, _settled: Pending[Any]) -> None:
+    ready.set()
+
+
 def drive(coroutine: Coroutine[Pending[Any], None, T], timeout: float = 600.0) -> T:
     """Run a coroutine of Pendings to its end in this thread; for tests and the command line.
 
@@ -92,7 +97,7 @@ def drive(coroutine: Coroutine[Pending[Any], None, T], timeout: float = 600.0) -
         while True:
             waited = coroutine.send(None)
             ready = threading.Event()
-            waited.when_done(lambda _settled, ready=ready: ready.set())
+            waited.when_done(partial(_wake, ready))
             if not ready.wait(timeout):
                 coroutine.close()
                 raise TimeoutError("pending result was never settled")

@@ -12,14 +12,14 @@ STAR = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """Ranges sorted, disjoint and not adjacent: ``((1, 3), (7, 7))`` is ``1:3,7``. ``star`` tells that ``*`` was named."""
+    """Ranges sorted, disjoint, not adjacent: ``((1, 3), (7, 7))`` is ``1:3,7``. ``star`` tells that ``*`` was named."""
 
     ranges: tuple[tuple[int, int], ...]
     star: bool = False
 
     @classmethod
     def of(cls, ranges: Iterable[tuple[int, int]]) -> SequenceSet:
-        """Normalise: ``5:1`` is ``1:5``; overlapping and adjacent ranges are joined (a bomb of ranges costs one sort)."""
+        """Normalise: ``5:1`` is ``1:5``; overlapping and adjacent ranges are joined (a bomb of them costs one sort)."""
         joined: list[tuple[int, int]] = []
         star = False
         for low, high in sorted((min(pair), max(pair)) for pair in ranges):
@@ -36,7 +36,7 @@ class SequenceSet:
         return cls.of((number, number) for number in numbers)
 
     def resolved(self, largest: int) -> SequenceSet:
-        """``*`` replaced by ``largest``, as RFC 9051 §9 has it: ``*:4`` and ``7:*`` name the last message even beyond it."""
+        """``*`` replaced by ``largest``; by RFC 9051 §9 ``*:4`` and ``7:*`` name the last message even beyond it."""
         if not self.star:
             return self
         return SequenceSet.of(

@@ -16,21 +16,27 @@ class MetricsPage(Resource):
     isLeaf = True
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._registry = registry
 
     def render_GET(self, request: Request) -> bytes:
         """Made in the reactor thread: a few milliseconds for some hundred lines."""
-        request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
+        if request.path != b"/metrics":
+            request.setResponseCode(404)
+            return b"the metrics are at /metrics\n"
+        request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))  # type: ignore[no-untyped-call]
         return generate_latest(self._registry)
+
+
+class QuietSite(Site):
+    """The log has a line for each event of mail; a scrape every few seconds is none."""
+
+    noisy = False
+
+    def log(self, request: Request) -> None:
+        return
 
 
 def metrics_site(registry: CollectorRegistry) -> Site:
     """A factory to listen with."""
-    root = Resource()
-    root.putChild(b"metrics", MetricsPage(registry))
-    site = Site(root, timeout=30)
-    # The log has a line for each event of mail; a scrape every few seconds is none.
-    site.noisy = False
-    site.log = lambda _request: None
-    return site
+    return QuietSite(MetricsPage(registry), timeout=30)  # type: ignore[no-untyped-call]
