@@ -210,3 +210,16 @@ def test_every_setting_has_documentation_and_its_own_option() -> None:
 def test_the_message_log_outlives_every_held_message() -> None:
     assert Settings().tracking_days == 15
     assert replace(Settings(), retention=Retention(log_days=40)).tracking_days == 40
+
+
+def test_every_setting_is_read_by_something() -> None:
+    """A setting that changes nothing would be a lie in the documented file."""
+    own = {"settings.py", "config.py", "config_file.py"}
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "xtramail").rglob("*.py") if path.name not in own)
+    log_days_through = {"retention.log-days": "tracking_days"}
+    unread = [
+        setting.key
+        for setting in describe()
+        if not re.search(rf"\.{log_days_through.get(setting.key, setting.attribute)}\b", text)
+    ]
+    assert unread == []

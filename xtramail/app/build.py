@@ -43,7 +43,28 @@ from xtramail.wire.imap.config import BASE_CAPABILITIES, ImapServerConfig
 from xtramail.wire.imap.config import Limits as ImapWireLimits
 from xtramail.wire.smtp.server_config import Role, SmtpServerConfig
 
-RELOADABLE = frozenset({"limits", "relay"})
+RELOADABLE = frozenset(
+    {
+        "limits.connections",
+        "limits.unauthenticated-per-address",
+        "limits.new-per-minute",
+        "limits.logged-in-per-account",
+        "limits.handshakes-per-address",
+        "relay.retry",
+        "relay.jitter-percent",
+        "relay.concurrency",
+        "relay.tls",
+        "relay.smarthost",
+        "relay.connect-timeout",
+        "relay.greeting-timeout",
+        "relay.command-timeout",
+        "relay.data-timeout",
+        "relay.block-timeout",
+        "relay.final-timeout",
+        "ask.timeout",
+    }
+)
+"""Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
 _SPARE_DESCRIPTORS = 200
 """For the store, logs, relay connections and what else is not a client."""
 
@@ -112,6 +133,8 @@ class Server(MultiService):
             deliver=self._reactor.callFromThread,
             create=True,
             map_size=settings.store.map_size,
+            group_jobs=settings.store.group_jobs,
+            group_octets=settings.store.group_size,
             on_corrupt=lambda bucket, scope, key: self._alarm(
                 "corrupt", f"bucket {bucket} scope {scope!r} key {key.hex()}: run xtramail verify"
             ),
@@ -259,7 +282,7 @@ class Server(MultiService):
             service.cut()
 
     def reload(self, settings: Settings) -> frozenset[str]:
-        """Certificates again, and the settings that can change; gives the names of the sections in force at once."""
+        """Certificates again, and the settings that can change; gives the keys in force at once."""
         self._tls.reload()
         if self._core is None or self._limits is None:
             return frozenset()

@@ -208,6 +208,7 @@ class Core:
             clock=clock,
             on_failure=maillog.login_refused,
             cost=login.bcrypt_cost,
+            remember=login.remember,
         )
         self.mailboxes = MailboxServices(
             engine=engine,

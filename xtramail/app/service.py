@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -235,10 +235,9 @@ class XtramailService(Service):
             wanted = self._settings
         changed = changed_keys(self._settings, wanted)
         in_force = self._server.reload(wanted)
-        applied = tuple(key for key in changed if key.partition(".")[0] in in_force)
-        maillog.settings_reloaded(applied=applied, at_restart=tuple(key for key in changed if key not in applied))
-        kept = {section: getattr(wanted, section) for section in in_force}
-        self._settings = replace(self._settings, **kept)
+        applied = tuple(key for key in changed if key in in_force)
+        maillog.settings_reloaded(applied=applied, at_restart=tuple(key for key in changed if key not in in_force))
+        self._settings = with_keys(self._settings, wanted, applied)
 
 
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
@@ -249,6 +248,16 @@ def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
         if getattr(getattr(before, setting.section), setting.attribute)
         != getattr(getattr(after, setting.section), setting.attribute)
     )
+
+
+def with_keys(settings: Settings, wanted: Settings, keys: Collection[str]) -> Settings:
+    """``settings`` with the values of ``wanted`` under the given keys."""
+    for setting in describe():
+        if setting.key in keys:
+            value = getattr(getattr(wanted, setting.section), setting.attribute)
+            section = replace(getattr(settings, setting.section), **{setting.attribute: value})
+            settings = replace(settings, **{setting.section: section})
+    return settings
 
 
 def makeService(options: Options) -> XtramailService:

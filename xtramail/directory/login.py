@@ -93,12 +93,14 @@ class Login:
         clock: Clock,
         on_failure: FailureLog,
         cost: int = passwords.DEFAULT_COST,
+        remember: float = float(DAY_SECONDS),
     ) -> None:
+        """``remember``: seconds since its last use for which a good password needs no hashing again."""
         self._accounts = accounts
         self._keyring = keyring
         self._worker = worker
         self._guard = guard
-        self._cache = VerifyCache(clock)
+        self._cache = VerifyCache(clock, seconds=remember)
         self._on_failure = on_failure
         self._dummy = passwords.DummyHash(keyring, cost).stored
 
