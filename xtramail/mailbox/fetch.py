@@ -67,12 +67,14 @@ class FetchRun:
         self.failed: XtramailError | None = None
         """Why some message could not be told: the others were."""
 
-    def octets(self, places: Sequence[Place]) -> Iterator[bytes]:
+    def octets(self, uids: Sequence[int], changed_since: int | None = None) -> Iterator[bytes]:
         """Whole answer lines, in pieces; each piece is read from the store when it is asked for, in one short
         transaction. StreamBroken when a literal cannot be finished."""
         pending: list[bytes] = []
         size = 0
-        for run in slices(places):
+        for run in slices(self._view, uids):
+            if changed_since is not None:
+                run = [place for place in run if place.row.modseq > changed_since]
             rows = self._rows(run) if self._plan.needs_rows else {}
             for place in run:
                 for octets in self._message(place, rows.get(place.uid)):

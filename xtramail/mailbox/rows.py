@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xtramail.mailbox.view import Place
+from xtramail.mailbox.view import Place, View
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, messages
 from xtramail.store.engine import Engine, Snapshot
@@ -16,10 +16,10 @@ SLICE = 256
 _SPARSE = 4
 
 
-def slices(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
-    """``places`` in runs of at most SLICE."""
-    for start in range(0, len(places), SLICE):
-        yield places[start : start + SLICE]
+def slices(view: View, uids: Sequence[int]) -> Iterator[list[Place]]:
+    """The messages in runs of at most SLICE; each is found when it is asked for."""
+    for start in range(0, len(uids), SLICE):
+        yield view.places(uids[start : start + SLICE])
 
 
 def read_rows(engine: Engine, account_id: int, mailbox_id: int, places: Sequence[Place]) -> dict[int, MessageRow]:

@@ -12,12 +12,9 @@ from xtramail.mailbox.facts import Facts
 from xtramail.mailbox.matching import conjuncts
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.session import MailboxServices
-from xtramail.mailbox.view import Place, View
+from xtramail.mailbox.view import View
 from xtramail.model.errors import LimitReached
 from xtramail.wire.imap.search_keys import SearchKey
-
-_LOOK_AT_CLOCK = 64
-"""Messages between two looks at the clock while only flags are compared."""
 
 
 class SearchRun:
@@ -28,28 +25,29 @@ class SearchRun:
         self._view = view
         self._narrow, self._rest = conjuncts(key, view, services.clock.now())
         self._began = self._turn_began = services.clock.monotonic()
-        self.found: list[Place] = []
-        """Messages that fit, ascending."""
+        self.found: list[int] = []
+        """UIDs of the messages that fit, ascending."""
 
     def steps(self) -> Iterator[None]:
         """Each step is one slice of work; LimitReached when all of them took too long."""
-        left: list[Place] = []
+        left: list[int] = []
         engine, view = self._services.engine, self._view
         self._turn_began = self._services.clock.monotonic()
-        for index, place in enumerate(view.places(view.uids)):
-            if self._narrow.fits(Facts(engine, view, place, None)) and not view.expunged(place.uid):
-                left.append(place)
-            if index % _LOOK_AT_CLOCK == 0 and self._turn_is_over():
+        for run in slices(view, view.uids):
+            for place in run:
+                if self._narrow.fits(Facts(engine, view, place, None)) and not view.expunged(place.uid):
+                    left.append(place.uid)
+            if self._turn_is_over():
                 yield
                 self._turn_began = self._services.clock.monotonic()
         if not self._rest.cost:
             self.found = left
             return
-        for run in slices(left):
+        for run in slices(view, left):
             rows = read_rows(engine, view.shared.account_id, view.mailbox_id, run)
             for place in run:
                 if self._rest.fits(Facts(engine, view, place, rows.get(place.uid))):
-                    self.found.append(place)
+                    self.found.append(place.uid)
                 if self._turn_is_over():
                     yield
                     self._turn_began = self._services.clock.monotonic()

@@ -143,7 +143,7 @@ class ImapServerProtocol(Protocol):
         self._pump()
 
     def stopProducing(self) -> None:
-        self._unread = False
+        """The transport: the connection is gone."""
 
     def drain(self) -> None:
         """BYE now, or after the command that is under way."""
@@ -337,7 +337,6 @@ class ImapServerProtocol(Protocol):
         if self._handshaking:
             self._service.handshake_failed(self.peer, "not finished in time")
             self.cut()
-            self._ended = True
         elif self._waiting and not self._dialogue.busy and self.connection.state is not State.NOT_AUTHENTICATED:
             # The wait is ours, not the client's.
             self._patience.set_in(self._service.times.idle)
@@ -370,9 +369,9 @@ class ImapServerProtocol(Protocol):
             return
         self._outbox.flush()
         self._end(reason)
-        self._closing.set_in(self._service.times.close)
+        self._closing.set_in(self._service.closing_seconds)
         if self._paused:
-            # A transport that does not read does not notice that the peer is gone.
+            # Who does not read does not notice that the peer is gone.
             self._paused = False
             self.transport.resumeProducing()
         self.transport.unregisterProducer()

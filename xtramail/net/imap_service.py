@@ -46,6 +46,8 @@ class ImapTimes:
     """Before each answer to a syntax error, from the tenth on."""
     close: float = 10.0
     """For what is written to be taken, once we want to be gone."""
+    close_draining: float = 2.0
+    """The same while the server stops."""
     turn: float = 0.015
     """Longest work for one connection before the others have their turn."""
 
@@ -90,6 +92,11 @@ class ImapService:
         self.draining = False
         self._open: set[OpenConnection] = set()
         self._drained: Deferred[None] | None = None
+
+    @property
+    def closing_seconds(self) -> float:
+        """How long a connection that said BYE may take to go."""
+        return self.times.close_draining if self.draining else self.times.close
 
     def opened(self, connection: OpenConnection) -> None:
         self._open.add(connection)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from xtramail.mailbox.answers.answer import Answer, changes_text, chosen, selected, telling_of
 from xtramail.mailbox.fetch import FetchRun, plan_of
 from xtramail.mailbox.session import Session
-from xtramail.mailbox.view import Access, Place, Telling, View
+from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.errors import Unavailable
 from xtramail.model.flags import Flag
 from xtramail.wire.imap import commands, status
@@ -55,19 +55,16 @@ def _answer(
         told = frozenset(uids)
         changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))
     before = changes_text(view, changes, with_uid=command.uid)
-    places = view.places(uids)
-    if command.changed_since is not None:
-        places = [place for place in places if place.row.modseq > command.changed_since]
     run = FetchRun(engine=session.services.engine, view=view, plan=plan, with_flags=marked)
     return Answer(
         tagged=status.ok("Fetched"),
         untagged=before,
-        stream=_stream(run, places),
+        stream=_stream(run, uids, command.changed_since),
         telling=telling_of(command.uid),
     )
 
 
-def _stream(run: FetchRun, places: Sequence[Place]) -> Iterator[bytes]:
-    yield from run.octets(places)
+def _stream(run: FetchRun, uids: Sequence[int], changed_since: int | None) -> Iterator[bytes]:
+    yield from run.octets(uids, changed_since)
     if run.failed is not None:
         raise run.failed

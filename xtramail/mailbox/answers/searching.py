@@ -28,8 +28,8 @@ def search(session: Session, command: commands.Search) -> Answer:
 def _stream(view: View, run: SearchRun, command: commands.Search) -> Iterator[bytes]:
     for _ in run.steps():
         yield b""
-    numbers = [place.uid if command.uid else view.number(place.uid) for place in run.found]
-    modseq = max((place.row.modseq for place in run.found), default=None) if command.uses_modseq else None
+    numbers = run.found if command.uid else [view.number(uid) for uid in run.found]
+    modseq = max((place.row.modseq for place in view.places(run.found)), default=None) if command.uses_modseq else None
     if command.returns is None:
         yield responses.search(numbers, modseq)
         return
