@@ -215,10 +215,24 @@ class Installation:
     def log_text(self) -> str:
         return self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
 
-    def log(self, event: str = "") -> list[dict[str, Any]]:
-        """The log's lines, all or those of one event."""
-        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+    def log(self, event: str = "", *, since: int = 0) -> list[dict[str, Any]]:
+        """The log's lines, all or those of one event, from octet ``since`` on (see :meth:`log_end`)."""
+        text = self.log_file.read_bytes()[since:].decode("utf-8", "replace") if self.log_file.exists() else ""
+        # The last line may be half written.
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if not event or line["event"] == event]
+
+    def log_end(self) -> int:
+        """Where the log ends now, in octets."""
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
+
+    def told(self, event: str, *, since: int, within: float = 15.0, count: int = 1) -> list[dict[str, Any]]:
+        """At least ``count`` lines of that event, as soon as they are there: quicker than asking the command line."""
+        found = eventually(
+            lambda: len(self.log(event, since=since)) >= count, within=within, what=f"the log says {event}"
+        )
+        assert found
+        return self.log(event, since=since)
 
     def check_log(self) -> None:
         text = self.log_text()

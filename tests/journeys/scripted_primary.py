@@ -105,7 +105,10 @@ class ScriptedPrimary:
         """How many connections came until now."""
         return self._connections
 
-    def forget(self) -> None:
+    def meet_anew(self) -> None:
+        """Forget what was received and close every connection, so that the next message comes on a new one."""
+        self.refuse()
+        self.accept()
         with self._lock:
             self._messages.clear()
             self._asked.clear()
