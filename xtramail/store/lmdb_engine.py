@@ -17,6 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from xtramail.store import filesystem
 from xtramail.store.commit_numbers import CommitNumbers
 from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
 from xtramail.store.engine import ReadFunction
+from xtramail.store.lmdb_rows import LmdbRows, LmdbWriteRows
 from xtramail.store.snapshot import (
     OnCorrupt,
     ScopeSnapshot,
@@ -44,82 +46,16 @@ T = TypeVar("T")
 MAP_SIZE = 1 << 40
 SMALLEST_MAP = 64 << 20
 MAX_READERS = 1024
+FULL = (lmdb.MapFullError, lmdb.TxnFullError)
 RESERVE_SHARE = 20
 """A twentieth of the disk, 5 %, is the reserve when none is given."""
 
 
-class LmdbRows:
-    """``rows.Rows`` of one LMDB transaction."""
-
-    __slots__ = ("_txn",)
-
-    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
-        self._txn = txn
-
-    def get(self, key: bytes) -> bytes | None:
-        return self._txn.get(key)
-
-    def seek(self, key: bytes) -> bytes | None:
-        return cursor.key() if (cursor := self._txn.cursor()).set_range(key) else None
-
-    def ascending(self, low: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = self._txn.cursor()
-        return cursor.iternext() if cursor.set_range(low) else iter(())
-
-    def descending(self, high: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = self._txn.cursor()
-        placed = cursor.prev() if cursor.set_range(high) else cursor.last()
-        return cursor.iterprev() if placed else iter(())
+class _HalfDone(Exception):
+    """A job failed after it had written into a transaction that it shares."""
 
 
-class LmdbWriteRows(LmdbRows):
-    """``rows.WriteRows`` of one LMDB write transaction, child or not."""
-
-    __slots__ = ("full", "octets", "writes")
-
-    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
-        super().__init__(txn)
-        self.octets = 0
-        self.writes = 0
-        self.full = False
-
-    def put(self, key: bytes, sealed: bytes) -> None:
-        self.writes += 1
-        self.octets += len(key) + len(sealed)
-        try:
-            self._txn.put(key, sealed)
-        except (lmdb.MapFullError, lmdb.TxnFullError):
-            # The transaction is spoiled now, whatever the function makes of this error.
-            self.full = True
-            raise StoreFull() from None
-
-    def delete(self, key: bytes) -> bool:
-        try:
-            deleted = self._txn.delete(key)
-        except (lmdb.MapFullError, lmdb.TxnFullError):
-            self.full = True
-            raise StoreFull() from None
-        self.writes += deleted
-        return deleted
-
-    def delete_range(self, low: bytes, high: bytes, limit: int) -> int:
-        deleted = 0
-        cursor = self._txn.cursor()
-        found = cursor.set_range(low)
-        try:
-            while found and cursor.key() < high:
-                cursor.delete()
-                deleted += 1
-                if deleted == limit:
-                    break
-                # delete() leaves the cursor on the next row; behind the last one its key is empty.
-                found = bool(cursor.key())
-        except (lmdb.MapFullError, lmdb.TxnFullError):
-            self.full = True
-            raise StoreFull() from None
-        finally:
-            self.writes += deleted
-        return deleted
+_Run = Callable[["lmdb.Transaction[bytes]", Job], tuple[Outcome, int]]
 
 
 class LmdbEngine(EngineVerbs):
@@ -224,9 +160,19 @@ class LmdbEngine(EngineVerbs):
         return job.pending
 
     def _commit_group(self, jobs: Iterator[Job]) -> list[Outcome]:
-        """Run each job in a child transaction and commit them as one; in the writing thread."""
-        outcomes: list[Outcome] = []
+        """Commit jobs as one, in the writing thread; one that fails takes nothing of the others away.
+
+        Jobs run in one bare transaction, because that costs a quarter less. When one fails half-way, nothing of that
+        transaction is kept, and all run again (which they may), each in a child transaction of its own.
+        """
         begun: list[Job] = []
+        try:
+            return self._commit(jobs, begun, self._run_bare)
+        except _HalfDone:
+            return self._commit(chain(tuple(begun), jobs), [], self._run_child)
+
+    def _commit(self, jobs: Iterator[Job], begun: list[Job], run: _Run) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         drops_before = self._writer_drops
         octets = 0
         try:
@@ -238,7 +184,7 @@ class LmdbEngine(EngineVerbs):
         try:
             for job in jobs:
                 begun.append(job)
-                outcome, grown = self._run(txn, job)
+                outcome, grown = run(txn, job)
                 outcomes.append(outcome)
                 octets += grown
                 reach("writer.in-group")
@@ -258,20 +204,23 @@ class LmdbEngine(EngineVerbs):
         self.figures.count(len(outcomes), octets, time.perf_counter() - began)
         return outcomes
 
-    def _run(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
-        """One job in a child transaction of its own, so that its failure takes nothing of the others away."""
+    def _run_bare(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
+        """_HalfDone when the job failed and had written, or LMDB has given the transaction up."""
+        rows = LmdbWriteRows(txn, FULL)
+        try:
+            value = self._work(rows, job)
+        except Exception as error:
+            if rows.writes or isinstance(error, lmdb.Error):
+                raise _HalfDone from error
+            return Outcome(job=job, error=error), 0
+        return Outcome(job=job, value=value, wrote=rows.writes > 0), rows.octets
+
+    def _run_child(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
         drops_before = self._writer_drops
         child = self._env.begin(write=True, parent=txn)
-        rows = LmdbWriteRows(child)
-
-        def drops() -> DropMap:
-            self._writer_drops = read_drops(rows, self._writer_drops)
-            return self._writer_drops
-
+        rows = LmdbWriteRows(child, FULL)
         try:
-            value = job.work(rows, drops)
-            if rows.full:
-                raise StoreFull()
+            value = self._work(rows, job)
         except Exception as error:
             child.abort()
             self._writer_drops = drops_before
@@ -280,10 +229,21 @@ class LmdbEngine(EngineVerbs):
         child.commit()
         return Outcome(job=job, value=value, wrote=rows.writes > 0), rows.octets
 
+    def _work(self, rows: LmdbWriteRows, job: Job) -> Any:
+        def drops() -> DropMap:
+            self._writer_drops = read_drops(rows, self._writer_drops)
+            return self._writer_drops
+
+        value = job.work(rows, drops)
+        if rows.full:
+            # The function made nothing of the error; LMDB does.
+            raise StoreFull()
+        return value
+
     def _failure(self, error: lmdb.Error) -> Exception:
         """What a failed commit means; a full disk first shows as EIO, so that its errno says little."""
         free = filesystem.disk_free(self._folder)
-        if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)) or free < self.reserve():
+        if isinstance(error, FULL) or free < self.reserve():
             failure: Exception = StoreFull()
         else:
             failure = StoreFault()
