@@ -81,8 +81,8 @@ class Installation:
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = folder / "server.log"
         self.environment: dict[str, str] = {}
-        self.wrapper: tuple[str, ...] = ()
         self.users: dict[str, str] = {}
+        self.expected_alarms: frozenset[str] = frozenset()
 
     # The command line.
 
@@ -131,7 +131,6 @@ class Installation:
 
     def server_command(self) -> list[str]:
         return [
-            *self.wrapper,
             str(PROGRAMS / "twistd"),
             "-n",
             f"--pidfile={self.folder / 'server.pid'}",
@@ -174,7 +173,13 @@ class Installation:
         """SIGTERM, as systemd does; the exit code once it is gone."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self._gone()
+        return self.stopped()
+
+    def stopped(self) -> int:
+        """It was told to stop: its exit code once it is gone, 0 when all went well."""
+        code = self._gone()
+        # When everything is closed twistd ends itself by the signal that it was given.
+        return 0 if code == -signal.SIGTERM and "server-stopped" in self.log_text().splitlines()[-1] else code
 
     def kill(self) -> None:
         """SIGKILL: no handler runs, no buffer is flushed."""
@@ -236,8 +241,10 @@ class Installation:
 
     def check_log(self) -> None:
         text = self.log_text()
-        assert "Traceback" not in text and "Unhandled" not in text, text[-6000:]
+        bad = [line for line in text.splitlines() if "Traceback" in line or "Unhandled" in line]
+        assert not bad, bad[:5]
         wrong = [line for line in self.log() if line["event"] == "bug" or line["level"] == "critical"]
+        wrong += [line for line in self.log("alarm") if line["kind"] not in self.expected_alarms]
         assert not wrong, wrong
         strange = [line for line in text.splitlines() if line and not line.startswith("{")]
         assert not strange, strange[:20]

@@ -1,0 +1,66 @@
+"""Mail leaves when its days are over, and only when the clock is believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.journeys.conftest import ANN, BEN
+from tests.journeys.dialogue import Line
+from tests.journeys.harness import Installation, eventually, fetched, mail
+from tests.journeys.scripted_primary import ScriptedPrimary
+
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+
+
+def moved_by(days: int) -> dict[str, str]:
+    """The environment of a process whose wall clock is so many days ahead, its monotonic clock as it is."""
+    found = [path for folder in LIBRARIES for path in Path(folder).glob("**/faketime/libfaketime.so.1")]
+    assert found, "libfaketime is missing: apt-get install faketime"
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"+{days}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def test_mail_leaves_after_thirty_days_and_waiting_mail_does_not_get_lost(
+    office: Installation, primary: ScriptedPrimary
+) -> None:
+    for number in range(3):
+        office.send(mail(number), ANN)
+    eventually(lambda: len(primary.messages) == 3, what="handed on")
+    primary.refuse()
+    office.send(mail("waits"), BEN)
+    # The store's own clock state is of now; a server that wakes up a month later must not believe that at once.
+    office.stop()
+
+    later = moved_by(31)
+    office.environment = later
+    office.settings.append("relay.hold-days=60")
+    office.start()
+    with Line(office.ports["imaps"], tls=office.tls()) as reader:
+        reader.hear()
+        reader.command("a1", f'LOGIN {ANN} "{office.users[ANN]}"')
+        assert "* 3 EXISTS" in reader.command("a2", "SELECT INBOX")
+        plan = office.command("expire", "--dry-run", environment=later)
+        assert plan["over"] and not plan["dropped"]
+        assert not any("EXPUNGE" in line for line in reader.command("a3", "NOOP")), "nothing went by itself"
+
+        office.command("expire", "--confirm", environment=later)
+        gone: list[str] = []
+
+        def told() -> bool:
+            gone.extend(line for line in reader.command("a4", "NOOP") if line.endswith(" EXPUNGE"))
+            return len(gone) == 3
+
+        eventually(told, within=5, what="the open session is told of three expunges")
+        reader.command("a5", "LOGOUT")
+    with office.imap(BEN) as client:
+        assert fetched(client) == [], "the copy goes on time"
+    assert len(office.queue()) == 1, "what was not handed on yet is kept for that"
+    primary.accept()
+    eventually(lambda: len(primary.messages) == 4, what="the last one is handed on")
+    assert b"<waits@" in primary.messages[-1].octets
+    eventually(lambda: not office.queue(), what="the queue is empty")
+
+    office.send(mail("new"), ANN)
+    with office.imap(ANN) as client:
+        client.select("INBOX")
+        assert client.uid("SEARCH", "ALL")[1] == [b"4"], "UIDs go on where they were"
+    assert office.command("verify", environment=later)["findings"] == []
