@@ -105,7 +105,7 @@ def test_the_queue_comes_back_held_and_unconfirmed(folder: Path, tmp_path: Path)
     for entry in entries:
         assert entry.held and "backup of 2026-01-01" in entry.hold_reason
         assert [recipient.fate for recipient in entry.recipients] == [Fate.UNCONFIRMED]
-    assert engine.read(keys.QUEUE, lambda snap: outbound.due(snap, LATER * 2)) == []
+    assert engine.read(keys.QUEUE, lambda snap: outbound.due_destinations(snap, LATER * 2)) == []
     balance = engine.read(keys.QUEUE, outbound.balance)
     assert balance.holds and balance.fates[Fate.UNCONFIRMED] == 6
     row = engine.read(keys.QUEUE, lambda snap: outbound.ledger_of(snap, DAYS[1], 1))["ann@example.org"]

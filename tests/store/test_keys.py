@@ -27,9 +27,10 @@ def test_uids_of_many_keys_are_those_of_each(uids: list[int]) -> None:
 @ordered
 @given(st.floats(0, 4e9), U64)
 def test_a_due_key_gives_back_its_entry_and_lies_within_its_time(at: float, entry_id: int) -> None:
-    key = keys.due(at, entry_id)
+    key = keys.due("a.example", at, entry_id)
     assert keys.due_entry(key) == entry_id
-    assert keys.due(0, 0) <= key < keys.due_until(at)
+    assert keys.due("a.example", 0, 0) <= key < keys.due_until("a.example", at)
+    assert keys.due_destination(key) == keys.due_prefix("a.example")
     assert keys.due_time(key) == pytest.approx(at, abs=2e-6)
 
 

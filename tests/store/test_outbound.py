@@ -21,7 +21,10 @@ def enqueue(engine: MemoryEngine, *entries: QueueEntry) -> None:
 
 
 def due(engine: MemoryEngine, now: float, limit: int = 100) -> list[int]:
-    return look(engine, lambda snap: outbound.due(snap, now, limit), keys.QUEUE)
+    def every(snap: Snapshot) -> list[int]:
+        return [one for name in outbound.due_destinations(snap, now) for one in outbound.due(snap, name, now, limit)]
+
+    return look(engine, every, keys.QUEUE)
 
 
 def found(engine: MemoryEngine, number: int = 1) -> QueueEntry | None:
@@ -38,7 +41,17 @@ def test_entries_are_due_in_the_order_of_their_time() -> None:
     assert due(engine, NOW + 5) == []
     assert due(engine, NOW + 20) == [2, 1]
     assert due(engine, NOW + 99, limit=2) == [2, 1]
-    assert look(engine, outbound.next_due, keys.QUEUE) == NOW + 10
+    assert look(engine, lambda snap: outbound.later(snap, "example.org", NOW + 10), keys.QUEUE) == [1, 3]
+
+
+def test_destinations_are_found_by_what_is_due_first_of_each() -> None:
+    engine = MemoryEngine()
+    enqueue(engine, *(entry(number, due=NOW, destination="full.example") for number in range(1, 30)))
+    enqueue(engine, entry(40, due=NOW + 5, destination="a.example"), entry(41, due=NOW + 6, destination="b.example"))
+    found_at = {at: look(engine, lambda s, at=at: outbound.due_destinations(s, NOW + at), keys.QUEUE) for at in (-1, 5)}
+    assert found_at[-1] == []
+    assert sorted(found_at[5]) == ["a.example", "full.example"]
+    assert look(engine, lambda snap: outbound.due(snap, "a.example", NOW + 5), keys.QUEUE) == [40]
 
 
 def test_an_id_is_taken_once() -> None:
@@ -125,7 +138,7 @@ def test_a_closed_destination_is_not_leased_and_costs_one_look_for_each_entry() 
     enqueue(engine, entry(1), entry(2, destination="other.example"))
     write(engine, lambda txn: outbound.close_destination(txn, "example.org", "held", NOW), keys.QUEUE)
     enqueue(engine, entry(3))
-    assert due(engine, NOW) == [1, 2]
+    assert sorted(due(engine, NOW)) == [1, 2]
     assert lease(engine, 1, NOW) is None
     assert due(engine, NOW) == [2]
     assert write(engine, lambda txn: outbound.wake_destination(txn, "example.org", NOW), keys.QUEUE) == 2
@@ -208,8 +221,8 @@ class Queue(RuleBasedStateMachine):
     def _check(self, snap: Snapshot) -> None:
         entries = outbound.entries(snap)
         timed = {(key) for key, _ in snap.range(PERMANENT, keys.DUE, keys.after(keys.DUE))}
-        wanted = {keys.due(outbound.look_at(one), one.id) for one in entries if not one.held}
-        parked = {keys.due(outbound.look_at(one), one.id) for one in entries if one.destination in self.closed}
+        wanted = {outbound.due_key(one) for one in entries if not one.held}
+        parked = {outbound.due_key(one) for one in entries if one.destination in self.closed}
         assert wanted - parked <= timed <= wanted
         placed = {key for key, _ in snap.range(PERMANENT, keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION))}
         assert placed == {keys.by_destination(one.destination, one.arrival, one.id) for one in entries}

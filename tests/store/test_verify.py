@@ -157,7 +157,7 @@ def test_a_queue_entry_without_its_indexes_is_named(folder: Path) -> None:
     entry = engine.read(keys.QUEUE, lambda snap: outbound.find(snap, 2))
     engine.close()
     assert entry is not None
-    lose(folder, PERMANENT, keys.QUEUE, keys.due(entry.due, 2))
+    lose(folder, PERMANENT, keys.QUEUE, keys.due(entry.destination, entry.due, 2))
     lose(folder, PERMANENT, keys.QUEUE, keys.by_destination(entry.destination, entry.arrival, 2))
     lose(folder, PERMANENT, keys.QUEUE, keys.entry(3))
     report = verify(folder)

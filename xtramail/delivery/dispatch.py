@@ -1,115 +1,190 @@
 """Dispatch: which due entries are started now. Keeps count of what is under way; decides nothing about a message.
 
-Each destination has at most so many attempts at a time. While its host does not answer, one entry goes on knocking by
-the timetable and the others are parked, so that the outage of one customer neither uses up connections nor fills the
-due list of the others; when it answers, all of them are due at once.
+Each destination has at most so many attempts at a time, and destinations take turns, so that ten thousand messages for
+one host never stand before one for another. A destination whose host did not answer is silent: one entry at a time
+knocks, every few seconds, and the rest stay where they are; when it answers, all of them are due at once.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from xtramail.delivery.relay import Attempt
 from xtramail.model.clock import Clock
+from xtramail.model.errors import Corrupt
 from xtramail.store import keys, outbound
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import QueueEntry
 
-PARKED = 4_102_444_800.0
-"""Due time (the year 2100) of an entry that waits for its destination, not for a moment."""
-_SCAN = 256
+KNOCK = 15.0
+"""Seconds between two attempts at a host that does not answer."""
+REST = 30.0
+"""Seconds before an entry is taken again on which the work itself failed: the store could not write, or its row is
+damaged."""
+_STEP = 256
+_OVERDUE = 64
+"""Most entries of one silent destination that are given up at one look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Ids to work on: ``start`` to be tried, ``expired`` to be given up without asking their silent host once more."""
+
+    start: tuple[int, ...]
+    expired: tuple[int, ...]
 
 
 class Dispatch:
-    """``take`` gives ids to start; each is given back with ``done``."""
+    """``take`` gives ids to work on; each is given back with ``done``."""
 
-    def __init__(self, *, engine: Engine, clock: Clock, concurrency: int = 5, total: int = 100) -> None:
+    def __init__(
+        self, *, engine: Engine, clock: Clock, concurrency: int = 5, total: int = 100, knock: float = KNOCK
+    ) -> None:
+        """``concurrency`` attempts at one destination, ``total`` at all; ``knock`` in seconds."""
         self._engine = engine
         self._clock = clock
         self.concurrency = concurrency
         self._total = total
+        self.knock = knock
         self._under_way: dict[int, str] = {}
         self._busy: Counter[str] = Counter()
-        self._silent: set[str] = set()
+        self._silent: dict[str, float] = {}
+        """Destination, and when (monotonic) somebody may knock again."""
+        self._resting: dict[int, float] = {}
+        """Entry, and when (monotonic) it may be taken again."""
+        self._served = ""
 
     @property
     def under_way(self) -> int:
         return len(self._under_way)
 
+    def silent(self, destination: str) -> bool:
+        """Whether its host did not answer when it was tried last."""
+        return destination in self._silent
+
     async def begin(self) -> None:
-        """At start nobody is known to be silent: what was parked is due again. Leases of a run that died are void."""
+        """At start: leases of a run that died are void."""
         now = self._clock.now()
         last = -1
         while ids := self._engine.read(keys.QUEUE, partial(_ids_after, last=last)):
             last = ids[-1]
-            await self._engine.transact(keys.QUEUE, partial(_wake, ids=ids, now=now))
+            await self._engine.transact(keys.QUEUE, partial(_unlease, ids=ids, now=now))
 
-    async def take(self) -> list[int]:
-        """Ids of entries to start now; each counts as under way until :meth:`done`."""
-        now = self._clock.now()
+    def take(self) -> Taken:
+        """What to work on now; each entry counts as under way until :meth:`done`."""
+        return self._engine.read(keys.QUEUE, self._take)
+
+    def _take(self, snap: Snapshot) -> Taken:
+        now, steady = self._clock.now(), self._clock.monotonic()
+        self._resting = {entry_id: until for entry_id, until in self._resting.items() if until > steady}
+        expired = [
+            entry_id
+            for destination in self._silent
+            for entry_id in _overdue(snap, destination, now)
+            if entry_id not in self._under_way and entry_id not in self._resting
+        ]
+        self._under_way.update(dict.fromkeys(expired, ""))
         started: list[int] = []
-        parked: dict[int, float] = {}
-        for entry in self._engine.read(keys.QUEUE, lambda snap: _candidates(snap, now)):
-            if entry.id in self._under_way:
+        for destination in self._in_turn(outbound.due_destinations(snap, now)):
+            room = min(self._room(destination), self._total - self._busy.total())
+            # What the admin holds stays closed, whatever else is true of it.
+            if room <= 0 or outbound.destination_closed(snap, destination) is not None:
                 continue
-            silent = entry.destination in self._silent
-            if self._busy[entry.destination] >= (1 if silent else self.concurrency):
-                if silent and now < entry.expires:
-                    parked[entry.id] = min(entry.expires, PARKED)
-                continue
-            if len(self._under_way) >= self._total:
-                break
-            self._under_way[entry.id] = entry.destination
-            self._busy[entry.destination] += 1
-            started.append(entry.id)
-        if parked:
-            await self._engine.transact(keys.QUEUE, lambda txn: _park(txn, parked))
-        return started
+            # Those under way may still stand in the index: their lease is not written yet.
+            found = outbound.due(snap, destination, now, room + len(self._under_way) + len(self._resting))
+            fresh = [one for one in found if one not in self._under_way and one not in self._resting][:room]
+            self._under_way.update(dict.fromkeys(fresh, destination))
+            self._busy[destination] += len(fresh)
+            started.extend(fresh)
+            self._served = destination
+        return Taken(start=tuple(started), expired=tuple(expired))
 
-    async def done(self, entry_id: int, attempt: Attempt | None) -> None:
-        """The attempt is over (None: it never came to one)."""
+    def _in_turn(self, destinations: list[str]) -> list[str]:
+        """The next one after the one served last comes first."""
+        ordered = sorted(destinations)
+        first = bisect_right(ordered, self._served)
+        return ordered[first:] + ordered[:first]
+
+    def _room(self, destination: str) -> int:
+        knock_at = self._silent.get(destination)
+        if knock_at is None:
+            return self.concurrency - self._busy[destination]
+        return 1 if self._clock.monotonic() >= knock_at and not self._busy[destination] else 0
+
+    def failed(self, entry_id: int) -> None:
+        """Give it back, and not at once again."""
+        self._resting[entry_id] = self._clock.monotonic() + REST
+        self._give_back(entry_id)
+
+    def _give_back(self, entry_id: int) -> str:
         destination = self._under_way.pop(entry_id, "")
         self._busy[destination] -= 1
         if self._busy[destination] <= 0:
             del self._busy[destination]
-        if attempt is None:
+        return destination
+
+    async def done(self, entry_id: int, attempt: Attempt | None) -> None:
+        """The work on an entry is over; ``attempt`` is None when its host was not tried."""
+        destination = self._give_back(entry_id)
+        # What was given up unasked (no destination) tells nothing of the host.
+        if attempt is None or not destination:
             return
         if not attempt.reached:
-            self._silent.add(destination)
-        elif destination in self._silent:
-            self._silent.discard(destination)
-            now = self._clock.now()
-            await self._engine.transact(keys.QUEUE, lambda txn: _reopen(txn, destination, now))
+            self._silent[destination] = self._clock.monotonic() + self.knock
+        elif self._silent.pop(destination, None) is not None:
+            await self._wake(destination, entry_id)
+
+    async def _wake(self, destination: str, knocked: int) -> None:
+        """Its host is back: what waits for a later attempt is due now, but for the entry that has just had its own."""
+        now = self._clock.now()
+        later = self._engine.read(keys.QUEUE, lambda snap: outbound.later(snap, destination, now))
+        ids = [entry_id for entry_id in later if entry_id != knocked]
+        for at in range(0, len(ids), _STEP):
+            await self._engine.transact(keys.QUEUE, partial(_hurry, ids=ids[at : at + _STEP], now=now))
 
 
-def _candidates(snap: Snapshot, now: float) -> list[QueueEntry]:
-    entries = (outbound.entry(snap, entry_id) for entry_id in outbound.due(snap, now, _SCAN))
-    return [entry for entry in entries if entry is not None]
+def _overdue(snap: Snapshot, destination: str, now: float) -> list[int]:
+    """Entries whose time is over; nobody else's, and no held ones. They stand by arrival, so the first come first."""
+    if outbound.destination_closed(snap, destination) is not None:
+        return []
+    found: list[int] = []
+    for entry_id in outbound.entry_ids(snap, destination, _STEP):
+        entry = _readable(snap, entry_id)
+        if entry is None or entry.held or entry.lease_until > now:
+            continue
+        if entry.expires > now or len(found) == _OVERDUE:
+            break
+        found.append(entry_id)
+    return found
+
+
+def _readable(snap: Snapshot, entry_id: int) -> QueueEntry | None:
+    """The entry; None also when its octets are damaged (the engine reports it): one must not stop the others."""
+    try:
+        return outbound.entry(snap, entry_id)
+    except Corrupt:
+        return None
 
 
 def _ids_after(snap: Snapshot, last: int) -> list[int]:
-    return [entry.id for entry in outbound.entries_after(snap, last, _SCAN)]
+    return [entry.id for entry in outbound.entries_after(snap, last, _STEP)]
 
 
-def _wake(txn: Txn, ids: list[int], now: float) -> None:
+def _unlease(txn: Txn, ids: list[int], now: float) -> None:
     for entry_id in ids:
-        entry = outbound.entry(txn, entry_id)
-        if entry is not None and (entry.lease_owner or entry.due >= min(entry.expires, PARKED)):
+        entry = _readable(txn, entry_id)
+        if entry is not None and entry.lease_owner:
             due = min(entry.due, now)
             outbound.update(txn, msgspec.structs.replace(entry, due=due, lease_until=0.0, lease_owner=""))
 
 
-def _reopen(txn: Txn, destination: str, now: float) -> None:
-    # What the admin holds stays held, whatever its host says.
-    if outbound.destination_closed(txn, destination) is None:
-        outbound.wake_destination(txn, destination, now)
-
-
-def _park(txn: Txn, parked: dict[int, float]) -> None:
-    for entry_id, due in parked.items():
-        entry = outbound.entry(txn, entry_id)
-        if entry is not None and not entry.lease_owner:
-            outbound.update(txn, msgspec.structs.replace(entry, due=due))
+def _hurry(txn: Txn, ids: list[int], now: float) -> None:
+    for entry_id in ids:
+        entry = _readable(txn, entry_id)
+        if entry is not None and not entry.held and not entry.lease_owner and entry.due > now:
+            outbound.update(txn, msgspec.structs.replace(entry, due=now))

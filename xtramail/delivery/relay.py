@@ -2,15 +2,16 @@
 
 Each attempt is three commits: the lease; the attempt row, before the final dot; the outcome, in which ledger, queue
 entry and notices change together. A crash between any two leaves a lease that expires: a message may be sent twice (and
-the ledger shows why), never lost.
+the ledger shows why), never lost. Whoever lost the lease hands nothing over and decides nothing any more.
 
-Owns neither when an entry is due (``dispatch``), nor connections (``courier``), nor the text of notices (``notices``).
+Owns neither when an entry is due (``dispatch``), nor connections (``courier``), nor what an answer means
+(``judgement``), nor the text of notices (``notices``).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,14 +19,14 @@ import msgspec
 
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Courier
-from xtramail.delivery.routing import Routing
-from xtramail.model.address import Address
+from xtramail.delivery.judgement import MOST_REPLY, Judgement, decides, expired, judge, reached, shortened
+from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
+from xtramail.delivery.routing import NoMailHost, Routing
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.clock import Clock
-from xtramail.model.envelope import BodyType, Envelope, ForwardPath, ReversePath
-from xtramail.model.errors import Refused, StoreFault, Unavailable
+from xtramail.model.errors import Corrupt, NoSuchMessage, Unavailable, XtramailError
 from xtramail.model.ids import id_text
-from xtramail.model.outcome import OPEN_FATES, Fate
+from xtramail.model.outcome import OPEN_FATES, Fate, Reply
 from xtramail.model.pending import Pending
 from xtramail.store import bodies, keys, outbound, tracking
 from xtramail.store.engine import Engine, Txn
@@ -35,10 +36,9 @@ from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 Part = tuple[bytes, Callable[[Txn], Any]]
 
-
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """``owner`` names this run of the server; ``lease`` in seconds is longer than any attempt can take."""
+    """``owner`` names this run of the server; ``lease`` in seconds is longer than any wait for one answer."""
 
     owner: str
     timetable: Timetable
@@ -54,7 +54,9 @@ class Attempt:
     host: str
     tls: str
     reached: bool
-    """The host answered and took up the message, whatever it then said."""
+    """The host is there (or there is none, for good): whatever it then said."""
+    unreadable: str = ""
+    """Why the stored message could not be read; somebody should look."""
 
 
 class Notices(Protocol):
@@ -64,6 +66,20 @@ class Notices(Protocol):
         self, entry: QueueEntry, failed: Sequence[QueueRecipient], now: float
     ) -> Coroutine[Any, Any, list[Part]]:
         """The writes of a notice to ``entry``'s sender, empty where none may be sent. They join the failing commit."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """One entry on lease, and what its attempt came to."""
+
+    leased: QueueEntry
+    carried: Carried
+    reached: bool = False
+    unreadable: str = ""
+
+
+class _LeaseLost(XtramailError):
+    """Somebody else decides about this entry now."""
 
 
 class Relay:
@@ -89,49 +105,78 @@ class Relay:
         self.settings = settings
         self._log = log
         self._chance = chance
+        self._owed: dict[int, _Work] = {}
 
     async def deliver(self, entry_id: int) -> Attempt | None:
         """Try an entry once; None when another attempt has it or it is gone.
 
-        StoreFull and StoreFault when the outcome could not be written: the lease then runs out and it is tried again.
+        StoreFull and StoreFault when the outcome could not be written: :meth:`owes` then says so, and
+        :meth:`write_owed` tries to write it again. If nobody does, the lease runs out and the message is tried again.
         """
-        settings = self.settings
-        entry = await self._engine.transact(
-            keys.QUEUE, lambda txn: outbound.lease(txn, entry_id, self._clock.now(), settings.lease, settings.owner)
-        )
-        if entry is None:
+        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._lease(txn, entry_id))
+        if leased is None:
             return None
         reach("relay.leased")
+        work = _Work(leased=leased, carried=_everybody(leased, Verdict.DEFERRED, "no host to hand it to"))
         try:
-            carried = await self._carry(entry)
-        except Refused as refused:
-            return await self._settle(entry, _everybody(entry, Verdict.REFUSED), refused.text, host="", tls="")
-        except Unavailable as fault:
-            return await self._settle(entry, _everybody(entry, Verdict.DEFERRED), fault.text, host="", tls="")
-        # The attempt row changed it, and so may have whoever saved its body from a day that expires.
-        current = self._engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, entry.id)) or entry
-        current = msgspec.structs.replace(current, recipients=_as_leased(entry, current))
-        return await self._settle(current, carried.outcomes, carried.fault, host=carried.host, tls=carried.tls)
+            await self._carry(work)
+        except NoMailHost as refused:
+            work.carried = _everybody(leased, Verdict.REFUSED, refused.text, Reply.of(550, "5.1.2", refused.text))
+            work.reached = True
+        except XtramailError as fault:
+            work.carried = _everybody(leased, Verdict.DEFERRED, fault.text)
+        except Exception as bug:
+            # It is written down as an attempt all the same: a bug must not keep an entry from ever coming to its end.
+            work.carried = _everybody(leased, Verdict.DEFERRED, f"internal error: {type(bug).__name__}")
+            await self._settle(work)
+            raise
+        return await self._settle(work)
+
+    async def expire(self, entry_id: int) -> Attempt | None:
+        """Give up an entry whose time is over without asking its host once more; None when it is not so."""
+        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._lease(txn, entry_id))
+        if leased is None:
+            return None
+        return await self._settle(_Work(leased=leased, carried=Carried(outcomes=(), host="")))
 
     async def bounce(self, entry_id: int, reason: str) -> Attempt | None:
-        """Give an entry up now: its open recipients are bounced with ``reason`` and its sender is told."""
-        entry = await self._engine.transact(
-            keys.QUEUE,
-            lambda txn: outbound.lease(txn, entry_id, self._clock.now(), self.settings.lease, self.settings.owner),
-        )
-        if entry is None:
-            return None
-        return await self._settle(entry, _everybody(entry, Verdict.REFUSED), reason, host="", tls="")
+        """Give an entry up now, held or not: its open recipients are bounced with ``reason`` and its sender is told.
 
-    async def _carry(self, entry: QueueEntry) -> Carried:
-        hops = await self._routing.hops(entry)
-        carried = Carried(outcomes=_everybody(entry, Verdict.DEFERRED), host="", fault="no host to hand it to")
-        envelope = _envelope(entry)
-        body = Body(
-            size=entry.body.size - entry.body.return_path_length,
-            chunks=lambda: self._octets(entry),
+        None when it is gone, or somebody is just handing it over.
+        """
+        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
+        if leased is None:
+            return None
+        return await self._settle(_Work(leased=leased, carried=_everybody(leased, Verdict.REFUSED, reason)))
+
+    def owes(self, entry_id: int) -> bool:
+        """Whether what became of an attempt is still to be written."""
+        return entry_id in self._owed
+
+    async def write_owed(self, entry_id: int) -> Attempt | None:
+        """Write what could not be written before; StoreFull and StoreFault as in :meth:`deliver`."""
+        work = self._owed.pop(entry_id, None)
+        return await self._settle(work) if work is not None else None
+
+    def _lease(self, txn: Txn, entry_id: int) -> QueueEntry | None:
+        return outbound.lease(txn, entry_id, self._clock.now(), self.settings.lease, self.settings.owner)
+
+    def _seize(self, txn: Txn, entry_id: int) -> QueueEntry | None:
+        """As a lease, of held entries and closed destinations too."""
+        now, current = self._clock.now(), outbound.entry(txn, entry_id)
+        if current is None or (current.lease_owner and current.lease_until > now):
+            return None
+        seized = msgspec.structs.replace(
+            current, lease_until=now + self.settings.lease, lease_owner=self.settings.owner
         )
-        for hop in hops:
+        outbound.update(txn, seized)
+        return seized
+
+    async def _carry(self, work: _Work) -> None:
+        entry = work.leased
+        envelope = outgoing_envelope(entry)
+        body = Body(size=entry.body.size - entry.body.return_path_length, chunks=lambda: self._octets(work))
+        for hop in await self._routing.hops(entry):
             carried = await self._courier.carry(
                 hop,
                 envelope,
@@ -139,198 +184,176 @@ class Relay:
                 message=id_text(entry.message_id),
                 before_dot=lambda accepted: self._attempted(entry, accepted),
             )
-            if _took_it_up(carried):
-                break
-        return carried
+            answered = reached(carried.outcomes)
+            if answered or not work.reached:
+                # What a host said is worth more than that the next one was away.
+                work.carried, work.reached = carried, answered
+            if decides(entry, carried):
+                return
 
-    def _octets(self, entry: QueueEntry) -> Iterator[bytes]:
-        ref = entry.body
-        return bodies.chunks(self._engine, ref, ref.return_path_length, ref.size - ref.return_path_length)
+    def _octets(self, work: _Work) -> Iterator[bytes]:
+        """The message as it came, without our Return-Path. Its body may be saved from a day that expires meanwhile."""
+        ref = work.leased.body
+        at = ref.return_path_length
+        while at < ref.size:
+            try:
+                for chunk in bodies.chunks(self._engine, ref, at):
+                    at += len(chunk)
+                    yield chunk
+            except (Corrupt, NoSuchMessage) as error:
+                current = self._engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, work.leased.id))
+                if current is None or current.body == ref or isinstance(error, Corrupt):
+                    work.unreadable = f"its octets cannot be read from {at} on: {type(error).__name__}"
+                    raise
+                ref = current.body
 
     def _attempted(self, entry: QueueEntry, accepted: tuple[int, ...]) -> Pending[None]:
-        """Write the attempt row: from here on a crash leaves a possible duplicate, and the ledger says so."""
+        """Write the attempt row: from here on a crash leaves a possible duplicate, and the ledger says so.
+
+        It renews the lease, so that nobody else takes the entry while we wait for the answer to the dot.
+        """
         reach("relay.before-attempt")
-        tried = [_open_recipients(entry)[index].address for index in accepted]
+        open_ones = open_recipients(entry)
+        tried = {open_ones[index].address for index in accepted}
         now = self._clock.now()
 
         def write(txn: Txn) -> None:
             current = outbound.entry(txn, entry.id)
             if current is None or current.lease_owner != self.settings.owner:
-                raise StoreFault("the lease of this entry was lost")
+                raise _LeaseLost()
             recipients = tuple(
                 msgspec.structs.replace(r, fate=Fate.ATTEMPTED, changed=now, attempts=r.attempts + 1)
                 if r.address in tried and r.fate in OPEN_FATES
                 else r
                 for r in current.recipients
             )
-            changed = msgspec.structs.replace(current, recipients=recipients)
-            outbound.update(txn, changed)
-            for recipient in recipients:
-                if recipient.address in tried:
-                    _write_fate(txn, current, recipient, now)
+            until = now + self.settings.lease
+            outbound.update(txn, msgspec.structs.replace(current, recipients=recipients, lease_until=until))
+            _write_fates(txn, current, recipients, now)
 
         pending = self._engine.transact(keys.QUEUE, write)
         pending.when_done(lambda _: reach("relay.after-attempt"))
         return pending
 
-    async def _settle(
-        self, entry: QueueEntry, outcomes: tuple[RecipientOutcome, ...], fault: str, *, host: str, tls: str
-    ) -> Attempt:
-        now = self._clock.now()
-        tried = {
-            recipient.address: _judged(recipient, outcome, entry, fault, now)
-            for recipient, outcome in zip(_open_recipients(entry), outcomes, strict=True)
-        }
-        recipients = tuple(
-            tried.get(r.address, r) if r.fate in OPEN_FATES else r for r in entry.recipients
-        )
-        if now >= entry.expires:
-            recipients = tuple(_expired(r, entry, now) if r.fate in OPEN_FATES else r for r in recipients)
-        attempts = entry.attempts + 1
-        changed = msgspec.structs.replace(
-            entry,
-            recipients=recipients,
-            attempts=attempts,
-            due=self.settings.timetable.next_attempt(attempts=attempts, now=now, chance=self._chance()),
-            lease_until=0.0,
-            lease_owner="",
-            last_reply=next((r.reply for r in tried.values() if r.fate in OPEN_FATES), "") or fault or entry.last_reply,
-        )
+    async def _settle(self, work: _Work) -> Attempt | None:
+        """Write the outcome; None when the lease was lost, and with it the say."""
+        now, leased, carried = self._clock.now(), work.leased, work.carried
+        judged = judge(leased, open_recipients(leased), carried) if carried.outcomes else {}
+        due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
+        planned = _after(leased, judged, carried.fault, due, now)
         failed = [
-            r for r, before in zip(recipients, entry.recipients, strict=True)
+            r for r, before in zip(planned.recipients, leased.recipients, strict=True)
             if r.fate == Fate.BOUNCED and before.fate != Fate.BOUNCED
         ]
-        notices = await self._notices.parts(changed, failed, now) if failed else []
-        reach("relay.before-outcome")
-        event = _event(changed, tuple(tried.values()), host, tls, now)
-        await self._engine.transact_all(
-            [
-                (keys.QUEUE, lambda txn: _write_outcome(txn, entry, changed, now)),
-                (keys.LOG, lambda txn: tracking.record(txn, bucket_at(now, CLASS_LOG), event)),
-                *notices,
-            ]
-        )
+
+        def write(txn: Txn) -> QueueEntry:
+            current = outbound.entry(txn, leased.id)
+            if current is None or current.lease_owner != leased.lease_owner:
+                raise _LeaseLost
+            changed = _after(current, judged, carried.fault, due, now)
+            _write_fates(txn, current, changed.recipients, now)
+            _put(txn, changed)
+            return changed
+
+        event = _event(planned, _changed(leased, planned), carried, now)
+        try:
+            notices = await self._notices.parts(planned, failed, now) if failed else []
+            reach("relay.before-outcome")
+            results = await self._engine.transact_all(
+                [
+                    (keys.QUEUE, write),
+                    (keys.LOG, lambda txn: tracking.record(txn, bucket_at(now, CLASS_LOG), event)),
+                    *notices,
+                ]
+            )
+        except _LeaseLost:
+            await self._engine.transact(keys.QUEUE, lambda txn: _write_deliveries(txn, leased.id, judged, now))
+            return None
+        except Unavailable:
+            self._owed[leased.id] = work
+            raise
         reach("relay.after-outcome")
+        changed: QueueEntry = results[0]
         attempt = Attempt(
             entry=changed,
-            changed=tuple(r for r in recipients if r.address in tried),
-            host=host,
-            tls=tls,
-            reached=any(o.reply is not None and o.stage not in _SERVER_STAGES for o in outcomes),
+            changed=_changed(leased, changed),
+            host=carried.host,
+            tls=carried.tls,
+            reached=work.reached,
+            unreadable=work.unreadable,
         )
         self._log(attempt)
         return attempt
 
 
-_SERVER_STAGES = frozenset({Stage.CONNECT, Stage.HELLO, Stage.STARTTLS, Stage.AUTH})
+def _everybody(entry: QueueEntry, verdict: Verdict, fault: str, reply: Reply | None = None) -> Carried:
+    """Decided here, for all of them alike."""
+    outcome = RecipientOutcome(verdict=verdict, stage=Stage.LOCAL, reply=reply)
+    return Carried(outcomes=tuple(outcome for _ in open_recipients(entry)), host="", fault=fault)
 
 
-def _took_it_up(carried: Carried) -> bool:
-    """Whether this host, not the next, decides: it answered to the message itself, or may have it."""
-    return any(
-        outcome.verdict in (Verdict.DELIVERED, Verdict.UNCONFIRMED, Verdict.REFUSED)
-        or (outcome.reply is not None and outcome.stage not in _SERVER_STAGES)
-        for outcome in carried.outcomes
+def _after(
+    entry: QueueEntry, judged: Mapping[str, Judgement], fault: str, due: float, now: float
+) -> QueueEntry:
+    """The entry after an attempt; recipients that were decided meanwhile stay as they are."""
+    recipients = tuple(
+        judged[r.address].on(r, now) if r.fate in OPEN_FATES and r.address in judged else r for r in entry.recipients
+    )
+    if now >= entry.expires:
+        recipients = tuple(expired(r, entry, now) if r.fate in OPEN_FATES else r for r in recipients)
+    waiting = next((r.reply for r in recipients if r.fate in OPEN_FATES), "")
+    return msgspec.structs.replace(
+        entry,
+        recipients=recipients,
+        attempts=entry.attempts + 1,
+        due=due,
+        lease_until=0.0,
+        lease_owner="",
+        last_reply=waiting or shortened(fault, MOST_REPLY) or entry.last_reply,
     )
 
 
-def _open_recipients(entry: QueueEntry) -> list[QueueRecipient]:
-    return [recipient for recipient in entry.recipients if recipient.fate in OPEN_FATES]
+def _changed(before: QueueEntry, after: QueueEntry) -> tuple[QueueRecipient, ...]:
+    """The recipients that were tried, or given up, as they are now."""
+    return tuple(new for old, new in zip(before.recipients, after.recipients, strict=True) if old != new)
 
 
-def _everybody(entry: QueueEntry, verdict: Verdict) -> tuple[RecipientOutcome, ...]:
-    return tuple(RecipientOutcome(verdict=verdict, stage=Stage.LOCAL, reply=None) for _ in _open_recipients(entry))
+def _put(txn: Txn, entry: QueueEntry) -> None:
+    if outbound.is_open(entry):
+        outbound.update(txn, entry)
+    else:
+        outbound.complete(txn, entry.id)
 
 
-def _envelope(entry: QueueEntry) -> Envelope:
-    return Envelope(
-        reverse_path=ReversePath(
-            address=Address.parse(entry.reverse_path) if entry.reverse_path else None,
-            body=BodyType.EIGHT_BIT if entry.eightbit else BodyType.SEVEN_BIT,
-            smtputf8=entry.smtputf8,
-            ret=entry.ret or None,
-            envid=entry.envid or None,
-        ),
-        forward_paths=tuple(
-            ForwardPath(
-                address=Address.parse(recipient.address),
-                notify=tuple(word for word in recipient.notify.split(",") if word),
-                orcpt=recipient.orcpt or None,
+def _write_deliveries(txn: Txn, entry_id: int, judged: Mapping[str, Judgement], now: float) -> None:
+    """Without a lease: only what is a fact. Who was delivered to must not get it once more from whoever has the entry
+    now."""
+    current = outbound.entry(txn, entry_id)
+    if current is None:
+        return
+    facts = {address: one for address, one in judged.items() if one.fate == Fate.DELIVERED}
+    recipients = tuple(
+        facts[r.address].on(r, now) if r.fate in OPEN_FATES and r.address in facts else r for r in current.recipients
+    )
+    _write_fates(txn, current, recipients, now)
+    _put(txn, msgspec.structs.replace(current, recipients=recipients))
+
+
+def _write_fates(txn: Txn, before: QueueEntry, after: Sequence[QueueRecipient], now: float) -> None:
+    """Ledger rows of the recipients that changed. They lie where the body is, which may have moved since the lease."""
+    bucket = Bucket(before.body.bucket)
+    if bucket in txn.dropped():
+        # Its days are over and its body could not be saved: the ledger of that day is gone as well.
+        return
+    for old, new in zip(before.recipients, after, strict=True):
+        if old != new:
+            row = LedgerRow(
+                fate=new.fate, at=now, reply=new.reply, attempts=new.attempts, destination=before.destination
             )
-            for recipient in _open_recipients(entry)
-        ),
-    )
+            outbound.ledger_put(txn, bucket, before.message_id, new.address, row)
 
 
-def _as_leased(leased: QueueEntry, current: QueueEntry) -> tuple[QueueRecipient, ...]:
-    """Recipients with the attempts of now and the fate of before: only the outcome tells what this attempt came to.
-
-    One that was *attempted* when it was leased was being handed over when the server died: it may have arrived.
-    """
-    before = {recipient.address: recipient.fate for recipient in leased.recipients}
-    return tuple(
-        msgspec.structs.replace(r, fate=_doubt(before.get(r.address, r.fate))) if r.fate in OPEN_FATES else r
-        for r in current.recipients
-    )
-
-
-def _doubt(fate: str) -> str:
-    return Fate.UNCONFIRMED if fate == Fate.ATTEMPTED else fate
-
-
-def _judged(
-    recipient: QueueRecipient, outcome: RecipientOutcome, entry: QueueEntry, fault: str, now: float
-) -> QueueRecipient:
-    """The recipient after the outcome."""
-    reply = outcome.reply.text if outcome.reply is not None else fault
-    if outcome.verdict is Verdict.DELIVERED:
-        fate = Fate.DELIVERED
-    elif outcome.verdict is Verdict.REFUSED and not _is_server_state(outcome, entry):
-        fate = Fate.BOUNCED
-    elif outcome.verdict is Verdict.UNCONFIRMED or recipient.fate == Fate.UNCONFIRMED:
-        # What may have been delivered once stays so marked until the host says otherwise.
-        fate = Fate.UNCONFIRMED
-    else:
-        fate = Fate.HELD
-    code = outcome.reply.code if outcome.reply is not None else 0
-    return msgspec.structs.replace(recipient, fate=fate, reply=reply, code=code, changed=now)
-
-
-def _is_server_state(outcome: RecipientOutcome, entry: QueueEntry) -> bool:
-    """A 5xx of a primary at connect, EHLO or MAIL is its own trouble, not the message's: a continuity server waits.
-
-    A message that is too big (552, 5.3.4) will never pass. Hosts of the outside world are believed at MAIL.
-    """
-    if outcome.stage in _SERVER_STAGES:
-        return True
-    if outcome.stage is not Stage.MAIL or entry.kind != "primary" or outcome.reply is None:
-        return False
-    return outcome.reply.code != 552 and outcome.reply.enhanced != "5.3.4"
-
-
-def _expired(recipient: QueueRecipient, entry: QueueEntry, now: float) -> QueueRecipient:
-    days = max(int((entry.expires - entry.arrival) // 86_400), 0)
-    waited = f"{days} days" if days else "its time"
-    reply = f"given up after {waited}; last answer: {recipient.reply or 'none'}"
-    return msgspec.structs.replace(recipient, fate=Fate.BOUNCED, reply=reply, changed=now)
-
-
-def _write_outcome(txn: Txn, before: QueueEntry, changed: QueueEntry, now: float) -> None:
-    was = {recipient.address: recipient for recipient in before.recipients}
-    # Its body may have moved while the host was talking (a day that expires saves it): the ledger is where the body is.
-    current = outbound.entry(txn, before.id) or before
-    for recipient in changed.recipients:
-        if was.get(recipient.address) != recipient:
-            _write_fate(txn, current, recipient, now)
-    if any(recipient.fate in OPEN_FATES for recipient in changed.recipients):
-        outbound.update(txn, changed)
-    else:
-        outbound.complete(txn, changed.id)
-
-
-def _event(
-    entry: QueueEntry, tried: Sequence[QueueRecipient], host: str, tls: str, now: float
-) -> LogEvent:
+def _event(entry: QueueEntry, tried: Sequence[QueueRecipient], carried: Carried, now: float) -> LogEvent:
     """One attempt in the message log: who answered what."""
     fates = sorted({recipient.fate for recipient in tried})
     word = "deferred" if fates == [Fate.HELD.value] else ", ".join(fates)
@@ -343,18 +366,11 @@ def _event(
         recipients=tuple(recipient.address for recipient in tried),
         text=f"{word}: {'; '.join(answers)[:1000] or 'no answer'}",
         fields={
-            "host": host,
-            "tls": tls,
+            "host": carried.host,
+            "tls": carried.tls,
             "attempt": str(entry.attempts),
             "destination": entry.destination,
             "fate": word,
             "next": "" if not outbound.is_open(entry) else f"{entry.due:.0f}",
         },
     )
-
-
-def _write_fate(txn: Txn, entry: QueueEntry, recipient: QueueRecipient, now: float) -> None:
-    row = LedgerRow(
-        fate=recipient.fate, at=now, reply=recipient.reply, attempts=recipient.attempts, destination=entry.destination
-    )
-    outbound.ledger_put(txn, Bucket(entry.body.bucket), entry.message_id, recipient.address, row)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.python.failure import Failure
+
 from xtramail.delivery.relay import Attempt
+from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
 from xtramail.store.records import QueueEntry
@@ -34,12 +37,22 @@ class RelayLog:
                 )
                 self._metrics.relayed("deferred")
 
+        if attempt.unreadable:
+            self._alarm("body", f"message {id_text(entry.message_id)}: {attempt.unreadable}; run xtramail verify")
+
     def untold(self, entry: QueueEntry, why: str) -> None:
         """A sender who is not told that his message failed: only the admin can hear of it."""
-        maillog.alarm(kind="sender-not-told", text=f"message {id_text(entry.message_id)} failed; {why}")
-        self._metrics.alarm("sender-not-told")
+        self._alarm("sender-not-told", f"message {id_text(entry.message_id)} failed; {why}")
 
     def fault(self, entry_id: int, error: BaseException) -> None:
-        """The outcome of an attempt could not be written down: its lease runs out, then it is tried again."""
-        maillog.alarm(kind="relay", text=f"queue entry {id_text(entry_id)}: {type(error).__name__}: {error}")
-        self._metrics.alarm("relay")
+        """Work on an entry failed, or (0) on the queue: the store could not read or write, or there is a bug in it."""
+        if isinstance(error, XtramailError):
+            what = f"queue entry {id_text(entry_id)}" if entry_id else "queue"
+            self._alarm("relay", f"{what}: {type(error).__name__}: {error}")
+        else:
+            maillog.bug(where="relay", failure=Failure(error))  # type: ignore[no-untyped-call]
+            self._metrics.bug("relay")
+
+    def _alarm(self, kind: str, text: str) -> None:
+        maillog.alarm(kind=kind, text=text)
+        self._metrics.alarm(kind)

@@ -1,8 +1,12 @@
-"""Runs the relay: looks at what is due each second, and at once when the queue changes."""
+"""Runs the relay: looks at what is due each second, and in the next turn of the reactor when the queue changes.
+
+Owns when the queue is looked at and what becomes of attempts that the store could not write down. Which entries are
+taken is ``delivery/dispatch``'s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.application.service import Service
@@ -12,14 +16,20 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.relay import Attempt, Relay
+from xtramail.model.errors import Unavailable
 from xtramail.net.adapter import start
 from xtramail.net.smtp_client import SmtpCourier
 from xtramail.store import keys
 from xtramail.store.engine import Engine
 
+STORE_PAUSE = 5.0
+"""Seconds without new attempts after the store could not write, and between tries to write an outcome."""
+
+Work = Callable[[int], Coroutine[Any, Any, Attempt | None]]
+
 
 class RelayService(Service):
-    """``fault`` is told of attempts whose outcome could not be written; their leases run out."""
+    """``fault`` is told of entries on which the work failed, and of the queue itself (0)."""
 
     def __init__(
         self,
@@ -32,27 +42,29 @@ class RelayService(Service):
         fault: Callable[[int, BaseException], None],
         interval: float = 1.0,
     ) -> None:
+        self._reactor = reactor
         self._engine = engine
         self._relay = relay
         self._dispatch = dispatch
         self._courier = courier
         self._fault = fault
         self._interval = interval
-        self._loop = LoopingCall(self._look)
+        self._loop = LoopingCall(self._hint)
         self._loop.clock = reactor
         self._unwatch: Callable[[], None] | None = None
-        self._looking = False
-        self._look_again = False
+        self._next: Any = None
+        self._paused_until = 0.0
         self._attempts: dict[int, Deferred[Any]] = {}
+        self._pauses: dict[int, tuple[Any, Deferred[None]]] = {}
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        start(self._dispatch.begin()).addErrback(self._failed, 0).addCallback(lambda _: self._begin())
+        start(self._dispatch.begin()).addErrback(self._failed).addCallback(lambda _: self._begin())
 
     def _begin(self) -> None:
         if not self.running:
             return
-        self._unwatch = self._engine.watch(keys.QUEUE, self._look)
+        self._unwatch = self._engine.watch(keys.QUEUE, self._hint)
         self._loop.start(self._interval)
 
     def stopService(self) -> Deferred[Any]:
@@ -62,45 +74,86 @@ class RelayService(Service):
             self._unwatch()
         if self._loop.running:
             self._loop.stop()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         self._courier.close()
+        for timer, pause in list(self._pauses.values()):
+            timer.cancel()
+            pause.callback(None)
         return DeferredList(list(self._attempts.values()), consumeErrors=True)
 
+    def _hint(self) -> None:
+        """Something may be due. However many hints come in one turn, and from wherever, there is one look after it."""
+        if self._next is None and self.running:
+            self._next = self._reactor.callLater(0, self._look)
+
     def _look(self) -> None:
-        if self._looking:
-            self._look_again = True
+        self._next = None
+        if self._reactor.seconds() < self._paused_until:
             return
-        self._looking = True
-        start(self._dispatch.take()).addCallbacks(self._start, self._failed, errbackArgs=(0,)).addBoth(self._looked)
+        try:
+            taken = self._dispatch.take()
+        except Exception as error:
+            self._pause_store()
+            self._fault(0, error)
+            return
+        for entry_id in taken.start:
+            self._start(entry_id, self._relay.deliver)
+        for entry_id in taken.expired:
+            self._start(entry_id, self._relay.expire)
 
-    def _looked(self, _result: object) -> None:
-        self._looking = False
-        if self._look_again and self.running:
-            self._look_again = False
-            self._look()
-
-    def _start(self, entry_ids: list[int]) -> None:
-        for entry_id in entry_ids:
-            attempt = start(self._attempt(entry_id))
-            if not attempt.called:
-                self._attempts[entry_id] = attempt
-                attempt.addBoth(self._ended, entry_id)
+    def _start(self, entry_id: int, work: Work) -> None:
+        attempt = start(self._attempt(entry_id, work))
+        if not attempt.called:
+            self._attempts[entry_id] = attempt
+        attempt.addErrback(self._failed).addBoth(self._ended, entry_id)
 
     def _ended(self, _result: object, entry_id: int) -> None:
         self._attempts.pop(entry_id, None)
+        self._hint()
 
-    async def _attempt(self, entry_id: int) -> None:
-        attempt: Attempt | None = None
+    async def _attempt(self, entry_id: int, work: Work) -> None:
         try:
-            attempt = await self._relay.deliver(entry_id)
+            attempt = await self._written(entry_id, work)
         except Exception as error:
             self._fault(entry_id, error)
-        try:
-            await self._dispatch.done(entry_id, attempt)
-        except Exception as error:
-            self._fault(entry_id, error)
-        if self.running:
-            self._look()
+            self._dispatch.failed(entry_id)
+            return
+        await self._dispatch.done(entry_id, attempt)
 
-    def _failed(self, failure: Failure, entry_id: int) -> None:
+    async def _written(self, entry_id: int, work: Work) -> Attempt | None:
+        """The attempt once it is written down, however long the store is full: forgetting it would deliver twice."""
+        try:
+            return await work(entry_id)
+        except Unavailable as error:
+            self._pause_store()
+            if not self._relay.owes(entry_id):
+                raise
+            self._fault(entry_id, error)
+        while True:
+            await self._pause(entry_id)
+            try:
+                return await self._relay.write_owed(entry_id)
+            except Unavailable:
+                self._pause_store()
+                if not self.running:
+                    raise
+
+    def _pause_store(self) -> None:
+        self._paused_until = self._reactor.seconds() + STORE_PAUSE
+
+    async def _pause(self, entry_id: int) -> None:
+        if not self.running:
+            return
+        pause: Deferred[None] = Deferred()
+        timer = self._reactor.callLater(STORE_PAUSE, pause.callback, None)
+        self._pauses[entry_id] = (timer, pause)
+        try:
+            await pause
+        finally:
+            del self._pauses[entry_id]
+
+    def _failed(self, failure: Failure) -> None:
         if failure.value is not None:
-            self._fault(entry_id, failure.value)
+            self._fault(0, failure.value)

@@ -215,23 +215,33 @@ LEDGER = b"l"
 FATE_COUNTS = b"n"
 
 
-def due(at: float, entry_id: int) -> bytes:
-    """``at`` in seconds since 1970."""
-    return _TAG_U64_U64.pack(b"t", micros(at), entry_id)
+def due_prefix(name: str) -> bytes:
+    """What the due rows of a destination begin with."""
+    return b"t" + hashed(name)
 
 
-def due_until(at: float) -> bytes:
-    """``high`` of a range over everything due at ``at`` or before."""
-    return _TAG_U64.pack(b"t", micros(at) + 1)
+def due(name: str, at: float, entry_id: int) -> bytes:
+    """``name`` is the destination's, ``at`` in seconds since 1970."""
+    return b"t" + hashed(name) + _U64.pack(micros(at)) + _U64.pack(entry_id)
+
+
+def due_until(name: str, at: float) -> bytes:
+    """``high`` of a range over everything of a destination that is due at ``at`` or before."""
+    return b"t" + hashed(name) + _U64.pack(micros(at) + 1)
+
+
+def due_destination(key: bytes) -> bytes:
+    """The :func:`due_prefix` that a due key begins with."""
+    return key[:17]
 
 
 def due_time(key: bytes) -> float:
     """Seconds since 1970."""
-    return int(_U64.unpack_from(key, 1)[0]) / 1_000_000
+    return int(_U64.unpack_from(key, 17)[0]) / 1_000_000
 
 
 def due_entry(key: bytes) -> int:
-    return int(_U64.unpack_from(key, 9)[0])
+    return int(_U64.unpack_from(key, 25)[0])
 
 
 def destination(name: str) -> bytes:

@@ -1,7 +1,8 @@
 """The queue (scope QUEUE): one entry for each message and destination domain, with indexes by due time and destination.
 
 * ``e`` is the entry, ``x`` its place in the order of its destination, ``t`` the moment at which somebody should look
-  at it: its due time, or the end of its lease. Held entries have no ``t``.
+  at it: its due time, or the end of its lease. Held entries have no ``t``. ``t`` is kept apart for each destination
+  (the row's value names it), so that ten thousand entries of one host never stand before one of another.
 * A closed destination (held, or its primary away) rewrites nothing: its entries lose ``t`` one by one when somebody
   tries to lease them, and get it back from :func:`wake_destination`.
 
@@ -40,7 +41,7 @@ def update(txn: Txn, entry: QueueEntry) -> None:
     old = find(txn, entry.id)
     if old is not None:
         entry = replace(entry, body=old.body)
-        txn.delete(PERMANENT, keys.due(look_at(old), old.id))
+        txn.delete(PERMANENT, due_key(old))
         if (old.destination, old.arrival) != (entry.destination, entry.arrival):
             txn.delete(PERMANENT, keys.by_destination(old.destination, old.arrival, old.id))
     _write(txn, entry)
@@ -59,7 +60,7 @@ def complete(txn: Txn, entry_id: int) -> bool:
     entry = find(txn, entry_id)
     if entry is None:
         return False
-    txn.delete(PERMANENT, keys.due(look_at(entry), entry.id))
+    txn.delete(PERMANENT, due_key(entry))
     txn.delete(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id))
     txn.delete(PERMANENT, keys.entry(entry.id))
     return True
@@ -79,21 +80,40 @@ def look_at(entry: QueueEntry) -> float:
     return entry.lease_until or entry.due
 
 
+def due_key(entry: QueueEntry) -> bytes:
+    """Its row in the index ``t``."""
+    return keys.due(entry.destination, look_at(entry), entry.id)
+
+
 def is_open(entry: QueueEntry) -> bool:
     """Whether any recipient's fate is open."""
     return any(recipient.fate in OPEN_FATES for recipient in entry.recipients)
 
 
-def due(snap: Snapshot, now: float, limit: int = 100) -> list[int]:
-    """Ids of entries to look at by ``now``, the longest due first; leases that ran out are among them."""
-    rows = snap.range(PERMANENT, keys.DUE, keys.due_until(now), limit=limit)
+def due(snap: Snapshot, destination: str, now: float, limit: int = 100) -> list[int]:
+    """Ids of a destination's entries to look at by ``now``, the longest due first; leases that ran out are among
+    them.
+    """
+    rows = snap.range(PERMANENT, keys.due_prefix(destination), keys.due_until(destination, now), limit=limit)
     return [keys.due_entry(key) for key, _ in rows]
 
 
-def next_due(snap: Snapshot) -> float | None:
-    """When the first entry is to be looked at, in seconds since 1970; None: nothing waits for a time."""
-    rows = snap.range(PERMANENT, keys.DUE, keys.after(keys.DUE), limit=1)
-    return keys.due_time(rows[0][0]) if rows else None
+def later(snap: Snapshot, destination: str, now: float) -> list[int]:
+    """Ids of a destination's entries that are to be looked at after ``now``, the soonest first."""
+    high = keys.after(keys.due_prefix(destination))
+    return [keys.due_entry(key) for key, _ in snap.range(PERMANENT, keys.due_until(destination, now), high)]
+
+
+def due_destinations(snap: Snapshot, now: float) -> list[str]:
+    """Names of the destinations with entries to look at by ``now``; a seek for each that has entries at all."""
+    names: list[str] = []
+    low, high = keys.DUE, keys.after(keys.DUE)
+    while rows := snap.range(PERMANENT, low, high, limit=1):
+        key, name = rows[0]
+        if keys.due_time(key) <= now:
+            names.append(name.decode("ascii"))
+        low = keys.after(keys.due_destination(key))
+    return names
 
 
 def lease(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> QueueEntry | None:
@@ -103,10 +123,18 @@ def lease(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> Qu
     of a destination that came back is worked on at once.
     """
     current = find(txn, entry_id)
-    if current is None or current.held or (current.lease_until > now and current.lease_owner != owner):
+    if current is None or current.held:
         return None
     if destination_closed(txn, current.destination) is not None:
-        txn.delete(PERMANENT, keys.due(look_at(current), current.id))
+        txn.delete(PERMANENT, due_key(current))
+        return None
+    return take(txn, entry_id, now, seconds, owner)
+
+
+def take(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> QueueEntry | None:
+    """The same right where nothing is to be handed over: what is held can be given up, too."""
+    current = find(txn, entry_id)
+    if current is None or (current.lease_until > now and current.lease_owner != owner):
         return None
     leased = replace(current, lease_until=now + seconds, lease_owner=owner)
     update(txn, leased)
@@ -200,4 +228,4 @@ def wake_destination(txn: Txn, destination: str, now: float) -> int:
 def _write(txn: Txn, entry: QueueEntry) -> None:
     txn.put(PERMANENT, keys.entry(entry.id), encode(entry))
     if not entry.held and destination_closed(txn, entry.destination) is None:
-        txn.put(PERMANENT, keys.due(look_at(entry), entry.id), b"")
+        txn.put(PERMANENT, due_key(entry), entry.destination.encode("ascii"))
