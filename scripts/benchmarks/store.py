@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import queue
+import shutil
 import sqlite3
 import statistics
 import tempfile
@@ -181,8 +182,22 @@ class Delivery:
         tracking.record(txn, bucket_of(FIRST_DAY, CLASS_LOG), event)
 
 
-def deliveries(folder: Path, group: int, seconds: float, *, whole: bool) -> tuple[float, float]:
-    """Durable deliveries a second with ``group`` under way at once, and messages in one commit."""
+def use_pages(engine: LmdbEngine, octets: int, wait: Callable[[Pending[Any]], Any]) -> None:
+    """Fill and empty a day, so that what is written next goes into pages that a day's expiry left: the steady state."""
+    bucket = day_bucket(-1)
+    piece = [b"\0" + os.urandom(60_000)] * 16
+    for number in range(octets // 960_000):
+        wait(engine.append_body(bucket, number, 0, piece))
+    wait(engine.drop_bucket(bucket, 1))
+    while wait(engine.sweep_bucket(bucket, CHUNK)):
+        pass
+
+
+def deliveries(folder: Path, group: int, seconds: float, *, whole: bool, steady: bool) -> tuple[float, float]:
+    """Durable deliveries a second with ``group`` under way at once, and messages in one commit.
+
+    ``steady``: into pages that expiry left, as on a server older than its retention; else the file grows all the time.
+    """
     reader = Reader()
     engine = LmdbEngine(folder, create=True, deliver=reader.deliver)
 
@@ -195,6 +210,8 @@ def deliveries(folder: Path, group: int, seconds: float, *, whole: bool) -> tupl
     users = 200
     for number in range(1, users + 1):
         add_account(engine, number, float(day_start(FIRST_DAY)), wait)
+    if steady:
+        use_pages(engine, int(seconds * 8_000 * 30_000), wait)
     deliver = Delivery(engine, users, whole=whole)
     under_way, number, done = 0, 1, 0
     groups = engine.figures.groups
@@ -419,7 +436,7 @@ def drop_cost(folder: Path, accounts: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench store", description=__doc__)
     parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of each delivery round")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each delivery round")
     parser.add_argument("--expire", type=int, default=20_000, help="messages of the day that expires")
     parser.add_argument("--others", type=int, default=500, help="messages of each of the other 29 days")
     parser.add_argument("--messages", type=int, default=10_000, help="messages of the mailbox")
@@ -430,9 +447,15 @@ def main() -> None:
         folder = Path(name)
         for whole, text in ((True, "every record"), (False, "body and two rows")):
             for group in (1, 8, 64):
-                rate, size = deliveries(folder / f"deliver-{whole}-{group}", group, options.seconds, whole=whole)
+                rates = []
+                for steady in (True, False):
+                    place = folder / f"deliver-{whole}-{group}-{steady}"
+                    rate, size = deliveries(place, group, options.seconds, whole=whole, steady=steady)
+                    rates.append(rate)
+                    shutil.rmtree(place)
                 table.add_row(
-                    f"durable 25 KB deliveries, {text}, {group} at once", f"{rate:.0f} /s ({size:.1f} a commit)"
+                    f"durable 25 KB deliveries, {text}, {group} at once",
+                    f"{rates[0]:.0f} /s ({size:.1f} a commit); {rates[1]:.0f} /s while the file grows",
                 )
         for what, result in mailbox(folder / "mailbox", options.messages):
             table.add_row(what, result)
