@@ -16,8 +16,8 @@ from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.flag_parser import parse_flags
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.names import mailbox_name
-from xtramail.wire.imap.parser import Rules
 from xtramail.wire.imap.reader import Asked
+from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.status import Tagged, bad, no
 
 _ANNOUNCED = re.compile(rb"\{[0-9]{1,10}\+?\}\Z")

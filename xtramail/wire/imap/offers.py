@@ -5,7 +5,7 @@ from __future__ import annotations
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import ImapServerConfig
-from xtramail.wire.imap.parser import Rules
+from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.search_parser import SearchRules
 
 

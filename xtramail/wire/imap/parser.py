@@ -6,14 +6,12 @@ Owns arguments. Does not own states (``states.py``), APPEND's streamed literal a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from xtramail.model.secret import Secret
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command, Resync, SearchReturn, StoreMode
-from xtramail.wire.imap.config import ENABLEABLE, Limits
+from xtramail.wire.imap.config import ENABLEABLE
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.fetch_items import FetchItems
 from xtramail.wire.imap.fetch_parser import parse_fetch_items, read_fetch_items
@@ -21,7 +19,8 @@ from xtramail.wire.imap.flag_parser import parse_last_flags
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.list_parser import parse_list, parse_status_items
 from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
-from xtramail.wire.imap.search_parser import SearchRules, parse_search
+from xtramail.wire.imap.rules import Reader, Rules, bare, needing
+from xtramail.wire.imap.search_parser import parse_search
 
 # RFC 2971 §3.3
 _MOST_ID_FIELDS = 30
@@ -32,35 +31,6 @@ _FETCH_MODIFIER = re.compile(rb" \((?=(?:CHANGEDSINCE|VANISHED)[ )])", re.IGNORE
 _SPECIAL_USES: dict[bytes, str] = {
     name.lower().encode(): name for name in ("\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What this connection takes, beside the command itself."""
-
-    offered: frozenset[str]
-    limits: Limits
-    search: SearchRules
-
-
-Reader = Callable[[Cursor, bytes, Rules], Command]
-
-
-def _bare(kind: type[Command]) -> Reader:
-    def read(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
-        cursor.finish()
-        return kind(tag=tag)
-
-    return read
-
-
-def _needing(capability: str, reader: Reader) -> Reader:
-    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
-        if capability not in rules.offered:
-            raise BadSyntax("Unknown command")
-        return reader(cursor, tag, rules)
-
-    return read
 
 
 def _id(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
@@ -348,9 +318,9 @@ def _uid_expunge(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 
 _UID_READERS: dict[bytes, Reader] = {
     b"COPY": _transferring(commands.Copy, uid=True),
-    b"EXPUNGE": _needing("UIDPLUS", _uid_expunge),
+    b"EXPUNGE": needing("UIDPLUS", _uid_expunge),
     b"FETCH": lambda cursor, tag, rules: _fetch(cursor, tag, rules, uid=True),
-    b"MOVE": _needing("MOVE", _transferring(commands.Move, uid=True)),
+    b"MOVE": needing("MOVE", _transferring(commands.Move, uid=True)),
     b"SEARCH": lambda cursor, tag, rules: _search(cursor, tag, rules, uid=True),
     b"STORE": lambda cursor, tag, rules: _store(cursor, tag, rules, uid=True),
 }
@@ -365,33 +335,33 @@ def _uid(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 
 
 READERS: dict[bytes, Reader] = {
-    b"CAPABILITY": _bare(commands.Capability),
-    b"CHECK": _bare(commands.Check),
-    b"CLOSE": _bare(commands.Close),
+    b"CAPABILITY": bare(commands.Capability),
+    b"CHECK": bare(commands.Check),
+    b"CLOSE": bare(commands.Close),
     b"COPY": _transferring(commands.Copy, uid=False),
     b"CREATE": _create,
     b"DELETE": _mailbox(commands.Delete),
-    b"ENABLE": _needing("ENABLE", _enable),
+    b"ENABLE": needing("ENABLE", _enable),
     b"EXAMINE": _selecting(commands.Examine),
-    b"EXPUNGE": _bare(commands.Expunge),
+    b"EXPUNGE": bare(commands.Expunge),
     b"FETCH": _fetch,
-    b"ID": _needing("ID", _id),
-    b"IDLE": _needing("IDLE", _bare(commands.Idle)),
+    b"ID": needing("ID", _id),
+    b"IDLE": needing("IDLE", bare(commands.Idle)),
     b"LIST": _list,
     b"LOGIN": _login,
-    b"LOGOUT": _bare(commands.Logout),
+    b"LOGOUT": bare(commands.Logout),
     b"LSUB": _lsub,
-    b"MOVE": _needing("MOVE", _transferring(commands.Move, uid=False)),
-    b"NAMESPACE": _needing("NAMESPACE", _bare(commands.Namespace)),
-    b"NOOP": _bare(commands.Noop),
+    b"MOVE": needing("MOVE", _transferring(commands.Move, uid=False)),
+    b"NAMESPACE": needing("NAMESPACE", bare(commands.Namespace)),
+    b"NOOP": bare(commands.Noop),
     b"RENAME": _rename,
     b"SEARCH": _search,
     b"SELECT": _selecting(commands.Select),
-    b"STARTTLS": _bare(commands.StartTls),
+    b"STARTTLS": bare(commands.StartTls),
     b"STATUS": _status,
     b"STORE": _store,
     b"SUBSCRIBE": _mailbox(commands.Subscribe),
     b"UID": _uid,
-    b"UNSELECT": _needing("UNSELECT", _bare(commands.Unselect)),
+    b"UNSELECT": needing("UNSELECT", bare(commands.Unselect)),
     b"UNSUBSCRIBE": _mailbox(commands.Unsubscribe),
 }
