@@ -119,9 +119,9 @@ class Installation:
     def balance(self) -> dict[str, int]:
         """The ledger's sums: ``accepted``, and one for each fate that is not zero. AssertionError when they differ."""
         status = self.command("status")
-        fates = {fate: count for fate, count in status["fates"].items() if count}
-        assert status["balanced"] and status["accepted"] == sum(fates.values()), status
-        return {"accepted": status["accepted"], **fates}
+        ledger: dict[str, int] = {fate: count for fate, count in status["ledger"].items() if count}
+        assert status["balanced"] and 2 * ledger.get("accepted", 0) == sum(ledger.values()), status
+        return ledger
 
     def queue(self) -> list[dict[str, Any]]:
         waiting: list[dict[str, Any]] = self.command("queue", "list")

@@ -55,7 +55,7 @@ def test_a_restored_server_reuses_no_uid_and_holds_its_queue(
     validity, found = uids(bare, ANN)
     assert validity != old_validity or not set(found[1:]) & set(old), "no UID means another message now"
     (held,) = [one for one in bare.queue() if BEN in one["to"]]
-    assert held["next"] == "held"
+    assert held["state"] == "held"
     assert bare.balance()["unconfirmed"] == 1
     assert not [one for one in primary.messages if b"<waiting@" in one.octets]
     began = bare.log_end()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.journeys.conftest import ANN, BEN
+from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
 from tests.journeys.dialogue import Line
-from tests.journeys.harness import Installation, eventually, fetched, mail
+from tests.journeys.harness import eventually, fetched, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
 
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
@@ -20,8 +20,13 @@ def moved_by(days: int) -> dict[str, str]:
 
 
 def test_mail_leaves_after_thirty_days_and_waiting_mail_does_not_get_lost(
-    office: Installation, primary: ScriptedPrimary
+    install: Install, primary: ScriptedPrimary
 ) -> None:
+    office = install(settings=("relay.hold-days=60",))
+    office.add_domain(DOMAIN, "--primary", primary.host)
+    for user in (ANN, BEN):
+        office.add_user(user)
+    office.start()
     for number in range(3):
         office.send(mail(number), ANN)
     eventually(lambda: len(primary.messages) == 3, what="handed on")
@@ -32,7 +37,6 @@ def test_mail_leaves_after_thirty_days_and_waiting_mail_does_not_get_lost(
 
     later = moved_by(31)
     office.environment = later
-    office.settings.append("relay.hold-days=60")
     office.start()
     with Line(office.ports["imaps"], tls=office.tls()) as reader:
         reader.hear()

@@ -36,10 +36,9 @@ STOP_SECONDS = 40.0
 HOST = "127.0.0.1"
 
 _SETTINGS = """
-# The demonstration's next hop is tried again quickly, and plays the rest of the world as well.
+# The demonstration's next hop is tried again quickly.
 [relay]
 retry = ["1s", "2s", "5s"]
-smarthost = "{host}:{port}"
 
 [log]
 file = "demo/server.log"
@@ -86,13 +85,11 @@ def prepare(place: DemoFolder, now: float) -> bool:
     """Make whatever is missing of a demonstration in that folder; whether it is its first start."""
     if not place.config.exists():
         create(place.directory, ("localhost",), local=True, now=now)
-        port = free_port(PRIMARY_PORT)
         with place.config.open("a", encoding="utf-8") as file:
-            file.write(_SETTINGS.format(host=HOST, port=port))
-    else:
-        port = free_port(PRIMARY_PORT)
+            file.write(_SETTINGS)
     if place.exists:
         return False
+    port = free_port(PRIMARY_PORT)
     settings = settings_of(place)
     paths = Paths.of(settings, place.config)
     engine = LmdbEngine(paths.store, map_size=settings.store.map_size)
@@ -150,6 +147,8 @@ class Running:
                 "xtramail",
                 "--config",
                 str(place.config),
+                # The primary plays the rest of the world as well: an answer to a stranger has somewhere to go.
+                f'--set=relay.smarthost="{HOST}:{place.primary_port}"',
             ],
             stdin=subprocess.DEVNULL,
         )
