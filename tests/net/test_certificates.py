@@ -21,9 +21,10 @@ from xtramail.net.certificates import (
     CertificateFault,
     check_pair,
     find_pairs,
-    install_pair,
     matches,
+    read_pair,
     time_fault,
+    write_pair,
 )
 
 NOW = time.time()
@@ -132,7 +133,7 @@ def test_both_layouts_of_the_folder_are_found(tmp_path: Path) -> None:
 
 def test_installing_copies_a_good_pair_with_a_private_key(tmp_path: Path) -> None:
     certificate, key = issue(tmp_path / "made", ["*.example.org"], now=NOW)
-    identity = install_pair(tmp_path / "served", certificate, key, now=NOW)
+    identity = write_pair(tmp_path / "served", read_pair(certificate, key, now=NOW))
     assert identity.certificate_file == tmp_path / "served" / "_wildcard.example.org.crt"
     assert identity.key_file.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in (tmp_path / "served").iterdir()) == [
@@ -144,7 +145,7 @@ def test_installing_copies_a_good_pair_with_a_private_key(tmp_path: Path) -> Non
 def test_installing_an_expired_pair_is_refused(tmp_path: Path) -> None:
     certificate, key = issue(tmp_path / "made", ["a.example"], now=NOW - 100 * DAY, days=10)
     with pytest.raises(CertificateFault, match="expired on"):
-        install_pair(tmp_path / "served", certificate, key, now=NOW)
+        write_pair(tmp_path / "served", read_pair(certificate, key, now=NOW))
     assert not (tmp_path / "served").exists()
 
 

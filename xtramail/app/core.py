@@ -7,21 +7,13 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from twisted.names import client
-
+from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
 from xtramail.app.settings import Settings
 from xtramail.delivery.acceptance import Acceptance
-from xtramail.delivery.asking import PrimaryAsker
-from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.intake import Intake
-from xtramail.delivery.notices import Notices
-from xtramail.delivery.policy import Policy, PolicySettings
-from xtramail.delivery.relay import Relay, RelaySettings
 from xtramail.delivery.retention import RetentionJob
-from xtramail.delivery.routing import Routing, RoutingSettings
 from xtramail.delivery.submission import Submission
-from xtramail.directory.directory import Directory
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import Login
@@ -31,44 +23,16 @@ from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_da
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.ids import IdSource
-from xtramail.net.dns import MailHostLookup
 from xtramail.net.housekeeping import Housekeeping
 from xtramail.net.relay_log import RelayLog
 from xtramail.net.relay_service import RelayService
-from xtramail.net.smtp_client import CourierSettings, SmtpCourier
 from xtramail.net.smtp_log import SmtpLog
-from xtramail.net.tls_client import ClientContexts
 from xtramail.net.worker import ThreadWorker, WorkerSettings
 from xtramail.store import keys, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
-
-DAY = 86_400.0
-
-
-def relay_settings(settings: Settings, owner: str) -> RelaySettings:
-    relay = settings.relay
-    return RelaySettings(owner=owner, timetable=Timetable(steps=relay.retry, jitter=relay.jitter_percent / 100))
-
-
-def routing_settings(settings: Settings) -> RoutingSettings:
-    return RoutingSettings(smarthost=settings.relay.smarthost, tls=settings.relay.tls)
-
-
-def courier_settings(settings: Settings) -> CourierSettings:
-    relay = settings.relay
-    return CourierSettings(
-        hostname=settings.server.hostname[0],
-        connect=relay.connect_timeout,
-        greeting=relay.greeting_timeout,
-        command=relay.command_timeout,
-        data=relay.data_timeout,
-        block=relay.block_timeout,
-        final=relay.final_timeout,
-        ask=settings.ask.timeout,
-    )
 
 
 def open_keyring(path: Path, *, fresh: bool) -> Keyring:
@@ -114,31 +78,24 @@ class Core:
         """``resolver`` is Twisted Names' (the machine's own when None)."""
         self.settings = settings
         self.engine = engine
-        hostname = settings.server.hostname[0]
         hold = settings.relay.hold_days * DAY
         ids = IdSource(clock)
         self.relay_log = RelayLog(metrics)
         self.smtp_log = SmtpLog(metrics)
-        self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=ClientContexts())
-        self.directory = Directory(
+        run = secrets.token_hex(8)
+        self.outgoing = Outgoing(
+            settings,
             engine=engine,
             clock=clock,
-            asker=PrimaryAsker(self.courier),
-            keep_yes=settings.ask.keep_yes,
-            keep_no=settings.ask.keep_no,
+            ids=ids,
+            reactor=reactor,
+            run=run,
+            log=self.relay_log.attempt,
+            untold=self.relay_log.untold,
+            resolver=resolver,
         )
-        self.policy = Policy(
-            engine=engine,
-            directory=self.directory,
-            clock=clock,
-            settings=PolicySettings(
-                hostname=hostname,
-                message_size=settings.limits.message_size,
-                reserve_percent=settings.store.reserve_percent,
-                questions=settings.ask.per_message,
-                question_seconds=settings.ask.total,
-            ),
-        )
+        self.directory = self.outgoing.directory
+        self.policy = self.outgoing.policy
         acceptance = Acceptance(engine=engine, policy=self.policy, ids=ids, log=self.smtp_log, hold_seconds=hold)
         self.intake = Intake(
             engine=engine,
@@ -151,31 +108,9 @@ class Core:
         self.submission = Submission(
             engine=engine, directory=self.directory, policy=self.policy, acceptance=acceptance, clock=clock, ids=ids
         )
-        if resolver is None:
-            resolver = client.Resolver("/etc/resolv.conf")  # type: ignore[no-untyped-call]
-        hosts = MailHostLookup(resolver)
-        self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
-        run = secrets.token_hex(8)
-        self.relay = Relay(
-            engine=engine,
-            courier=self.courier,
-            routing=self.routing,
-            notices=Notices(
-                engine=engine,
-                directory=self.directory,
-                policy=self.policy,
-                hosts=hosts,
-                clock=clock,
-                ids=ids,
-                hostname=hostname,
-                hold_seconds=hold,
-                untold=self.relay_log.untold,
-            ),
-            clock=clock,
-            settings=relay_settings(settings, run),
-            log=self.relay_log.attempt,
+        self.dispatch = Dispatch(
+            engine=engine, clock=clock, concurrency=settings.relay.concurrency, knock=knock_seconds(settings)
         )
-        self.dispatch = Dispatch(engine=engine, clock=clock, concurrency=settings.relay.concurrency)
         self.retention = RetentionJob(
             engine=engine,
             clock=clock,
@@ -220,9 +155,9 @@ class Core:
         self.relay_service = RelayService(
             reactor,
             engine=engine,
-            relay=self.relay,
+            relay=self.outgoing.relay,
             dispatch=self.dispatch,
-            courier=self.courier,
+            courier=self.outgoing.courier,
             fault=self.relay_log.fault,
         )
         self.housekeeping = Housekeeping(
@@ -234,7 +169,6 @@ class Core:
 
     def reload(self, settings: Settings) -> None:
         """What of the relay can change while it runs; what is under way ends by the old settings."""
-        self.relay.settings = relay_settings(settings, self.relay.settings.owner)
-        self.routing.settings = routing_settings(settings)
-        self.courier.settings = courier_settings(settings)
+        self.outgoing.reload(settings)
         self.dispatch.concurrency = settings.relay.concurrency
+        self.dispatch.knock = knock_seconds(settings)

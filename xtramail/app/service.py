@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -28,7 +27,7 @@ from xtramail.app.build import Server, build
 from xtramail.app.config import ConfigError, Loaded, load
 from xtramail.app.log_target import attach_log, choose_log
 from xtramail.app.notify import Notifier
-from xtramail.app.settings import Setting, Settings, describe
+from xtramail.app.settings import Setting, Settings, describe, named
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import XtramailError
 from xtramail.net.certificate_store import CertificateStore
@@ -114,10 +113,7 @@ class Options(usage.Options):
             environ=os.environ,
             folder=self._folder,
         )
-        if loaded.settings.server.hostname:
-            return loaded
-        server = replace(loaded.settings.server, hostname=(socket.getfqdn() or "localhost",))
-        return replace(loaded, settings=replace(loaded.settings, server=server))
+        return replace(loaded, settings=named(loaded.settings))
 
     def postOptions(self) -> None:
         """Refuse to start with a mistake (exit code 1, everything wrong on standard error), or answer --check."""

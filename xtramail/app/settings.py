@@ -6,8 +6,9 @@ Times are seconds, sizes are octets, whatever way a person wrote them. Defaults 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -264,6 +265,13 @@ class Setting:
     @property
     def is_path(self) -> bool:
         return self.kind.name == "path"
+
+
+def named(settings: Settings) -> Settings:
+    """The settings with a host name: the machine's own where they have none."""
+    if settings.server.hostname:
+        return settings
+    return replace(settings, server=replace(settings.server, hostname=(socket.getfqdn() or "localhost",)))
 
 
 def _sections() -> Iterator[tuple[str, Any, tuple[Field[Any], ...]]]:

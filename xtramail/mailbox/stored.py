@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xtramail.model.bucket import bucket_day
+from xtramail.model.bucket import Bucket, bucket_day
 from xtramail.model.clock import day_of
 from xtramail.model.ids import id_seconds
 from xtramail.store import keys, mailboxes, messages
@@ -26,20 +26,41 @@ class Stored:
     mailbox: str
     uid: int
     row: MessageRow
+    expunged: bool
+    """No client sees it any more; it can be had until its days end."""
 
 
 def find_stored(engine: Engine, account: Account, object_id: int) -> list[Stored]:
-    """The copies of a message that an account has, by mailbox; empty when it has none."""
+    """The copies of a message that an account has, by mailbox, expunged ones last; empty when it has none."""
     day = day_of(id_seconds(object_id))
 
+    def near(bucket: Bucket) -> bool:
+        # A clock that is set between the id and the first octet may put them a day apart.
+        return abs(bucket_day(bucket) - day) <= 1
+
     def look(snap: Snapshot) -> list[Stored]:
-        return [
-            Stored(account=account, mailbox=mailbox.name, uid=uid, row=row)
+        found = [
+            Stored(
+                account=account,
+                mailbox=mailbox.name,
+                uid=uid,
+                row=row,
+                expunged=messages.flag_row(snap, mailbox.id, bucket, uid) is None,
+            )
             for mailbox in mailboxes.mailboxes(snap)
             for bucket in messages.counters(snap, mailbox)
-            # A clock that is set between the id and the first octet may put them a day apart.
-            if abs(bucket_day(bucket) - day) <= 1
+            if near(bucket)
             for uid, row in messages.message_rows(snap, mailbox.id, bucket, 1, _LAST_UID)
+            if row.object_id == object_id
+        ]
+        return sorted([*found, *_in_deleted(snap)], key=lambda stored: stored.expunged)
+
+    def _in_deleted(snap: Snapshot) -> list[Stored]:
+        return [
+            Stored(account=account, mailbox=gone.mailbox_name, uid=gone.uid, row=row, expunged=True)
+            for bucket, _, gone in messages.recoverables(snap)
+            if gone.mailbox_name and near(bucket)
+            if (row := messages.message_row(snap, gone.mailbox, bucket, gone.uid)) is not None
             if row.object_id == object_id
         ]
 

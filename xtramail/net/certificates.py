@@ -183,18 +183,33 @@ def find_pairs(folder: Path) -> Iterator[tuple[str, Path, Path]]:
             yield certificate.parent.name, certificate, certificate.parent / "privkey.pem"
 
 
-def install_pair(folder: Path, certificate_file: Path, key_file: Path, *, now: float) -> Identity:
-    """Check a pair and copy it into the folder as NAME.crt and NAME.key; CertificateFault when it is not fit."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and key that were read and found good: ``contents`` are the octets of their files."""
+
+    identity: Identity
+    contents: tuple[bytes, bytes]
+
+
+def read_pair(certificate_file: Path, key_file: Path, *, now: float) -> Pair:
+    """Read and check a pair that is to be installed; CertificateFault when it is not fit, or not in its time."""
     given = check_pair(certificate_file, key_file)
     if fault := time_fault(given, now):
         raise CertificateFault(fault)
-    name = given.names[0].replace("*.", "_wildcard.", 1)
-    contents = _read(certificate_file), _read(key_file)
+    # Its first name becomes the name of our files.
+    if "/" in given.names[0] or given.names[0].startswith("."):
+        raise CertificateFault(f"{certificate_file}: its first name {given.names[0]!r} is no host name")
+    return Pair(identity=given, contents=(_read(certificate_file), _read(key_file)))
+
+
+def write_pair(folder: Path, pair: Pair) -> Identity:
+    """Put a pair into the folder as NAME.crt and NAME.key."""
+    name = pair.identity.names[0].replace("*.", "_wildcard.", 1)
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     # A server that looks between the two finds a pair that does not match, and goes on with the old one.
-    write_private(key, contents[1])
-    write_private(certificate, contents[0], mode=0o644)
+    write_private(key, pair.contents[1])
+    write_private(certificate, pair.contents[0], mode=0o644)
     return check_pair(certificate, key, name=name)
 
 

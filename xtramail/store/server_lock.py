@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -22,11 +23,14 @@ class ServerLock:
     def __init__(self, folder: Path) -> None:
         """StoreBusy, naming the process, when somebody holds it."""
         self._path = folder / NAME
+        fresh = not self._path.exists()
         # Never unlinked: a second process could lock the new file while the first still holds the old one.
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if fresh and os.geteuid() == 0:
+            # Taken by an administrator, next time by the service: it belongs to whom the folder belongs to.
+            owner = folder.stat()
+            os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
+        if not _locked(self._descriptor):
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise StoreBusy(
@@ -49,12 +53,29 @@ class ServerLock:
         self.release()
 
 
+def _locked(descriptor: int) -> bool:
+    """Take the lock; a second try, because somebody may just be asking :func:`is_held`."""
+    for wait in (0.0, 0.05, 0.2):
+        time.sleep(wait)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
+
+
 def is_held(folder: Path) -> bool:
     """Whether a server holds the store in ``folder``; False when there is none."""
-    if not (folder / NAME).exists():
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
     try:
-        ServerLock(folder).release()
-    except StoreBusy:
+        # Shared: those who only ask do not stand in each other's way.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    finally:
+        os.close(descriptor)
     return False

@@ -2,37 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from twisted.internet import task
+import click
+from twisted.internet.defer import Deferred
+from twisted.internet.selectreactor import SelectReactor
 
 from xtramail.app.command.context import Context
-from xtramail.app.core import Core
+from xtramail.app.outgoing import Outgoing
+from xtramail.model.ids import IdSource, id_text
 from xtramail.net.adapter import start
-from xtramail.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 
-def give_up(context: Context, numbers: list[int], reason: str) -> list[int]:
-    """Bounce each queue entry; the ids of those that somebody is just handing over, which were left alone."""
-    late: list[int] = []
+@dataclass(slots=True)
+class GivenUp:
+    """``untold``: why a sender hears nothing, for each message of which that is so."""
+
+    bounced: list[int] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+    """Entries that somebody is just handing over, or that are gone: left alone."""
+    untold: list[str] = field(default_factory=list)
+
+
+def run_on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work(reactor)`` to its end on a reactor of its own; click.Abort when it was interrupted."""
+    # Not the installed one, which runs once in the life of a process.
+    reactor: Any = SelectReactor()
+    outcomes: list[Deferred[T]] = []
+
+    def begin() -> None:
+        finished = start(work(reactor))
+        outcomes.append(finished)
+        finished.addBoth(ended)
+
+    def ended(result: Any) -> Any:
+        results.append(result)
+        reactor.stop()
+
+    results: list[Any] = []
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    if not results:
+        raise click.Abort
+    result = results[0]
+    if hasattr(result, "raiseException"):
+        result.raiseException()
+    value: T = result
+    return value
+
+
+def give_up(context: Context, numbers: Sequence[int], reason: str) -> GivenUp:
+    """Bounce each queue entry; those that somebody is just handing over are left alone."""
+    done = GivenUp()
 
     async def bounce(reactor: Any) -> None:
-        core = Core(
-            context.settings,
+        outgoing = Outgoing(
+            context.named_settings,
             engine=context.engine,
-            keyring=context.keyring,
             clock=context.clock,
+            ids=IdSource(context.clock),
             reactor=reactor,
-            metrics=Metrics(),
+            run=f"command {secrets.token_hex(4)}",
+            log=lambda attempt: None,
+            untold=lambda entry, why: done.untold.append(f"{id_text(entry.message_id)}: its sender is not told: {why}"),
         )
         for number in numbers:
-            if await core.relay.bounce(number, reason) is None:
-                late.append(number)
+            found = done.late if await outgoing.relay.bounce(number, reason) is None else done.bounced
+            found.append(number)
 
-    try:
-        task.react(lambda reactor: start(bounce(reactor)))
-    except SystemExit as ended:
-        # task.react always exits; 0 is the good end, everything else was reported by it.
-        if ended.code:
-            raise
-    return late
+    run_on_reactor(bounce)
+    return done

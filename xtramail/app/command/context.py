@@ -1,37 +1,41 @@
 """What every command works with: the settings, the store, and one way to say what came of it.
 
-``--json`` prints one JSON value and nothing else on standard output. Exit codes: 0 done, 1 refused (the reason is on
-standard error, or in the JSON), 2 usage.
+``--json`` prints one JSON value and nothing else on standard output. How refusals are told is ``group``'s.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import pwd
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from xtramail.app.config import Loaded, load
+from xtramail.app.command.group import Commands as Commands
+from xtramail.app.command.group import Reporting as Reporting
+from xtramail.app.command.group import json_text, load, plain
+from xtramail.app.command.privilege import become_owner
+from xtramail.app.config import FILE_VARIABLE, ConfigError, Loaded
+from xtramail.app.config import load as load_settings
 from xtramail.app.paths import Paths
-from xtramail.app.settings import Settings
+from xtramail.app.settings import Settings, named
 from xtramail.directory.keyring import Keyring, load_keyring
 from xtramail.model.clock import SystemClock
-from xtramail.model.errors import BadInput, XtramailError
+from xtramail.model.errors import BadInput
 from xtramail.model.pending import drive
 from xtramail.store import schema
+from xtramail.store.filesystem import DATA_FILE
 from xtramail.store.lmdb_engine import LmdbEngine
 
 T = TypeVar("T")
+
+CONFIG = "xtramail.toml"
+_MOST_PASSWORD_OCTETS = 1024
 
 
 @dataclass
@@ -45,36 +49,54 @@ class Context:
 
     @cached_property
     def loaded(self) -> Loaded:
+        """The settings as the server would have them; ConfigError with every mistake."""
         options = {"store": self.store} if self.store is not None else {}
-        return load(config=self.config, options=options, environ=os.environ)
+        config = self.config
+        if config is None and self.store is not None and not os.environ.get(FILE_VARIABLE):
+            config = settings_beside(Path(self.store))
+        return load_settings(config=config, options=options, environ=os.environ)
 
     @property
     def settings(self) -> Settings:
+        """As they were loaded; the host name may be empty."""
         return self.loaded.settings
+
+    @property
+    def named_settings(self) -> Settings:
+        """With a host name, for which DNS may be asked."""
+        return named(self.settings)
 
     @cached_property
     def paths(self) -> Paths:
         return Paths.of(self.settings, self.loaded.file)
 
     @cached_property
-    def engine(self) -> LmdbEngine:
-        """The store, opened as its owner; BadInput when there is none."""
+    def store_folder(self) -> Path:
+        """Folder of a store that is there, as whose owner we go on; BadInput when there is none."""
         folder = self.paths.store
-        if not (folder / "data.mdb").exists():
+        if not (folder / DATA_FILE).exists():
             raise BadInput(f"there is no store in {folder}; make one: xtramail init DIR, or name it with --store DIR")
         become_owner(folder)
-        engine = LmdbEngine(folder, map_size=self.settings.store.map_size)
-        schema.open_format(engine)
+        return folder
+
+    @cached_property
+    def engine(self) -> LmdbEngine:
+        """The store, opened as its owner; closed when the command ends."""
+        engine = LmdbEngine(self.store_folder, map_size=self.settings.store.map_size)
         click.get_current_context().call_on_close(engine.close)
+        schema.open_format(engine)
         return engine
 
     @cached_property
     def keyring(self) -> Keyring:
+        """The keys of passwords, read as the store's owner."""
+        self.store_folder  # noqa: B018  # as root we become its owner here
         try:
             return load_keyring(self.paths.keys)
         except FileNotFoundError:
             raise BadInput(
-                f"the password keys {self.paths.keys} are missing; restore that file from a backup"
+                f"the password keys {self.paths.keys} are missing: restore that file from a backup, or name the "
+                f"settings that tell where it is with --config FILE"
             ) from None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -86,47 +108,57 @@ class Context:
 
     def done(self, value: object, text: str) -> None:
         """What was done: ``value`` as JSON or ``text`` for people."""
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else text)
+        click.echo(json_text(value) if self.as_json else plain(text))
 
     def table(self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: str) -> None:
         """A list: the rows as JSON, or ``columns`` of them for people."""
         if self.as_json:
-            click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+            click.echo(json_text(list(rows)))
             return
         if not rows:
-            click.echo(empty)
+            click.echo(plain(empty))
             return
-        if not sys.stdout.isatty():
-            # For scripts: tab-separated, one row a line, never wrapped.
-            click.echo("\t".join(columns))
-            for row in rows:
-                click.echo("\t".join(cell(row.get(column)).replace("\t", " ") for column in columns))
+        cells = [[cell(row.get(column)) for column in columns] for row in rows]
+        if sys.stdout.isatty():
+            load("xtramail.app.command.table").print_table(columns, cells)
             return
-        table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(cell(row.get(column)) for column in columns))
-        Console().print(table, markup=False)
+        # For scripts: tab-separated, one row a line, never wrapped; a tab within a cell was made visible.
+        for line in (columns, *cells):
+            click.echo("\t".join(line))
 
     def fields(self, value: Mapping[str, object]) -> None:
         """One object, a line a field."""
         if self.as_json:
-            click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+            click.echo(json_text(value))
             return
         width = max(map(len, value), default=0)
         for name, one in value.items():
             click.echo(f"{name.ljust(width)}  {cell(one)}")
 
 
+def settings_beside(store: Path) -> str | None:
+    """The settings file of the installation that ``store`` is part of: beside the folder, and naming it."""
+    beside = store.parent / CONFIG
+    if not beside.is_file():
+        return None
+    try:
+        found = load_settings(config=str(beside)).settings.store.path
+    except ConfigError:
+        return None
+    return str(beside) if found.resolve() == store.resolve() else None
+
+
 def cell(value: object) -> str:
-    if value is None or value == "":
+    """One value on one line."""
+    if value is None or value == "" or value == []:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return cell([f"{one} {name}" for name, one in value.items() if one])
     if isinstance(value, list | tuple):
-        return ", ".join(str(one) for one in value) or "-"
-    return str(value)
+        return ", ".join(cell(one) for one in value) or "-"
+    return plain(str(value)).replace("\n", "\\n")
 
 
 def when(seconds: float) -> str | None:
@@ -144,50 +176,28 @@ def size_text(octets: float) -> str:
     return f"{octets:.0f} B" if unit == "B" else f"{octets:.1f} {unit}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """``1 message``, ``2 messages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def password_from_stdin() -> str:
-    """One line from standard input; BadInput when it is empty."""
-    line = sys.stdin.readline().rstrip("\r\n")
+    """One line from standard input; BadInput when no client could send it."""
+    line = sys.stdin.buffer.readline(_MOST_PASSWORD_OCTETS + 2).rstrip(b"\r\n")
     if not line:
         raise BadInput("password: give it as one line on standard input")
-    return line
-
-
-def become_owner(folder: Path) -> None:
-    """Run as root, become the owner of the store before anything in it is opened: no file of root's stays behind."""
-    if os.geteuid() != 0:
-        return
-    status = folder.stat()
-    if status.st_uid == 0:
-        return
+    if len(line) > _MOST_PASSWORD_OCTETS:
+        raise BadInput(f"password: longer than {_MOST_PASSWORD_OCTETS} octets")
     try:
-        name = pwd.getpwuid(status.st_uid).pw_name
-        os.initgroups(name, status.st_gid)
-    except KeyError:
-        os.setgroups([])
-    os.setgid(status.st_gid)
-    os.setuid(status.st_uid)
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("password: not UTF-8 text; write it in that encoding") from None
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise BadInput("password: no control characters, which a mail program cannot send")
+    return text
 
 
-class Commands(click.Group):
-    """A group whose commands report refusals in one way, whatever layer they come from."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except XtramailError as error:
-            refuse(ctx, error.text)
-        except PermissionError as error:
-            refuse(ctx, f"{error.filename}: permission denied; run this as the owner of the store, or as root")
-
-    def list_commands(self, ctx: click.Context) -> Iterable[str]:  # type: ignore[override]
-        # In the order in which they were added, which is the order in which they are needed.
-        return list(self.commands)
-
-
-def refuse(ctx: click.Context, text: str) -> NoReturn:
-    root = ctx.find_root().obj
-    if isinstance(root, Context) and root.as_json:
-        click.echo(json.dumps({"error": text}, ensure_ascii=False))
-    else:
-        click.echo(f"xtramail: {text}", err=True)
-    ctx.exit(1)
+def sure(question: str, *, yes: bool) -> None:
+    """Ask a person; a script is asked nothing. Abort when the answer is no."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)

@@ -1,51 +1,30 @@
-"""``xtramail status`` and ``doctor``: how the server is, and what should be mended, each with its remedy."""
+"""``xtramail doctor``: what should be mended, each finding with its remedy."""
 
 from __future__ import annotations
 
+import re
 import socket
-import time
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import click
 
 from xtramail.app.command.cert import found as certificates_found
-from xtramail.app.command.context import Context, size_text, when
+from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
+from xtramail.delivery.retention import read_state
 from xtramail.directory.domains import all_domains
-from xtramail.directory.users import users_of
+from xtramail.model.bucket import bucket_day
+from xtramail.model.clock import day_of
 from xtramail.model.errors import XtramailError
 from xtramail.store import keys, outbound
+from xtramail.store.records import DomainRow
 from xtramail.store.server_lock import is_held
 
 CONNECT_SECONDS = 5.0
-
-
-@click.command()
-@click.pass_obj
-def status(context: Context) -> None:
-    """Show the server at a glance: running or not, store, queue, ledger."""
-    engine = context.engine
-    domains = all_domains(engine)
-    balance = engine.read(keys.QUEUE, outbound.balance)
-    waiting = engine.read(keys.QUEUE, outbound.entries)
-    value: dict[str, object] = {
-        "server": "running" if is_held(context.paths.store) else "stopped",
-        "store": str(context.paths.store),
-        "used": engine.used_bytes(),
-        "free": engine.free_bytes(),
-        "domains": len(domains),
-        "users": sum(len(users_of(engine, row.name)) for row in domains),
-        "waiting": len(waiting),
-        "oldest-waiting": when(min((entry.arrival for entry in waiting), default=0.0)),
-        "accepted": balance.accepted,
-        "fates": {fate.value: count for fate, count in balance.fates.items()},
-        "balanced": balance.holds,
-    }
-    if not context.as_json:
-        value |= {"used": size_text(engine.used_bytes()), "free": size_text(engine.free_bytes())}
-        value["fates"] = ", ".join(f"{count} {fate.value}" for fate, count in balance.fates.items() if count)
-    context.fields(value)
+OLD_SECONDS = 3_600
+CHECK_LOG = "look into the server's log: it may not run with these settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +36,13 @@ class Finding:
     remedy: str = ""
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.pass_obj
 def doctor(context: Context) -> None:
-    """Check ports, certificates, store, clock, queue and primaries; one line of remedy for each finding."""
+    """Check ports, certificates, store, clock, queue and primaries.
+
+    One line for each finding, with its remedy. Exit code 1 when one of them is an error.
+    """
     findings = list(_all(context))
     rows = [{"level": one.level, "finding": one.what, "remedy": one.remedy} for one in findings]
     context.table(rows, ("level", "finding", "remedy"), "")
@@ -69,45 +51,94 @@ def doctor(context: Context) -> None:
 
 
 def _all(context: Context) -> Iterator[Finding]:
-    for check in (_server, _certificates, _space, _clock, _ledger, _queue, _primaries):
+    # What comes first has to be there for anything else to be looked at: settings, a store, its format.
+    context.engine  # noqa: B018
+    for check in CHECKS:
         try:
             yield from check(context)
-        except XtramailError as error:
-            yield Finding("error", error.text, "mend this first; the checks after it may depend on it")
+        except (XtramailError, OSError) as error:
+            text = error.text if isinstance(error, XtramailError) else str(error)
+            yield Finding("error", text, "mend this first, then run doctor again")
+
+
+def _keys(context: Context) -> Iterator[Finding]:
+    keyring = context.keyring
+    yield Finding("ok", f"password keys: {count_of(len(keyring.keys), 'key')} in {context.paths.keys}")
 
 
 def _server(context: Context) -> Iterator[Finding]:
-    context.engine.read(keys.STORE, lambda snap: None)
     if not is_held(context.paths.store):
-        yield Finding("warn", "the server is stopped", "start it: systemctl start xtramail")
+        yield Finding("warn", "the server is stopped", "start it: systemctl start xtramail, or twistd -n xtramail")
         return
     listen = context.settings.listen
-    for name in ("smtp", "submission", "submissions", "imaps"):
-        for endpoint in getattr(listen, name):
-            yield _port(name, endpoint)
+    for endpoint in listen.smtp:
+        yield _port("smtp", endpoint, b"220")
+    for endpoint in listen.submission:
+        yield _port("submission", endpoint, b"220")
+    for endpoint in listen.submissions:
+        yield _port("submissions", endpoint, b"220", tls=True)
+    for endpoint in listen.imaps:
+        yield _port("imaps", endpoint, b"* OK", tls=True)
 
 
-def _port(name: str, endpoint: str) -> Finding:
+def place_of(endpoint: str) -> tuple[str, int] | None:
+    """Host and port at which a listening endpoint answers from here; None for a socket of another kind."""
     kind, _, rest = endpoint.partition(":")
-    fields = dict(part.partition("=")[::2] for part in rest.split(":") if "=" in part)
-    port = fields.get("port") or rest.split(":")[0]
-    if kind not in ("tcp", "tcp6") or not port.isdigit():
-        return Finding("info", f"{name} listens on {endpoint}")
-    host = fields.get("interface", "127.0.0.1")
+    # Twisted's own rule: a backslash makes the next character stand for itself.
+    parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", rest)]
+    fields = dict(part.partition("=")[::2] for part in parts if "=" in part)
+    port = fields.get("port") or parts[0]
+    if kind not in ("tcp", "tcp6") or not port.isdigit() or int(port) == 0:
+        return None
+    host = fields.get("interface", "")
+    return ("::1" if kind == "tcp6" else "127.0.0.1") if host in ("", "0.0.0.0", "::") else host, int(port)
+
+
+def _port(name: str, endpoint: str, wanted: bytes, *, tls: bool = False) -> Finding:
+    place = place_of(endpoint)
+    if place is None:
+        return Finding("info", f"{name} listens on {endpoint}, which cannot be tried from here")
+    what = f"{name} on {place[0]} port {place[1]}"
     try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        greeting = _greeting(place, tls=tls)
     except OSError as error:
-        return Finding("error", f"{name}: no answer on {host} port {port}: {error.strerror}", "see the server's log")
-    return Finding("ok", f"{name} answers on port {port}")
+        return Finding("error", f"{what}: {reason_of(error)}", CHECK_LOG)
+    if greeting.startswith(wanted):
+        return Finding("ok", f"{what} answers" + (" with TLS" if tls else ""))
+    return Finding("error", f"{what} says {_line(greeting)!r}", CHECK_LOG)
+
+
+def _greeting(place: tuple[str, int], *, tls: bool = False) -> bytes:
+    """The first octets that a server says. OSError when it does not."""
+    with socket.create_connection(place, CONNECT_SECONDS) as connection:
+        connection.settimeout(CONNECT_SECONDS)
+        if not tls:
+            return connection.recv(512)
+        # Whether it speaks TLS at all: its certificate is looked at as a file, whatever name it is for.
+        contexts = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        contexts.check_hostname = False
+        contexts.verify_mode = ssl.CERT_NONE
+        with contexts.wrap_socket(connection) as wrapped:
+            return wrapped.recv(512)
+
+
+def reason_of(error: OSError) -> str:
+    return error.strerror or str(error) or "no answer"
+
+
+def _line(greeting: bytes) -> str:
+    return greeting.split(b"\r\n")[0].decode("ascii", "replace") if greeting else "nothing"
 
 
 def _certificates(context: Context) -> Iterator[Finding]:
     rows = certificates_found(context)
+    remedy = "install one: xtramail cert install CRT KEY"
     if not rows:
-        yield Finding("error", "there is no certificate", "install one: xtramail cert install CRT KEY")
+        yield Finding("error", f"there is no certificate in {context.paths.certificates}", remedy)
     for row in rows:
         if row["fault"]:
-            yield Finding("error", f"certificate {row['name']}: {row['fault']}", "xtramail cert install CRT KEY")
+            level = "warn" if row["soon"] else "error"
+            yield Finding(level, f"certificate {row['name']}: {row['fault']}", remedy)
         else:
             yield Finding("ok", f"certificate {row['name']} is good until {row['until']}")
 
@@ -126,11 +157,15 @@ def _space(context: Context) -> Iterator[Finding]:
 
 
 def _clock(context: Context) -> Iterator[Finding]:
-    year = time.gmtime(context.now()).tm_year
-    if year < 2026:
-        yield Finding("error", f"the clock says {year}", "set it, and keep it by NTP")
+    now = context.now()
+    state = context.engine.read(keys.STORE, read_state)
+    newest = max(map(bucket_day, context.engine.buckets()), default=0)
+    if newest > day_of(now):
+        yield Finding("error", f"the clock says {when(now)}, and there is mail of a later day", "set it, by NTP")
+    elif state.paused:
+        yield Finding("warn", f"expiry is paused: {state.paused}", "if the clock is right: xtramail expire --confirm")
     else:
-        yield Finding("ok", f"the clock says {when(context.now())}")
+        yield Finding("ok", f"the clock says {when(now)}")
 
 
 def _ledger(context: Context) -> Iterator[Finding]:
@@ -138,16 +173,24 @@ def _ledger(context: Context) -> Iterator[Finding]:
     if balance.holds:
         yield Finding("ok", f"the ledger balances: {balance.accepted} accepted recipients, each with one fate")
     else:
-        yield Finding("error", f"the ledger does not balance: {balance.accepted} accepted", "run: xtramail verify")
+        counts = sum(balance.fates.values())
+        yield Finding(
+            "error",
+            f"the ledger does not balance: {balance.accepted} accepted, {counts} fates",
+            "run: xtramail verify; mail is still served",
+        )
 
 
 def _queue(context: Context) -> Iterator[Finding]:
     waiting = context.engine.read(keys.QUEUE, outbound.entries)
-    old = [entry for entry in waiting if context.now() - entry.arrival > 3_600]
+    old = [entry for entry in waiting if context.now() - entry.arrival > OLD_SECONDS]
+    held = [entry for entry in waiting if entry.held]
+    if held:
+        yield Finding("warn", f"{count_of(len(held), 'message')} held", "let them go: xtramail queue retry --all")
     if old:
-        yield Finding("warn", f"{len(old)} messages wait for over an hour", "see: xtramail queue list")
+        yield Finding("warn", f"{count_of(len(old), 'message')} waiting for over an hour", "see: xtramail queue list")
     else:
-        yield Finding("ok", f"{len(waiting)} messages wait")
+        yield Finding("ok", f"{count_of(len(waiting), 'message')} waiting, none for over an hour")
 
 
 def _primaries(context: Context) -> Iterator[Finding]:
@@ -155,19 +198,30 @@ def _primaries(context: Context) -> Iterator[Finding]:
     if not rows:
         yield Finding("info", "no domain is served yet", "add one: xtramail domain add NAME --primary HOST")
     for row in rows:
-        yield from map(partial(_primary, row.name), row.primaries)
+        if row.held:
+            yield Finding("warn", f"{row.name} is held", f"let its mail go: xtramail domain release {row.name}")
+        yield from map(partial(_primary, row), row.primaries)
 
 
-def _primary(domain: str, primary: tuple[str, int]) -> Finding:
-    host, port = primary
+def _primary(row: DomainRow, primary: tuple[str, int]) -> Finding:
+    what = f"{row.name}: primary {primary[0]}:{primary[1]}"
+    remedy = "its mail is kept until it answers; check that host"
     try:
-        with socket.create_connection((host, port), CONNECT_SECONDS) as connection:
-            connection.settimeout(CONNECT_SECONDS)
-            greeting = connection.recv(512)
+        greeting = _greeting(primary)
     except OSError as error:
-        reason = error.strerror or str(error) or "no answer"
-        return Finding("error", f"{domain}: primary {host}:{port}: {reason}", "mail is kept until it answers; check it")
+        return Finding("error", f"{what}: {reason_of(error)}", remedy)
     if greeting.startswith(b"220"):
-        return Finding("ok", f"{domain}: primary {host}:{port} answers")
-    line = greeting.split(b"\r\n")[0].decode("ascii", "replace")
-    return Finding("error", f"{domain}: primary {host}:{port} says {line!r}", "mail is kept until it greets with 220")
+        return Finding("ok", f"{what} answers")
+    return Finding("error", f"{what} says {_line(greeting)!r}", remedy)
+
+
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+    _server,
+    _keys,
+    _certificates,
+    _space,
+    _clock,
+    _ledger,
+    _queue,
+    _primaries,
+)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import os
+from pathlib import Path
 
 import click
+from cryptography import x509
 
-from xtramail.app.command.context import Commands, Context, password_from_stdin, when
+from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
 from xtramail.directory import domains
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
 from xtramail.store.records import DomainRow
 
 ANY_WARNING = (
-    "warning: recipients=any takes mail for addresses that do not exist; "
+    "recipients=any takes mail for addresses that do not exist; "
     "the primary's refusals then become lost mail. Prefer ask."
 )
 
@@ -42,6 +44,30 @@ def shown(row: DomainRow) -> dict[str, object]:
     }
 
 
+def authorities(context: Context, text: str) -> str:
+    """The absolute path of a PEM file that the server can read; BadInput when it could not use it."""
+    if not text:
+        return ""
+    context.store_folder  # noqa: B018  # from here on as whom the server runs
+    place = Path(os.path.abspath(text))
+    try:
+        x509.load_pem_x509_certificates(place.read_bytes())
+    except OSError as error:
+        raise BadInput(f"primary-ca {text!r}: {error.strerror}; name a PEM file that the server may read") from None
+    except ValueError:
+        raise BadInput(f"primary-ca {text!r}: holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+    return str(place)
+
+
+def warned(context: Context, row: DomainRow) -> dict[str, object]:
+    """The domain as JSON, with what should be thought of; people are told on standard error."""
+    warnings = [ANY_WARNING] if row.recipients == "any" else []
+    if not context.as_json:
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+    return shown(row) | {"warnings": warnings}
+
+
 @domain.command()
 @click.argument("name")
 @click.option("--primary", "primaries", multiple=True, metavar="HOST[:PORT]", help="Its mail server; repeat for more.")
@@ -53,7 +79,9 @@ def shown(row: DomainRow) -> dict[str, object]:
     help="TLS towards it; verify checks chain and name.",
 )
 @click.option("--primary-ca", metavar="FILE", default="", help="PEM file of authorities to believe for verify.")
-@click.option("--retention-days", type=int, default=None, help="Days that its mail is kept.  [default: the settings']")
+@click.option(
+    "--retention-days", type=int, metavar="N", default=None, help="Days of its mail.  [default: the settings']"
+)
 @click.option(
     "--recipients",
     type=click.Choice(domains.RECIPIENT_MODES),
@@ -78,16 +106,14 @@ def add(
             now=context.now(),
             primaries=tuple(domains.parse_host(host) for host in primaries),
             primary_tls=primary_tls,
-            primary_ca=primary_ca,
+            primary_ca=authorities(context, primary_ca),
             retention_days=context.settings.retention.days if retention_days is None else retention_days,
             recipients=recipients or "",
         )
     )
-    if row.recipients == "any":
-        click.echo(ANY_WARNING, err=True)
     primary = ", ".join(f"{host}:{port}" for host, port in row.primaries) or "none: local mailboxes"
     context.done(
-        shown(row),
+        warned(context, row),
         f"domain {row.name} added: primary {primary}, recipients {row.recipients}, {row.retention_days} days.\n"
         f"Next: xtramail user add NAME@{row.name} --generate",
     )
@@ -101,8 +127,17 @@ def add(
 def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: bool) -> None:
     """Change settings of a domain, all or none.
 
-    KEY is one of primary, primary-tls, primary-ca, recipients, continuity, retention-days, smarthost, smarthost-user,
-    smarthost-password (only - : read from standard input), contact. An empty VALUE takes a setting away.
+    \b
+    primary=HOST[:PORT],...    its mail servers, in the order in which they are tried; empty: local mailboxes only
+    primary-tls=none|opportunistic|required|verify
+    primary-ca=FILE            authorities to believe for verify; empty: the system's
+    recipients=ask|listed|any  what is done about unknown recipients
+    continuity=on|off          off: its mail is handed on and no copy is kept
+    retention-days=N           how long its mail is kept; holds for what is here already
+    smarthost=HOST[:PORT]      for mail of its users to the world; empty: none
+    smarthost-user=NAME        who logs in there
+    smarthost-password=-       the password is read from standard input; empty: none
+    contact=ADDRESS            who gets postmaster's mail of a local domain
     """
     parsed = []
     for change in changes:
@@ -115,13 +150,11 @@ def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: 
             secret = password_from_stdin() if value else ""
             parsed.append(domains.DomainChange(field="smarthost_password", value=secret))
             continue
-        parsed.append(domains.parse_change(key, value))
+        parsed.append(domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value))
     if password_stdin:
         parsed.append(domains.DomainChange(field="smarthost_password", value=password_from_stdin()))
     row = context.run(domains.set_domain(context.engine, name, parsed))
-    if row.recipients == "any":
-        click.echo(ANY_WARNING, err=True)
-    context.done(shown(row), f"domain {row.name} changed.")
+    context.done(warned(context, row), f"domain {row.name} changed.")
 
 
 @domain.command()
@@ -135,10 +168,12 @@ def show(context: Context, name: str) -> None:
 
 
 @domain.command("list")
+@click.argument("name", required=False)
 @click.pass_obj
-def list_(context: Context) -> None:
-    """List the served domains."""
-    rows = [shown(row) for row in domains.all_domains(context.engine)]
+def list_(context: Context, name: str | None) -> None:
+    """List the served domains, or NAME alone."""
+    found = [domains.require(context.engine, name)] if name is not None else domains.all_domains(context.engine)
+    rows = [shown(row) for row in found]
     columns = ("name", "primary", "recipients", "retention-days", "continuity", "held")
     context.table(rows, columns, "no domain is served yet; add one: xtramail domain add NAME --primary HOST")
 
@@ -151,12 +186,12 @@ def remove(context: Context, name: str, yes: bool) -> None:
     """Stop serving a domain. Refused while mail still waits for its primary."""
     row = domains.require(context.engine, name)
     users = len(users_of(context.engine, row.name))
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Remove {row.name}, its {users} users and their logins?", abort=True)
+    sure(f"Remove {row.name}, its {count_of(users, 'user')} and their logins?", yes=yes)
     context.run(domains.remove_domain(context.engine, name))
     context.done(
         {"removed": row.name, "users": users},
-        f"domain {row.name} removed with {users} users; copies of its mail go as their {row.retention_days} days end.",
+        f"domain {row.name} removed with {count_of(users, 'user')}; "
+        f"copies of its mail go as their {row.retention_days} days end.",
     )
 
 
@@ -180,7 +215,5 @@ def release(context: Context, name: str) -> None:
     """Let a held domain's mail go to its primary."""
     row = _hold(context, name, held=False)
     waiting = open_mail(context.engine, row.name)
-    text = f"domain {row.name} is released; {waiting} messages are on their way."
+    text = f"domain {row.name} is released; on its way: {count_of(waiting, 'message')}."
     context.done(shown(row) | {"waiting": waiting}, text)
-
-

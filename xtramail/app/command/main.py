@@ -1,27 +1,42 @@
-"""The ``xtramail`` command: its groups in one place, in the order in which a newcomer needs them."""
+"""The ``xtramail`` command: its commands in one place, in the order in which a newcomer needs them."""
 
 from __future__ import annotations
 
 import click
 
 from xtramail import __version__
-from xtramail.app.command.backup import backup, restore
-from xtramail.app.command.cert import cert
-from xtramail.app.command.context import Commands, Context
-from xtramail.app.command.demo import demo
-from xtramail.app.command.doctor import doctor, status
-from xtramail.app.command.domain import domain
-from xtramail.app.command.init import init
-from xtramail.app.command.message import message, trace
-from xtramail.app.command.queue import queue
-from xtramail.app.command.store import expire, store, verify
-from xtramail.app.command.user import user
+from xtramail.app.command.group import Program, load
 
-EPILOG = """Settings are found by --config, then $XTRAMAIL_CONFIG, ./xtramail.toml, /etc/xtramail/xtramail.toml.
+EPILOG = """Settings are found by --config, then $XTRAMAIL_CONFIG, ./xtramail.toml, /etc/xtramail/xtramail.toml; with
+--store DIR also beside that folder.
+
 Exit codes: 0 done, 1 refused (with the reason), 2 usage."""
 
+_HERE = "xtramail.app.command"
 
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {
+    "init": (f"{_HERE}.init", "Make a new installation: settings, certificate, keys and an empty store."),
+    "domain": (f"{_HERE}.domain", "Add, change, hold and remove served domains."),
+    "user": (f"{_HERE}.user", "Add, change, show and remove users."),
+    "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
+    "trace": (f"{_HERE}.message", "Follow mail by an address, a Message-ID or our own id."),
+    "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
+    "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
+    "status": (f"{_HERE}.status", "Show the server at a glance."),
+    "cert": (f"{_HERE}.cert", "List, check, install and request certificates."),
+    "verify": (f"{_HERE}.store", "Check all that is kept, while the server runs or not."),
+    "backup": (f"{_HERE}.backup", "Write store, settings, certificates and keys into a new folder."),
+    "restore": (f"{_HERE}.backup", "Bring back what a backup wrote."),
+    "store": (f"{_HERE}.store", "Look after the store itself."),
+    "doctor": (f"{_HERE}.doctor", "Check ports, certificates, store, clock, queue and primaries."),
+    "demo": (
+        f"{_HERE}.demo",
+        "Try xtramail out on this machine: a server, two users, and a next hop that can be taken down.",
+    ),
+}
+
+
+@click.group(cls=Program, modules=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", metavar="FILE", help="Settings of the installation to work on.")
 @click.option("--store", metavar="DIR", help="Folder of the store to work on, instead of the one in the settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value instead of text.")
@@ -33,10 +48,4 @@ def main(ctx: click.Context, config: str | None, store: str | None, as_json: boo
     A change takes effect on a running server within a second, and works while it is stopped. The server itself is
     started with: twistd -n xtramail --config FILE
     """
-    ctx.obj = Context(config=config, store=store, as_json=as_json)
-
-
-for command in (
-    init, domain, user, queue, trace, message, expire, status, cert, verify, backup, restore, store, doctor, demo
-):  # fmt: skip
-    main.add_command(command)
+    ctx.obj = load(f"{_HERE}.context").Context(config=config, store=store, as_json=as_json)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from pathlib import Path
 
 import click
 
-from xtramail.app.command.context import Commands, Context, when
-from xtramail.directory.users import account_of
+from xtramail.app.command.context import Commands, Context, Reporting, when
+from xtramail.directory.domains import all_domains
+from xtramail.directory.users import account_of, users_of
 from xtramail.mailbox.stored import Stored, find_stored
 from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
@@ -19,7 +21,7 @@ from xtramail.model.outcome import Fate
 from xtramail.store import bodies, domains, keys, outbound, tracking
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import LedgerRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
 
 DAY = 86_400.0
 
@@ -43,14 +45,17 @@ def shown_event(event: LogEvent) -> dict[str, object]:
     return shown | dict(event.fields)
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.argument("what", metavar="ADDRESS|MESSAGE-ID|ID")
-@click.option("--days", type=click.IntRange(1), default=14, show_default=True, help="How far back, for an address.")
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), default=14, show_default=True, help="How far back, for an address."
+)
 @click.pass_obj
 def trace(context: Context, what: str, days: int) -> None:
-    """Follow mail: by address, by Message-ID of the header (<...>), or by our id.
+    """Follow mail by an address, a Message-ID or our own id.
 
-    Every event of each message found, and at the end what became of it for each recipient.
+    A Message-ID is written as in the header, <...>. Every event of each message found, and at the end what became of
+    it for each recipient.
     """
     engine = context.engine
     if what.startswith("<") or (what.count("@") == 1 and what.endswith(">")):
@@ -108,12 +113,20 @@ def copies(context: Context, message_id: int) -> list[Stored]:
         for name in (*event.recipients, event.sender, event.fields.get("account", ""))
         if "@" in name
     )
-    accounts = {}
-    for name in names:
-        account = account_of(context.engine, Address.parse(name).key)
-        if account is not None:
-            accounts[account.id] = account
+    accounts = {account.id: account for name in names if (account := _account(context, name)) is not None}
+    if not events:
+        # Mail may be kept longer than the log, and the log is where its owners are found quickly.
+        served = all_domains(context.engine)
+        accounts = {account.id: account for row in served for account in users_of(context.engine, row.name)}
     return [stored for account in accounts.values() for stored in find_stored(context.engine, account, message_id)]
+
+
+def _account(context: Context, name: str) -> Account | None:
+    try:
+        return account_of(context.engine, Address.parse(name).key)
+    except BadInput:
+        # What a stranger's envelope said.
+        return None
 
 
 def body_of(context: Context, message_id: int) -> BodyRef:
@@ -142,10 +155,24 @@ def show(context: Context, id: str) -> None:
         "message-id": next((stored.row.message_id for stored in found), ""),
         "subject": next((stored.row.subject for stored in found), ""),
         "size": next((stored.row.size for stored in found), None),
-        "copies": [f"{stored.account.address} {stored.mailbox} {stored.uid}" for stored in found],
+        "copies": [_copy(stored) if context.as_json else _copy_text(stored) for stored in found],
         "fates": fates if context.as_json else [f"{fate['recipient']}: {fate['fate']}" for fate in fates],
     }
     context.fields(value)
+
+
+def _copy(stored: Stored) -> dict[str, object]:
+    return {
+        "account": stored.account.address,
+        "mailbox": stored.mailbox,
+        "uid": stored.uid,
+        "expunged": stored.expunged,
+    }
+
+
+def _copy_text(stored: Stored) -> str:
+    gone = " (expunged)" if stored.expunged else ""
+    return f"{stored.account.address} {stored.mailbox} {stored.uid}{gone}"
 
 
 @message.command()
@@ -153,20 +180,40 @@ def show(context: Context, id: str) -> None:
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to FILE (0600, never over one).")
 @click.pass_obj
 def export(context: Context, id: str, output: Path | None) -> None:
-    """Write a message, every octet as it is stored, to standard output or FILE."""
-    ref = body_of(context, parse_id(id))
-    if output is None:
-        for chunk in bodies.chunks(context.engine, ref):
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+    """Write a message, every octet as it is stored, to standard output or FILE.
+
+    As long as it is kept here, expunged or not; with --json and no FILE its octets come as base64.
+    """
+    number = parse_id(id)
+    ref = body_of(context, number)
+    value: dict[str, object] = {"id": id_text(number), "size": ref.size}
+    if output is not None:
+        _write_new(context, ref, output)
+        context.done(value | {"file": str(output)}, f"{ref.size} octets written to {output}.")
         return
+    if context.as_json:
+        octets = b"".join(bodies.chunks(context.engine, ref))
+        context.done(value | {"base64": base64.b64encode(octets).decode("ascii")}, "")
+        return
+    out = sys.stdout.buffer
+    for chunk in bodies.chunks(context.engine, ref):
+        out.write(chunk)
+    out.flush()
+
+
+def _write_new(context: Context, ref: BodyRef, output: Path) -> None:
+    """Into a file that is not there yet; nothing is left of it when it could not be written whole."""
     try:
-        with open(output, "xb", opener=_private) as file:
-            for chunk in bodies.chunks(context.engine, ref):
-                file.write(chunk)
+        file = open(output, "xb", opener=_private)
     except FileExistsError:
         raise BadInput(f"{output} exists already; choose another name") from None
-    context.done({"id": id, "file": str(output), "size": ref.size}, f"{ref.size} octets written to {output}.")
+    try:
+        with file:
+            for chunk in bodies.chunks(context.engine, ref):
+                file.write(chunk)
+    except BaseException:
+        output.unlink()
+        raise
 
 
 @message.command()
@@ -174,36 +221,44 @@ def export(context: Context, id: str, output: Path | None) -> None:
 @click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Only for these.  [default: all it was for]")
 @click.pass_obj
 def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
-    """Hand a stored message to the primary again, as mail of its own in the log."""
+    """Hand a stored message to the primary again, as mail of its own in the log.
+
+    To all recipients in domains with a primary that it was for, or to those named with --to.
+    """
     number, now = parse_id(id), context.now()
     ref = body_of(context, number)
     events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
     accepted = next((event for event in events if event.kind == "accepted"), None)
-    wanted = list(recipients) or [name for event in events if event.kind == "accepted" for name in event.recipients]
+    known = [name for event in events if event.kind == "accepted" for name in event.recipients]
+    if not recipients and not known:
+        raise BadInput(f"{id}: nobody is known whom it was for; name them with --to ADDRESS")
+    lots, without = _with_primary(context, list(dict.fromkeys(recipients or known)))
+    if without and (recipients or not lots):
+        raise NotPermitted(
+            f"domain {', '.join(sorted(without))} has no primary here to release to; set one: "
+            f"xtramail domain set NAME primary=HOST, or name other recipients with --to ADDRESS"
+        )
     ids = IdSource(context.clock)
     fresh = ids.next()
-    entries = []
-    for destination, names in by_domain(wanted).items():
-        row = context.engine.read(keys.domain_scope(destination), domains.get_domain)
-        if row is None or not row.primaries:
-            raise NotPermitted(f"domain {destination} has no primary to release to; set one: xtramail domain set")
-        entries.append(
-            QueueEntry(
-                id=ids.next(),
-                message_id=fresh,
-                destination=destination,
-                kind="primary",
-                body=ref,
-                reverse_path=accepted.sender if accepted is not None else "",
-                arrival=now,
-                due=now,
-                expires=now + context.settings.relay.hold_days * DAY,
-                recipients=tuple(QueueRecipient(address=name, fate=Fate.HELD.value, changed=now) for name in names),
-                header_message_id=accepted.fields.get(tracking.MESSAGE_ID_FIELD, "") if accepted is not None else "",
-            )
+    plain = all(chunk.isascii() for chunk in bodies.chunks(context.engine, ref))
+    entries = [
+        QueueEntry(
+            id=ids.next(),
+            message_id=fresh,
+            destination=destination,
+            kind="primary",
+            body=ref,
+            reverse_path=accepted.sender if accepted is not None else "",
+            eightbit=not plain,
+            arrival=now,
+            due=now,
+            expires=now + context.settings.relay.hold_days * DAY,
+            recipients=tuple(QueueRecipient(address=name, fate=Fate.HELD.value, changed=now) for name in names),
+            header_message_id=accepted.fields.get(tracking.MESSAGE_ID_FIELD, "") if accepted is not None else "",
         )
-    if not entries:
-        raise BadInput(f"{id}: nobody is known whom it was for; name them with --to ADDRESS")
+        for destination, names in lots.items()
+    ]
+    wanted = [name for names in lots.values() for name in names]
     event = LogEvent(
         at=now,
         message_id=fresh,
@@ -239,9 +294,15 @@ async def _queue(context: Context, entries: list[QueueEntry], event: LogEvent) -
     )
 
 
-def by_domain(names: list[str]) -> dict[str, list[str]]:
+def _with_primary(context: Context, names: list[str]) -> tuple[dict[str, list[str]], set[str]]:
+    """Addresses by the domain whose primary takes them, and the domains that have none."""
     found: dict[str, list[str]] = {}
+    without: set[str] = set()
     for name in names:
-        found.setdefault(Address.parse(name).domain_key, []).append(name)
-    return found
-
+        destination = Address.parse(name).domain_key
+        row = context.engine.read(keys.domain_scope(destination), domains.get_domain)
+        if row is None or not row.primaries:
+            without.add(destination)
+        else:
+            found.setdefault(destination, []).append(name)
+    return found, without

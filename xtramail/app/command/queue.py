@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import click
 
-from xtramail.app.command.bounce import give_up
-from xtramail.app.command.context import Commands, Context, when
-from xtramail.delivery.dispatch import PARKED
-from xtramail.model.errors import BadInput, NoSuchMessage
+from xtramail.app.command.context import Commands, Context, count_of, sure, when
+from xtramail.app.command.group import load
+from xtramail.model.address import domain_key
+from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.store import keys, outbound
-from xtramail.store.engine import Txn
+from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import QueueEntry
 
 STEP = 500
+LONGEST_REASON = 500
 
 
 @click.group(cls=Commands)
@@ -24,8 +24,28 @@ def queue() -> None:
     """See, hurry or give up mail that waits to be handed on."""
 
 
-def shown(entry: QueueEntry) -> dict[str, object]:
-    waiting_for_primary = entry.due >= min(entry.expires, PARKED)
+def state_of(entry: QueueEntry, closed: str, now: float) -> str:
+    """One word for what the entry waits for; ``closed`` is why its destination is closed."""
+    if entry.held:
+        return "held"
+    if entry.lease_until > now:
+        return "under-way"
+    if closed:
+        return "domain-held"
+    return "due" if entry.due <= now else "waiting"
+
+
+NEXT = {
+    "held": "held; xtramail queue retry ID",
+    "under-way": "being handed over now",
+    "domain-held": "held; xtramail domain release NAME",
+    "due": "as soon as its host takes it",
+}
+
+
+def shown(entry: QueueEntry, closed: str, now: float) -> dict[str, object]:
+    """An entry as JSON shows it."""
+    state = state_of(entry, closed, now)
     return {
         "id": id_text(entry.id),
         "message": id_text(entry.message_id),
@@ -34,11 +54,35 @@ def shown(entry: QueueEntry) -> dict[str, object]:
         "to": [recipient.address for recipient in entry.recipients],
         "arrived": when(entry.arrival),
         "attempts": entry.attempts,
-        "next": "held" if entry.held else "when it answers" if waiting_for_primary else when(entry.due),
+        "state": state,
+        "next": when(entry.due) if state == "waiting" else None,
         "expires": when(entry.expires),
         "size": entry.body.size,
-        "last-answer": entry.hold_reason if entry.held else entry.last_reply,
+        "reason": entry.hold_reason if entry.held else closed,
+        "last-answer": entry.last_reply,
+        "recipients": [
+            {"address": one.address, "fate": one.fate, "attempts": one.attempts, "answer": one.reply}
+            for one in entry.recipients
+        ],
     }
+
+
+def for_people(value: dict[str, object]) -> dict[str, object]:
+    """The same with words where there is no time of the next attempt."""
+    return value | {
+        "next": value["next"] or NEXT.get(str(value["state"])),
+        "last-answer": value["reason"] or value["last-answer"],
+    }
+
+
+def all_shown(context: Context, entries: list[QueueEntry]) -> list[dict[str, object]]:
+    def closed(snap: Snapshot) -> dict[str, str]:
+        rows = {name: outbound.destination_closed(snap, name) for name in {entry.destination for entry in entries}}
+        return {name: row.reason for name, row in rows.items() if row is not None}
+
+    reasons = context.engine.read(keys.QUEUE, closed)
+    now = context.now()
+    return [shown(entry, reasons.get(entry.destination, ""), now) for entry in entries]
 
 
 def find(context: Context, text: str) -> list[QueueEntry]:
@@ -57,15 +101,26 @@ def find(context: Context, text: str) -> list[QueueEntry]:
     return mine
 
 
+def find_all(context: Context, ids: tuple[str, ...]) -> list[QueueEntry]:
+    """Each entry once, however often and by whichever id it was named."""
+    return list({entry.id: entry for text in ids for entry in find(context, text)}.values())
+
+
 @queue.command("list")
 @click.option("--domain", metavar="NAME", help="Only mail for this domain.")
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
 @click.pass_obj
 def list_(context: Context, domain: str | None, limit: int) -> None:
     """List waiting mail with its next attempt and the last answer."""
-    entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, domain, limit))
-    columns = ("id", "destination", "from", "to", "attempts", "next", "last-answer")
-    context.table([shown(entry) for entry in entries], columns, "the queue is empty")
+    name = None if domain is None else domain_key(domain)
+    # One more than shown, to know whether there is more.
+    entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name, limit + 1))
+    rows = all_shown(context, entries[:limit])
+    columns = ("id", "destination", "from", "to", "arrived", "attempts", "next", "last-answer")
+    empty = f"no mail waits for {name}" if name else "the queue is empty: all mail is handed on"
+    context.table(rows if context.as_json else [for_people(row) for row in rows], columns, empty)
+    if len(entries) > limit:
+        click.echo(f"There is more; see it with: --limit {2 * limit}", err=True)
 
 
 @queue.command()
@@ -73,24 +128,15 @@ def list_(context: Context, domain: str | None, limit: int) -> None:
 @click.pass_obj
 def show(context: Context, id: str) -> None:
     """Show one waiting message, recipient by recipient."""
-    entries = find(context, id)
-    values = [
-        shown(entry)
-        | {
-            "recipients": [
-                {"address": r.address, "fate": r.fate, "attempts": r.attempts, "answer": r.reply}
-                for r in entry.recipients
-            ]
-        }
-        for entry in entries
-    ]
+    values = all_shown(context, find(context, id))
     if context.as_json:
         context.done(values if len(values) > 1 else values[0], "")
         return
     for value in values:
         recipients = value.pop("recipients")
+        value.pop("to")
+        context.fields(for_people(value))
         assert isinstance(recipients, list)
-        context.fields(value)
         context.table(recipients, ("address", "fate", "attempts", "answer"), "")
 
 
@@ -101,16 +147,26 @@ def show(context: Context, id: str) -> None:
 @click.pass_obj
 def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything: bool) -> None:
     """Try waiting mail again now. Mail that is held by itself is let go, too."""
-    if not ids and not domain and not everything:
+    if not ids and domain is None and not everything:
         raise click.UsageError("name one or more IDs, --domain NAME or --all")
-    entries = [entry for text in ids for entry in find(context, text)]
-    if domain or everything:
-        entries += context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, domain))
+    entries = find_all(context, ids)
+    if domain is not None or everything:
+        name = None if everything or domain is None else domain_key(domain)
+        entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
     now = context.now()
     numbers = [entry.id for entry in entries]
     for start in range(0, len(numbers), STEP):
         context.engine.transact(keys.QUEUE, partial(_release, numbers=numbers[start : start + STEP], now=now)).result()
-    context.done({"retried": len(entries)}, f"{len(entries)} messages are due now.")
+
+    def closed(snap: Snapshot) -> list[str]:
+        names = sorted({entry.destination for entry in entries})
+        return [name for name in names if outbound.destination_closed(snap, name) is not None]
+
+    held = context.engine.read(keys.QUEUE, closed)
+    text = f"{count_of(len(entries), 'message')} due now."
+    for name in held:
+        text += f"\n{name} is held: its mail goes with: xtramail domain release {name}"
+    context.done({"retried": len(entries), "held-domains": held}, text)
 
 
 def _release(txn: Txn, numbers: list[int], now: float) -> None:
@@ -125,11 +181,16 @@ def _release(txn: Txn, numbers: list[int], now: float) -> None:
 @click.pass_obj
 def bounce(context: Context, ids: tuple[str, ...], reason: str, yes: bool) -> None:
     """Give waiting mail up: it is never handed on, and its sender is told where that may be done."""
-    entries = [entry for text in ids for entry in find(context, text)]
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Give {len(entries)} messages up for good?", abort=True)
-    late = give_up(context, [entry.id for entry in entries], reason)
-    if late:
-        names = ", ".join(id_text(number) for number in late)
-        raise BadInput(f"{names}: just being handed over; look again: xtramail queue show ID")
-    context.done({"bounced": len(entries)}, f"{len(entries)} messages were given up.")
+    if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise BadInput(f"reason: one line of 1 to {LONGEST_REASON} characters, for its sender to read")
+    entries = find_all(context, ids)
+    sure(f"Give {count_of(len(entries), 'message')} up for good?", yes=yes)
+    done = load("xtramail.app.command.bounce").give_up(context, [entry.id for entry in entries], reason)
+    for line in done.untold:
+        click.echo(line, err=True)
+    if done.late:
+        names = ", ".join(id_text(number) for number in done.late)
+        others = f" ({len(done.bounced)} others were given up)" if done.bounced else ""
+        raise NotPermitted(f"{names}: held, or just being handed over{others}; look again: xtramail queue show ID")
+    value = {"bounced": len(done.bounced), "ids": [id_text(one) for one in done.bounced], "untold": done.untold}
+    context.done(value, f"{count_of(len(done.bounced), 'message')} given up.")

@@ -5,36 +5,31 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from collections.abc import Iterable
 
 import click
 
-from xtramail.app.command.context import Commands, Context, become_owner, size_text
-from xtramail.delivery.retention import GRACE, Dropped, Plan, RetentionJob
+from xtramail.app.command.context import Commands, Context, Reporting, count_of, size_text
+from xtramail.app.command.group import plain
+from xtramail.delivery.retention import GRACE, Dropped, Plan, RetentionJob, read_state
 from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import day_start
 from xtramail.model.errors import BadInput, FormatMismatch
-from xtramail.store import keys, schema
+from xtramail.store import keys, mailboxes, messages, schema
 from xtramail.store import verify as verifying
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import is_held
 
-
-def shown_bucket(bucket: Bucket, owners: dict[int, str], allowed: bool) -> dict[str, object]:
-    day = day_start(bucket_day(bucket))
-    return {
-        "day": time.strftime("%Y-%m-%d", time.gmtime(day)),
-        "kind": owners.get(bucket_class(bucket), str(bucket_class(bucket))),
-        "now": "yes" if allowed else "only with --confirm",
-    }
+REMEDY = "what is damaged is never served; stop the server and restore a backup, or ask for what is missing"
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--confirm", is_flag=True, help="The clock is right: drop everything that is over its days, at once.")
 @click.pass_obj
 def expire(context: Context, dry_run: bool, confirm: bool) -> None:
-    """Drop mail that is over its days, as the server does by itself each minute.
+    """Drop mail that is over its days, as the server does by itself.
 
     Expiry pauses when the clock has jumped, and unconfirmed it never drops more than two days of mail in one day.
     """
@@ -46,50 +41,98 @@ def expire(context: Context, dry_run: bool, confirm: bool) -> None:
     job = RetentionJob(
         engine=engine,
         clock=context.clock,
-        run=f"command {secrets.token_hex(4)}",
+        run=_run_of(engine, serving),
         on_drop=dropped.append,
         on_pause=lambda reason: None,
         # Nobody reads while no server runs; a running one deletes the rows itself, 15 minutes from now.
         grace=GRACE if serving else 0.0,
     )
     plan = job.plan()
+    # Counted before it goes.
+    over = shown_buckets(engine, plan.buckets, plan.buckets if confirm else plan.allowed)
     if confirm:
         plan = context.run(job.confirm())
     elif not dry_run:
         plan = context.run(job.run())
     rows = 0 if dry_run or serving else context.run(job.sweep())
-    _tell(context, plan, dropped, rows, dry_run=dry_run)
+    _tell(context, plan, over, {one.bucket for one in dropped}, rows, dry_run=dry_run)
 
 
-def _tell(context: Context, plan: Plan, dropped: list[Dropped], rows: int, *, dry_run: bool) -> None:
-    def owners_of(snap: Snapshot) -> dict[int, str]:
-        return {number: row.owner for number, row in schema.retention_classes(snap).items()}
+def _run_of(engine: LmdbEngine, serving: bool) -> str:
+    """The run that looks at the clock: a running server's own, so that its agreement with the clock is not broken off.
 
-    owners = context.engine.read(keys.STORE, owners_of)
-    buckets = [shown_bucket(bucket, owners, bucket in plan.allowed) for bucket in plan.buckets]
-    value = {"over": buckets, "paused": plan.paused, "dropped": len(dropped), "rows-deleted": rows}
+    Monotonic clocks of processes on one machine count from the same moment.
+    """
+    run = engine.read(keys.STORE, read_state).run if serving else ""
+    return run or f"command {secrets.token_hex(4)}"
+
+
+def shown_buckets(engine: LmdbEngine, buckets: Iterable[Bucket], going: Iterable[Bucket]) -> list[dict[str, object]]:
+    """What is over its days: whose, of which day, how much, and whether it goes now."""
+    owners = engine.read(keys.STORE, schema.retention_classes)
+    counts = {bucket: [0, 0] for bucket in buckets}
+
+    def count(snap: Snapshot) -> None:
+        for row in mailboxes.mailboxes(snap):
+            for bucket, tally in messages.counters(snap, row).items():
+                if bucket in counts:
+                    counts[bucket][0] += tally.messages
+                    counts[bucket][1] += tally.bytes
+
+    for scope in engine.scopes(keys.USER_PREFIX) if counts else ():
+        engine.read(scope, count)
+    now = set(going)
+    return [
+        {
+            "bucket": bucket,
+            "day": time.strftime("%Y-%m-%d", time.gmtime(day_start(bucket_day(bucket)))),
+            "of": owners[bucket_class(bucket)].owner if bucket_class(bucket) in owners else "",
+            "messages": copies,
+            "size": octets,
+            "goes": bucket in now,
+        }
+        for bucket, (copies, octets) in counts.items()
+    ]
+
+
+def _tell(
+    context: Context, plan: Plan, over: list[dict[str, object]], dropped: set[Bucket], rows: int, *, dry_run: bool
+) -> None:
+    gone = [one for one in over if one["bucket"] in dropped]
+    value = {
+        "over": [{name: part for name, part in one.items() if name != "bucket"} for one in over],
+        "paused": plan.paused,
+        "dropped": len(dropped),
+        "messages": sum(int(str(one["messages"])) for one in gone),
+        "rows-deleted": rows,
+    }
     if context.as_json:
         context.done(value, "")
         return
-    if plan.paused and not dropped:
-        click.echo(f"expiry is paused: {plan.paused}")
     if dry_run:
-        context.table(buckets, ("day", "kind", "now"), "nothing is over its days")
-        return
-    click.echo(f"{len(dropped)} buckets dropped, {rows} rows deleted.")
-    left = len(plan.buckets) - len(dropped)
-    if left:
-        click.echo(f"{left} more are over their days; see: xtramail expire --dry-run")
+        for one in over:
+            one["size"] = size_text(float(str(one["size"])))
+            one["goes"] = "now" if one["goes"] else "with --confirm"
+        context.table(over, ("day", "of", "messages", "size", "goes"), "nothing is over its days")
+    else:
+        days = count_of(len({one["day"] for one in gone}), "day")
+        copies = count_of(int(str(value["messages"])), "message")
+        click.echo(f"{copies} of {days} dropped." if dropped else "nothing was dropped.")
+        left = len(over) - len(gone)
+        if left:
+            click.echo(f"{left} more days of a domain or log are over; see: xtramail expire --dry-run")
+    if plan.paused:
+        click.echo(f"expiry is paused: {plan.paused}")
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.pass_obj
 def verify(context: Context) -> None:
-    """Read everything that is kept and check it: checksums, counters, indexes, bodies. Works while the server runs."""
-    folder = context.paths.store
-    if not (folder / "data.mdb").exists():
-        raise BadInput(f"there is no store in {folder}; name it with --store DIR")
-    become_owner(folder)
+    """Check all that is kept, while the server runs or not.
+
+    Reads every row: checksums, counters, indexes, bodies. Exit code 1 when there is a fault.
+    """
+    folder = context.store_folder
     quiet = context.as_json or not sys.stderr.isatty()
 
     def progress(report: verifying.Report) -> None:
@@ -111,12 +154,12 @@ def verify(context: Context) -> None:
         context.done(value, "")
     else:
         click.echo(
-            f"{report.rows} rows, {size_text(report.octets)}, {report.messages} messages in {report.buckets} buckets; "
+            f"{report.rows} rows, {size_text(report.octets)}, {count_of(report.messages, 'message')}; "
             f"oldest readable day: {report.oldest_day or 'none'}"
         )
         for finding in report.findings:
-            click.echo(f"fault: {finding}")
-        click.echo("no fault found" if not report.findings else f"{len(report.findings)} faults; restore from a backup")
+            click.echo(plain(f"fault: {finding}"))
+        click.echo("no fault found" if not report.findings else f"{count_of(len(report.findings), 'fault')}; {REMEDY}")
     if report.findings:
         click.get_current_context().exit(1)
 
@@ -130,10 +173,9 @@ def store() -> None:
 @click.pass_obj
 def upgrade(context: Context) -> None:
     """Bring the store to the format of this version. Stop the server and make a backup first."""
-    folder = context.paths.store
+    folder = context.store_folder
     if is_held(folder):
         raise BadInput("a server holds this store; stop it first")
-    become_owner(folder)
     engine = LmdbEngine(folder, map_size=context.settings.store.map_size)
     try:
         found = engine.read(keys.STORE, schema.format_of)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, when
+from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, sure, when
 from xtramail.app.setting_kinds import SIZE
 from xtramail.directory import passwords, users
 from xtramail.directory.domains import all_domains, require
@@ -71,16 +69,19 @@ def _hash(context: Context, *, generate: bool, password_stdin: bool) -> tuple[st
 def add(
     context: Context, address: str, generate: bool, password_stdin: bool, quota: str | None, kind: AccountKind
 ) -> None:
-    """Add a user. A list is relayed, not stored; a discovered user has a mailbox and no password yet."""
+    """Add a user.
+
+    A list is relayed, not stored; a discovered user has a mailbox and no password yet.
+    """
     if kind == "user" and not generate and not password_stdin:
         raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
-    context.engine  # noqa: B018  # opened first: as root we become its owner before a key is read
+    parsed, octets = Address.parse(address), _size(quota)
+    require(context.engine, parsed.domain)
     hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
-    octets = _size(quota)
     account = context.run(
         users.add_user(
             context.engine,
-            Address.parse(address),
+            parsed,
             now=context.now(),
             password=hashed,
             quota=users.DEFAULT_QUOTA if octets is None else octets,
@@ -100,9 +101,10 @@ def passwd(context: Context, address: str, generate: bool, password_stdin: bool)
     """Give a user a new password; devices that use the old one are logged out."""
     if not generate and not password_stdin:
         raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
-    context.engine  # noqa: B018
+    parsed = Address.parse(address)
+    users.find(context.engine, parsed)
     hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
-    account = context.run(users.set_password(context.engine, Address.parse(address), hashed, now=context.now()))
+    account = context.run(users.set_password(context.engine, parsed, hashed, now=context.now()))
     value = shown(account) | ({"generated": plain} if plain else {})
     text = f"user {account.address}: password changed."
     context.done(value, text + (f"\nPassword (shown once): {plain}" if plain else ""))
@@ -113,7 +115,13 @@ def passwd(context: Context, address: str, generate: bool, password_stdin: bool)
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
 @click.pass_obj
 def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
-    """Change a user: quota=SIZE, status=active|disabled, type=user|list|discovered. All or none."""
+    """Change settings of a user, all or none.
+
+    \b
+    quota=SIZE                   such as 5GiB; 0: no limit of its own
+    status=active|disabled       disabled: no login; mail goes on arriving
+    type=user|list|discovered
+    """
     given: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
@@ -146,12 +154,16 @@ def show(context: Context, address: str) -> None:
 
 
 @user.command("list")
+@click.argument("address", required=False)
 @click.option("--domain", metavar="NAME", help="Only this domain's.")
 @click.pass_obj
-def list_(context: Context, domain: str | None) -> None:
-    """List users."""
-    from_domains = [require(context.engine, domain)] if domain else all_domains(context.engine)
-    rows = [shown(account) for row in from_domains for account in users.users_of(context.engine, row.name)]
+def list_(context: Context, address: str | None, domain: str | None) -> None:
+    """List users, those of one domain, or the one with ADDRESS."""
+    if address is not None:
+        rows = [shown(users.find(context.engine, Address.parse(address)))]
+    else:
+        from_domains = [require(context.engine, domain)] if domain else all_domains(context.engine)
+        rows = [shown(account) for row in from_domains for account in users.users_of(context.engine, row.name)]
     columns = ("address", "type", "status", "password", "quota")
     context.table(rows, columns, "no users yet; add one: xtramail user add ADDRESS --generate")
 
@@ -164,7 +176,6 @@ def remove(context: Context, address: str, yes: bool) -> None:
     """Remove a user. Refused while mail for it still waits for the primary."""
     parsed = Address.parse(address)
     users.find(context.engine, parsed)
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Remove {parsed.key} and its login?", abort=True)
+    sure(f"Remove {parsed.key} and its login?", yes=yes)
     account = context.run(users.remove_user(context.engine, parsed))
     context.done({"removed": account.address}, f"user {account.address} removed; its mail goes as its days end.")

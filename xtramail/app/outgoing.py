@@ -1,0 +1,125 @@
+"""What hands mail on, made in order: used by the server, and by the command line where it gives mail up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.names import client
+
+from xtramail.app.settings import Settings
+from xtramail.delivery.asking import PrimaryAsker
+from xtramail.delivery.backoff import Timetable
+from xtramail.delivery.dispatch import KNOCK
+from xtramail.delivery.notices import Notices
+from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.relay import Attempt, Relay, RelaySettings
+from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.directory.directory import Directory
+from xtramail.model.clock import Clock
+from xtramail.model.ids import IdSource
+from xtramail.net.dns import MailHostLookup
+from xtramail.net.smtp_client import CourierSettings, SmtpCourier
+from xtramail.net.tls_client import ClientContexts
+from xtramail.store.engine import Engine
+from xtramail.store.records import QueueEntry
+
+DAY = 86_400.0
+
+
+def relay_settings(settings: Settings, owner: str) -> RelaySettings:
+    relay = settings.relay
+    return RelaySettings(owner=owner, timetable=Timetable(steps=relay.retry, jitter=relay.jitter_percent / 100))
+
+
+def knock_seconds(settings: Settings) -> float:
+    """Between two attempts at a host that does not answer: quicker where retries are."""
+    return min(KNOCK, *settings.relay.retry)
+
+
+def routing_settings(settings: Settings) -> RoutingSettings:
+    return RoutingSettings(smarthost=settings.relay.smarthost, tls=settings.relay.tls)
+
+
+def courier_settings(settings: Settings) -> CourierSettings:
+    relay = settings.relay
+    return CourierSettings(
+        hostname=settings.server.hostname[0],
+        connect=relay.connect_timeout,
+        greeting=relay.greeting_timeout,
+        command=relay.command_timeout,
+        data=relay.data_timeout,
+        block=relay.block_timeout,
+        final=relay.final_timeout,
+        ask=settings.ask.timeout,
+    )
+
+
+class Outgoing:
+    """Directory, policy and relay on one open store."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engine: Engine,
+        clock: Clock,
+        ids: IdSource,
+        reactor: Any,
+        run: str,
+        log: Callable[[Attempt], None],
+        untold: Callable[[QueueEntry, str], None],
+        resolver: Any = None,
+    ) -> None:
+        """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
+        Notices. ``resolver`` is Twisted Names' (the machine's own when None)."""
+        hostname = settings.server.hostname[0]
+        self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=ClientContexts())
+        self.directory = Directory(
+            engine=engine,
+            clock=clock,
+            asker=PrimaryAsker(self.courier),
+            keep_yes=settings.ask.keep_yes,
+            keep_no=settings.ask.keep_no,
+        )
+        self.policy = Policy(
+            engine=engine,
+            directory=self.directory,
+            clock=clock,
+            settings=PolicySettings(
+                hostname=hostname,
+                message_size=settings.limits.message_size,
+                reserve_percent=settings.store.reserve_percent,
+                questions=settings.ask.per_message,
+                question_seconds=settings.ask.total,
+            ),
+        )
+        if resolver is None:
+            resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
+        hosts = MailHostLookup(resolver)
+        self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
+        self.relay = Relay(
+            engine=engine,
+            courier=self.courier,
+            routing=self.routing,
+            notices=Notices(
+                engine=engine,
+                directory=self.directory,
+                policy=self.policy,
+                hosts=hosts,
+                clock=clock,
+                ids=ids,
+                hostname=hostname,
+                hold_seconds=settings.relay.hold_days * DAY,
+                untold=untold,
+            ),
+            clock=clock,
+            settings=relay_settings(settings, run),
+            log=log,
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """What can change while it runs; what is under way ends by the old settings."""
+        self.relay.settings = relay_settings(settings, self.relay.settings.owner)
+        self.routing.settings = routing_settings(settings)
+        self.courier.settings = courier_settings(settings)
