@@ -142,7 +142,7 @@ def test_a_closed_destination_is_not_leased_and_costs_one_look_for_each_entry() 
     assert lease(engine, 1, NOW) is None
     assert due(engine, NOW) == [2]
     assert write(engine, lambda txn: outbound.wake_destination(txn, "example.org", NOW), keys.QUEUE) == 2
-    assert due(engine, NOW) == [1, 2, 3]
+    assert sorted(due(engine, NOW)) == [1, 2, 3]
     assert lease(engine, 1, NOW) is not None
 
 
@@ -151,7 +151,7 @@ def test_waking_makes_waiting_entries_due_and_leaves_held_and_leased_ones() -> N
     enqueue(engine, entry(1, due=NOW + 1800), entry(2, held=True), entry(3), entry(4, destination="other.example"))
     lease(engine, 3, NOW)
     assert write(engine, lambda txn: outbound.wake_destination(txn, "example.org", NOW + 1), keys.QUEUE) == 1
-    assert due(engine, NOW + 1) == [4, 1]
+    assert sorted(due(engine, NOW + 1)) == [1, 4]
     leased = found(engine, 3)
     assert leased is not None and leased.lease_owner == "a"
 

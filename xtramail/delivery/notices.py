@@ -16,13 +16,13 @@ from xtramail.delivery import accepted_rows as rows
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import begin_spool
 from xtramail.delivery.policy import Policy, Route
-from xtramail.delivery.routing import MailHosts
+from xtramail.delivery.routing import MailHosts, NoMailHost
 from xtramail.directory.directory import Directory
 from xtramail.model.address import Address
 from xtramail.model.bucket import bucket_class
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath, ReversePath
-from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
+from xtramail.model.errors import BadInput, Corrupt, NoSuchMessage, Unavailable
 from xtramail.model.ids import IdSource, id_text
 from xtramail.model.peer import Peer
 from xtramail.store import bodies, keys
@@ -57,8 +57,10 @@ class Notices:
         if not entry.reverse_path:
             self.untold(entry, "it came from the null sender")
             return []
-        sender = Address.parse(entry.reverse_path)
-        route = await self._route(entry, sender, told)
+        try:
+            route = await self._route(entry, Address.parse(entry.reverse_path), told)
+        except BadInput as error:
+            route = f"its sender cannot be answered: {error.text}"
         if isinstance(route, str):
             self.untold(entry, route)
             return []
@@ -80,8 +82,11 @@ class Notices:
                 return "its outside sender may be forged"
             try:
                 await self.hosts.mail_hosts(sender.domain_key)
-            except XtramailError as error:
+            except NoMailHost as error:
                 return f"its sender cannot be answered: {error.text}"
+            except Unavailable:
+                # DNS says nothing now: the notice waits in the queue until it does, or until its own time is over.
+                pass
         return Route(path=path, domain=None, accounts=(), relay=True, destination=sender.domain_key)
 
     def _report(self, entry: QueueEntry, told: Sequence[QueueRecipient], now: float) -> Report:

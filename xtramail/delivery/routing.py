@@ -24,6 +24,10 @@ class NoMailHost(Refused):
     """The domain does not exist or takes no mail."""
 
 
+class NoRoute(Unavailable):
+    """Where this mail goes is for the administrator to say."""
+
+
 class NameServiceDown(Unavailable):
     """DNS does not answer."""
 
@@ -59,7 +63,11 @@ class Routing:
             return primary_hops(domain)
         if domain is not None:
             # It had a primary when the message was queued; the copy is in the mailbox, the rest waits for the admin.
-            raise NameServiceDown(f"domain {domain.name} has no primary; set one: xtramail domain set {domain.name}")
+            name = domain.name
+            raise NoRoute(f"domain {name} has no primary; set one: xtramail domain set {name} primary=HOST")
+        if entry.kind == "primary":
+            # It was accepted for a customer. Its MX may be us, or whoever the customer moved to.
+            raise NoRoute(f"domain {entry.destination} is not served here any more; add it again, or give its mail up")
         sender = self._directory.domain(entry.reverse_path.rpartition("@")[2]) if entry.reverse_path else None
         if sender is not None and sender.smarthost:
             host, port = parse_host(sender.smarthost, 587)
