@@ -73,10 +73,12 @@ class Log:
 class World:
     engine: Any
 
-    def __init__(self, *, engine: Engine | None = None, message_size: int = 50 << 20) -> None:
+    def __init__(
+        self, *, engine: Engine | None = None, message_size: int = 50 << 20, clock: SetClock | None = None
+    ) -> None:
         """A new world; on an ``engine`` that was used before, the world that is on it."""
         self.engine = engine if engine is not None else MemoryEngine()
-        self.clock = SetClock()
+        self.clock = clock or SetClock()
         self.ids = IdSource(self.clock)
         self.primary = Primary()
         self.log = Log()

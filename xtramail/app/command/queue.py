@@ -108,7 +108,7 @@ def find_all(context: Context, ids: tuple[str, ...]) -> list[QueueEntry]:
 
 @queue.command("list")
 @click.option("--domain", metavar="NAME", help="Only mail for this domain.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="At most so many.")
 @click.pass_obj
 def list_(context: Context, domain: str | None, limit: int) -> None:
     """List waiting mail with its next attempt and the last answer."""

@@ -64,14 +64,21 @@ def _hash(context: Context, *, generate: bool, password_stdin: bool) -> tuple[st
 @click.option("--generate", is_flag=True, help="Make a strong password and print it once.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
 @click.option("--quota", metavar="SIZE", help="Such as 5GiB.  [default: 5GiB]")
-@click.option("--type", "kind", type=click.Choice(users.KINDS), default="user", show_default=True)
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(users.KINDS),
+    default="user",
+    show_default=True,
+    help="A list is relayed, not stored; a discovered user cannot log in yet.",
+)
 @click.pass_obj
 def add(
     context: Context, address: str, generate: bool, password_stdin: bool, quota: str | None, kind: AccountKind
 ) -> None:
     """Add a user.
 
-    A list is relayed, not stored; a discovered user has a mailbox and no password yet.
+    Its domain is served already. A discovered user becomes a real one, and keeps its mail.
     """
     if kind == "user" and not generate and not password_stdin:
         raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
