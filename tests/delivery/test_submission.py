@@ -128,6 +128,11 @@ def test_the_envelope_sender_must_be_ones_own(world: World, sender: str) -> None
         b"From: undisclosed:;\r\n",
         b'From: "ann@local.example" <boss@local.example>\r\n',
         b"From: =?utf-8?q?ann?=@local.example\r\n",
+        # What one reader passes over, another shows.
+        b"From: " + b"ann@local.example, " * 1100 + b"boss@local.example\r\n",
+        b"From: ann@local.example " + b"(" * 30 + b")" * 30 + b", boss@local.example\r\n",
+        b"From: <ann@local.example> <boss@local.example>\r\n",
+        b"From: ann@local.example (, boss@local.example\r\n",
     ],
 )
 def test_the_from_field_must_be_one_and_ones_own(world: World, header: bytes) -> None:
@@ -155,6 +160,13 @@ def test_the_null_sender_may_be_used_with_ones_own_from(world: World) -> None:
 def test_a_header_bomb_is_refused(world: World, bomb: bytes) -> None:
     message = b"From: ann@local.example\r\n" + bomb * 100_000 + b"\r\nhi\r\n"
     assert world.submit(world.ann, "bob@local.example", message=message[: 8 << 20]).text.startswith("550 5.6.0")
+
+
+@pytest.mark.parametrize("fold", [b" ", b"\t"])
+def test_a_header_that_begins_folded_is_refused_for_it_could_hide_a_bcc(world: World, fold: bytes) -> None:
+    reply = world.submit(world.ann, "bob@local.example", message=fold + b"Bcc: zoe@else.example\r\n" + DRAFT)
+    assert reply.text.startswith("550 5.6.0")
+    assert world.mailbox(world.bob) == []
 
 
 def test_a_header_without_end_is_the_whole_message(world: World) -> None:

@@ -7,7 +7,7 @@ taken out of what leaves. Not one other octet changes.
 from __future__ import annotations
 
 from xtramail.wire.mime import compose, header, limits
-from xtramail.wire.mime.scanner import summarise
+from xtramail.wire.mime.address_list import read_addresses
 
 _END = b"\r\n\r\n"
 
@@ -54,11 +54,17 @@ class OutgoingHeader:
     """What a header says of its author, and how it looks when it leaves."""
 
     def __init__(self, octets: bytes) -> None:
-        summary = summarise(octets)
         self.octets = octets
-        self.from_count = summary.from_count
-        self.authors = summary.from_addresses
+        lines = header.unfold(octets)
+        found = header.values(lines, frozenset((b"from",))).get(b"from", [])
+        addresses, whole = read_addresses(b", ".join(found))
+        self.from_count = len(found)
+        self.authors = tuple(address.address for address in addresses if address.host is not None)
         """Addresses of the From field, ``local@domain``."""
+        self.from_legible = whole
+        """Each reader of the From field sees these authors and no others."""
+        # Below our trace fields it would fold into the last of them, and hide a Bcc there.
+        self.begins_folded = octets.startswith((b" ", b"\t"))
         self.has_bcc = compose.without_bcc(octets) != octets
 
     @property

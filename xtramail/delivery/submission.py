@@ -34,6 +34,7 @@ NOT_YOURS = Reply.of(553, "5.7.1", "This sender address is not yours")
 FROM_NOT_YOURS = Reply.of(550, "5.7.1", "The From address is not yours")
 ONE_FROM = Reply.of(550, "5.7.1", "A message has exactly one From field, with an address of yours")
 HEADER_TOO_LARGE = Reply.of(550, "5.6.0", "The header is larger than 256 KiB or has more than 2000 fields")
+HEADER_FOLDED = Reply.of(550, "5.6.0", "The header begins with a continuation line")
 LOGIN_ENDED = Reply.of(421, "4.7.0", "this login is no longer valid")
 SIZE_SETTING = "message-size"
 """Key in an account's settings: its own limit in octets."""
@@ -182,7 +183,9 @@ class SubmissionTransaction:
         header = OutgoingHeader(self._header.octets)
         if header.too_many_fields:
             self._refusal = HEADER_TOO_LARGE
-        elif header.from_count != 1 or not header.authors:
+        elif header.begins_folded:
+            self._refusal = HEADER_FOLDED
+        elif header.from_count != 1 or not header.authors or not header.from_legible:
             self._refusal = ONE_FROM
         elif not submission.owned(self._account, header.authors):
             self._refusal = FROM_NOT_YOURS

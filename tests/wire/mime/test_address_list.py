@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests import corpus
 from xtramail.wire.mime import limits
-from xtramail.wire.mime.address_list import GROUP_END, EnvelopeAddress, comment_end, parse_addresses
+from xtramail.wire.mime.address_list import GROUP_END, EnvelopeAddress, comment_end, parse_addresses, read_addresses
 from xtramail.wire.mime.header import header_end, unfold, values
 
 A = EnvelopeAddress
@@ -97,6 +97,25 @@ def test_comments_nest_to_the_limit_only() -> None:
     assert comment_end(b"(" + good + b")", 0) == -1
     assert parse_addresses(good + b" a@b")[0].address == "a@b"
     assert parse_addresses(b"(" + good + b") a@b") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [
+        (b"Ann <a@b>", True),
+        (b"a@b (Ann), g: c@d;, \"Z\" <@r:z@y> (z)", True),
+        (b"a@b, " * 1100 + b"c@d", False),
+        (b"(x) a@b, " * 1100 + b"c@d", False),
+        (b"a@b (, c@d", False),
+        (b"<a@b> <c@d>", False),
+        (b"<a@b> c", False),
+        (b"<a@b, c@d>", False),
+        (b"<a@b", False),
+        (b"a@b>", False),
+    ],
+)
+def test_what_was_passed_over_is_told(value: bytes, whole: bool) -> None:
+    assert read_addresses(value)[1] is whole
 
 
 def test_an_address_as_text_is_quoted_where_needed() -> None:

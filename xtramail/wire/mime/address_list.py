@@ -50,7 +50,17 @@ _bare = re.compile(
 
 def parse_addresses(value: bytes, *, most: int = limits.ADDRESSES) -> list[EnvelopeAddress]:
     """The addresses of one unfolded header value, at most ``most`` entries (marks of groups count)."""
+    return read_addresses(value, most=most)[0]
+
+
+def read_addresses(value: bytes, *, most: int = limits.ADDRESSES) -> tuple[list[EnvelopeAddress], bool]:
+    """As ``parse_addresses``; and whether nothing in ``value`` was passed over.
+
+    Where something was (a limit, an open comment or bracket, words behind an address), another reader may see another
+    address than we do.
+    """
     found: list[EnvelopeAddress] = []
+    whole = True
     value = value.strip()
     at, end = 0, len(value)
     while at < end and len(found) < most:
@@ -62,11 +72,13 @@ def parse_addresses(value: bytes, *, most: int = limits.ADDRESSES) -> list[Envel
         else:
             match = _bare(value, at)
             if match is None:
-                _AddressReader(value, at, most - len(found), found).read()
-                break
+                reader = _AddressReader(value, at, most - len(found), found)
+                reader.read()
+                return found, reader.whole
             found.append(EnvelopeAddress(None, None, match[1], match[2]))
         at = match.end()
-    return found
+        whole = at >= end
+    return found, whole
 
 
 class _Kind(Enum):
@@ -124,13 +136,18 @@ class _AddressReader:
         """Tokens between < and >, None before <."""
         self._in_angle = False
         self._in_group = False
+        self.whole = True
+        """Nothing was passed over."""
 
     def read(self) -> None:
         for _ in range(limits.ADDRESS_TOKENS):
             token = self._next_token()
             if token is None or len(self._found) >= self._room:
+                self.whole &= token is None
                 break
             self._take(token)
+        else:
+            self.whole = False
         if len(self._found) < self._room:
             self._finish_address()
         if self._in_group:
@@ -153,6 +170,7 @@ class _AddressReader:
         if kind == "quoted":
             return _Kind.QUOTED, _unquote(match["quoted"])
         end = comment_end(self._value, match.start())
+        self.whole &= end >= 0
         self._at = end if end >= 0 else len(self._value)
         return _Kind.COMMENT, _unquote(self._value[match.end() : self._at - 1 if end >= 0 else self._at])
 
@@ -161,8 +179,10 @@ class _AddressReader:
         if self._in_angle:
             self._take_in_angle(token)
         elif kind is not _Kind.SPECIAL or text == b"@":
+            self.whole &= self._angle is None or kind in (_Kind.SPACE, _Kind.COMMENT)
             self._words.append(token)
         elif text == b"<":
+            self.whole &= self._angle is None
             if self._angle is None:
                 self._angle = []
                 self._in_angle = True
@@ -178,6 +198,8 @@ class _AddressReader:
             self._words = []
             self._in_group = True
             self._found.append(EnvelopeAddress(None, None, name, None))
+        else:
+            self.whole = False
 
     def _take_in_angle(self, token: _Token) -> None:
         kind, text = token
@@ -187,12 +209,13 @@ class _AddressReader:
             self._in_angle = False
         elif kind is _Kind.SPECIAL and text in b",;" and not (angle and angle[0] == (_Kind.SPECIAL, b"@")):
             # A forgotten ">" must not swallow the rest of the list; a comma is only good in a route.
-            self._in_angle = False
+            self.whole = self._in_angle = False
             self._take(token)
         elif kind is not _Kind.SPACE or angle:
             angle.append(token)
 
     def _finish_address(self) -> None:
+        self.whole &= not self._in_angle
         words, angle = self._words, self._angle
         self._words, self._angle, self._in_angle = [], None, False
         if angle is not None:
