@@ -15,7 +15,7 @@ from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import NameServiceDown, NoMailHost, Routing, RoutingSettings
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
-from xtramail.model.errors import PrimaryDown
+from xtramail.model.errors import PrimaryDown, XtramailError
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import Pending, drive
 from xtramail.store import keys, outbound
@@ -221,7 +221,7 @@ class RelayWorld(World):
     def _work(self, entry_id: int, work: Any) -> None:
         try:
             attempt = drive(work(entry_id))
-        except Exception:
+        except XtramailError:
             self.dispatch.failed(entry_id)
             return
         drive(self.dispatch.done(entry_id, attempt))
