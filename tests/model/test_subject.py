@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from xtramail.model.subject import base_subject
+from xtramail.model.subject import base_subject, is_reply
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,19 @@ def test_replies_and_forwards_share_a_base_subject(subject: str, base: str) -> N
 
 def test_a_flood_of_replies_costs_bounded_work() -> None:
     assert base_subject("re:" * 80_000).startswith("re:")
+
+
+@pytest.mark.parametrize(
+    ("subject", "answers"),
+    [
+        ("plans", False),
+        ("[staff] plans", False),
+        ("  plans  ", False),
+        ("Re: plans", True),
+        ("plans (fwd)", True),
+        ("[staff] Re: plans", True),
+        ("[fwd: plans]", True),
+    ],
+)
+def test_what_says_that_it_answers_is_told_from_what_does_not(subject: str, answers: bool) -> None:
+    assert is_reply(subject) is answers

@@ -12,19 +12,20 @@ from xtramail.mailbox.facts import Facts
 from xtramail.mailbox.matching import conjuncts
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.turns import Turns
 from xtramail.mailbox.view import View
-from xtramail.model.errors import LimitReached
 from xtramail.wire.imap.search_keys import SearchKey
 
 
 class SearchRun:
     """Go through :meth:`steps` to the end, then read :attr:`found`."""
 
-    def __init__(self, services: MailboxServices, view: View, key: SearchKey) -> None:
+    def __init__(self, services: MailboxServices, view: View, key: SearchKey, turns: Turns | None = None) -> None:
+        """``turns``: of the work that this is a part of."""
         self._services = services
         self._view = view
         self._narrow, self._rest = conjuncts(key, view, services.clock.now())
-        self._began = self._turn_began = services.clock.monotonic()
+        self._turns = turns or Turns(services)
         self.found: list[int] = []
         """UIDs of the messages that fit, ascending."""
 
@@ -32,14 +33,15 @@ class SearchRun:
         """Each step is one slice of work; LimitReached when all of them took too long."""
         left: list[int] = []
         engine, view = self._services.engine, self._view
-        self._turn_began = self._services.clock.monotonic()
+        turns = self._turns
+        turns.begin()
         for run in slices(view, view.uids):
             for place in run:
                 if self._narrow.fits(Facts(engine, view, place, None)) and not view.expunged(place.uid):
                     left.append(place.uid)
-            if self._turn_is_over():
+            if turns.over():
                 yield
-                self._turn_began = self._services.clock.monotonic()
+                turns.begin()
         if not self._rest.cost:
             self.found = left
             return
@@ -48,12 +50,6 @@ class SearchRun:
             for place in run:
                 if self._rest.fits(Facts(engine, view, place, rows.get(place.uid))):
                     self.found.append(place.uid)
-                if self._turn_is_over():
+                if turns.over():
                     yield
-                    self._turn_began = self._services.clock.monotonic()
-
-    def _turn_is_over(self) -> bool:
-        now, limits = self._services.clock.monotonic(), self._services.limits
-        if now - self._began > limits.search_seconds:
-            raise LimitReached("The search takes too long; narrow it by date or sender")
-        return now - self._turn_began >= limits.slice_seconds
+                    turns.begin()

@@ -9,18 +9,27 @@ _MOST_STEPS = 100
 
 def base_subject(subject: str) -> str:
     """``subject`` (decoded) without ``Re:``, ``Fwd:``, ``[list]`` and ``(fwd)``, white space made single."""
-    text = " ".join(subject.split())
+    return _reduced(subject)[0]
+
+
+def is_reply(subject: str) -> bool:
+    """Whether something on the way to the base subject said so: a reply or a forward (RFC 5256 §2.1)."""
+    return _reduced(subject)[1]
+
+
+def _reduced(subject: str) -> tuple[str, bool]:
+    text, answers = " ".join(subject.split()), False
     for _ in range(_MOST_STEPS):
         before = text
         text = _without_trailer(text)
         text = _without_leader(text)
+        answers = answers or text != before
         text = _without_blob(text)
-        lower = text.lower()
-        if lower.startswith("[fwd:") and text.endswith("]"):
-            text = text[5:-1].strip()
+        if text[:5].lower() == "[fwd:" and text.endswith("]"):
+            text, answers = text[5:-1].strip(), True
         if text == before:
             break
-    return text
+    return text, answers
 
 
 def _without_trailer(text: str) -> str:

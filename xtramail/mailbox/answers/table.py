@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xtramail.mailbox.answers import changing, fetching, naming, searching, selecting
+from xtramail.mailbox.answers import changing, fetching, naming, searching, selecting, sorting
 from xtramail.mailbox.answers.answer import Answer
 from xtramail.mailbox.session import Session
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
+from xtramail.wire.imap.sort_commands import Sort, Thread
 
 # The command's own type stands in the key; a table of functions of different command types has no closer type.
 _AtOnce = Callable[[Session, Any], Answer]
 _Later = Callable[[Session, Any], Coroutine[Any, Any, Answer]]
 
 AT_ONCE: dict[type[Command], _AtOnce] = {
-    commands.Check: selecting.check,
+    commands.Check: selecting.checkpoint,
     commands.Select: selecting.select,
     commands.Examine: selecting.examine,
     commands.Unselect: selecting.unselect,
@@ -26,6 +27,8 @@ AT_ONCE: dict[type[Command], _AtOnce] = {
     commands.Lsub: naming.lsub,
     commands.Search: searching.search,
     commands.Fetch: fetching.fetch,
+    Sort: sorting.sort,
+    Thread: sorting.thread,
 }
 """Answered without waiting for a commit: from the octets to the answer in one turn."""
 

@@ -18,6 +18,8 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "UIDPLUS",
     "MOVE",
     "SPECIAL-USE",
+    "CONDSTORE",
+    "QRESYNC",
 )
 
 # Capabilities that the parser knows beyond the base: naming one in the configuration opens its syntax.
@@ -26,8 +28,6 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
         "LITERAL-",
         "LIST-EXTENDED",
         "LIST-STATUS",
-        "CONDSTORE",
-        "QRESYNC",
         "ESEARCH",
         "WITHIN",
         "STATUS=SIZE",
@@ -36,6 +36,9 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
         "SAVEDATE",
         "PREVIEW",
         "CREATE-SPECIAL-USE",
+        "SORT",
+        "THREAD=ORDEREDSUBJECT",
+        "THREAD=REFERENCES",
     }
 )
 

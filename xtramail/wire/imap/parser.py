@@ -21,6 +21,7 @@ from xtramail.wire.imap.list_parser import parse_list, parse_status_items
 from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
 from xtramail.wire.imap.rules import Reader, Rules, bare, needing
 from xtramail.wire.imap.search_parser import parse_search
+from xtramail.wire.imap.sort_parser import read_sort, read_thread
 
 # RFC 2971 §3.3
 _MOST_ID_FIELDS = 30
@@ -322,7 +323,9 @@ _UID_READERS: dict[bytes, Reader] = {
     b"FETCH": lambda cursor, tag, rules: _fetch(cursor, tag, rules, uid=True),
     b"MOVE": needing("MOVE", _transferring(commands.Move, uid=True)),
     b"SEARCH": lambda cursor, tag, rules: _search(cursor, tag, rules, uid=True),
+    b"SORT": lambda cursor, tag, rules: read_sort(cursor, tag, rules, uid=True),
     b"STORE": lambda cursor, tag, rules: _store(cursor, tag, rules, uid=True),
+    b"THREAD": lambda cursor, tag, rules: read_thread(cursor, tag, rules, uid=True),
 }
 
 
@@ -357,10 +360,12 @@ READERS: dict[bytes, Reader] = {
     b"RENAME": _rename,
     b"SEARCH": _search,
     b"SELECT": _selecting(commands.Select),
+    b"SORT": read_sort,
     b"STARTTLS": bare(commands.StartTls),
     b"STATUS": _status,
     b"STORE": _store,
     b"SUBSCRIBE": _mailbox(commands.Subscribe),
+    b"THREAD": read_thread,
     b"UID": _uid,
     b"UNSELECT": needing("UNSELECT", bare(commands.Unselect)),
     b"UNSUBSCRIBE": _mailbox(commands.Unsubscribe),

@@ -87,14 +87,22 @@ class ParsedSearch:
 def parse_search(cursor: Cursor, rules: SearchRules) -> ParsedSearch:
     """``[CHARSET name SP] key *(SP key)`` to the end of the command. BadSyntax; Declined with BADCHARSET or LIMIT."""
     # RFC 3501 has US-ASCII here; UTF-8 includes it and is what clients mean when they send 8-bit octets all the same.
-    codec = "utf_8"
     if cursor.octets[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
         cursor.at += 8
-        found = charset_codec(cursor.astring())
-        if found is None:
-            raise Declined("Charset is not known", b"BADCHARSET (UTF-8 US-ASCII)")
-        codec = found
-        cursor.space()
+        return parse_search_in_charset(cursor, rules)
+    return _parsed(cursor, "utf_8", rules)
+
+
+def parse_search_in_charset(cursor: Cursor, rules: SearchRules) -> ParsedSearch:
+    """``name SP key *(SP key)``, as :func:`parse_search`: SORT and THREAD always name the charset (RFC 5256 §3)."""
+    codec = charset_codec(cursor.astring())
+    if codec is None:
+        raise Declined("Charset is not known", b"BADCHARSET (UTF-8 US-ASCII)")
+    cursor.space()
+    return _parsed(cursor, codec, rules)
+
+
+def _parsed(cursor: Cursor, codec: str, rules: SearchRules) -> ParsedSearch:
     reading = _Reading(cursor, codec, rules)
     key = _keys(reading)
     return ParsedSearch(key, reading.uses_modseq)

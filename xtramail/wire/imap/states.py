@@ -40,7 +40,8 @@ ALLOWED: dict[State, frozenset[bytes]] = {
     State.NOT_AUTHENTICATED: _ANY | {b"AUTHENTICATE", b"LOGIN", b"STARTTLS"},
     State.AUTHENTICATED: _AUTHENTICATED,
     State.SELECTED: _AUTHENTICATED
-    | {b"CHECK", b"CLOSE", b"COPY", b"EXPUNGE", b"FETCH", b"MOVE", b"SEARCH", b"STORE", b"UID", b"UNSELECT"},
+    | {b"CHECK", b"CLOSE", b"COPY", b"EXPUNGE", b"FETCH", b"MOVE", b"SEARCH", b"STORE", b"UID", b"UNSELECT"}
+    | {b"SORT", b"THREAD"},
     State.LOGOUT: frozenset(),
 }
 

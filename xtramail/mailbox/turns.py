@@ -1,0 +1,53 @@
+"""How long work on many messages goes at, so that other connections have their turn, and when it is given up.
+
+Owns the clock of SEARCH, SORT and THREAD. What is done between two looks at it is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+from xtramail.mailbox.session import MailboxServices
+from xtramail.model.errors import LimitReached
+
+T = TypeVar("T")
+
+
+class Turns:
+    """Begins when it is made. ``if turns.over(): yield; turns.begin()``, or :meth:`pause` in short."""
+
+    __slots__ = ("_began", "_clock", "_limits", "_turn_began")
+
+    def __init__(self, services: MailboxServices) -> None:
+        self._clock = services.clock
+        self._limits = services.limits
+        self._began = self._turn_began = self._clock.monotonic()
+
+    def begin(self) -> None:
+        self._turn_began = self._clock.monotonic()
+
+    def over(self) -> bool:
+        """Whether others want to go on now; LimitReached when all turns together took too long."""
+        now = self._clock.monotonic()
+        if now - self._began > self._limits.search_seconds:
+            raise LimitReached("The search takes too long; narrow it by date or sender")
+        return now - self._turn_began >= self._limits.slice_seconds
+
+    def pause(self) -> Iterator[None]:
+        """Let the others go on if it is time."""
+        if self.over():
+            yield
+            self.begin()
+
+    def paced(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+        """``steps``, whose every yield is a place where it may pause; gives their result."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if self.over():
+                yield
+                self.begin()
