@@ -178,6 +178,8 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
             changed = msgspec.structs.replace(changed, settings={**changed.settings, "contact": contact})
         if changed.recipients == "ask" and not changed.primaries:
             raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
+        if not changed.continuity and not changed.primaries:
+            raise BadInput("continuity off: without a primary its mail would be nowhere; set primary=HOST first")
         domains.put_domain(txn, changed)
         return changed
 

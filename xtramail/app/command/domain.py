@@ -25,11 +25,16 @@ def domain() -> None:
     """Add, change, hold and remove served domains."""
 
 
+def host_text(host: str, port: int) -> str:
+    """As it is written behind ``--primary``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def shown(row: DomainRow) -> dict[str, object]:
     """A domain as JSON shows it: no secret."""
     return {
         "name": row.name,
-        "primary": [f"{host}:{port}" for host, port in row.primaries],
+        "primary": [host_text(host, port) for host, port in row.primaries],
         "primary-tls": row.primary_tls,
         "primary-ca": row.primary_ca,
         "recipients": row.recipients,
@@ -111,7 +116,7 @@ def add(
             recipients=recipients or "",
         )
     )
-    primary = ", ".join(f"{host}:{port}" for host, port in row.primaries) or "none: local mailboxes"
+    primary = ", ".join(host_text(host, port) for host, port in row.primaries) or "none: local mailboxes"
     context.done(
         warned(context, row),
         f"domain {row.name} added: primary {primary}, recipients {row.recipients}, {row.retention_days} days.\n"

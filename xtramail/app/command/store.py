@@ -38,15 +38,7 @@ def expire(context: Context, dry_run: bool, confirm: bool) -> None:
     engine = context.engine
     serving = is_held(context.paths.store)
     dropped: list[Dropped] = []
-    job = RetentionJob(
-        engine=engine,
-        clock=context.clock,
-        run=_run_of(engine, serving),
-        on_drop=dropped.append,
-        on_pause=lambda reason: None,
-        # Nobody reads while no server runs; a running one deletes the rows itself, 15 minutes from now.
-        grace=GRACE if serving else 0.0,
-    )
+    job = _job(context, _run_of(engine, serving), dropped, GRACE)
     plan = job.plan()
     # Counted before it goes.
     over = shown_buckets(engine, plan.buckets, plan.buckets if confirm else plan.allowed)
@@ -54,8 +46,20 @@ def expire(context: Context, dry_run: bool, confirm: bool) -> None:
         plan = context.run(job.confirm())
     elif not dry_run:
         plan = context.run(job.run())
-    rows = 0 if dry_run or serving else context.run(job.sweep())
+    # Nobody reads while no server runs; a running one deletes the rows itself, 15 minutes from now.
+    rows = 0 if dry_run or serving else context.run(_job(context, "", [], 0.0).sweep())
     _tell(context, plan, over, {one.bucket for one in dropped}, rows, dry_run=dry_run)
+
+
+def _job(context: Context, run: str, dropped: list[Dropped], grace: float) -> RetentionJob:
+    return RetentionJob(
+        engine=context.engine,
+        clock=context.clock,
+        run=run,
+        on_drop=dropped.append,
+        on_pause=lambda reason: None,
+        grace=grace,
+    )
 
 
 def _run_of(engine: LmdbEngine, serving: bool) -> str:

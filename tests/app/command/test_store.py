@@ -1,0 +1,142 @@
+"""Days that end, and whether what is kept is whole."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.app.command.office import Office
+from xtramail.delivery.retention import read_state
+from xtramail.store import keys, schema
+from xtramail.store.records import encode_number
+from xtramail.store.server_lock import ServerLock
+
+ANN = "ann@local.example"
+DAY = 86_400.0
+
+
+def old_mail(office: Office, days: int, count: int = 1) -> None:
+    for _ in range(count):
+        office.receive(ANN, at=time.time() - days * DAY)
+
+
+def kept(office: Office) -> int:
+    return int(office.json("user", "show", ANN)["used"])
+
+
+def test_nothing_is_over_its_days(office: Office) -> None:
+    office.receive(ANN)
+    assert office.json("expire", "--dry-run")["over"] == []
+    assert office.done("expire", "--dry-run") == "nothing is over its days\n"
+    assert office.done("expire") == "nothing was dropped.\n"
+    assert kept(office) > 0
+
+
+def test_a_dry_run_tells_days_messages_and_octets_and_changes_nothing(office: Office) -> None:
+    old_mail(office, 40, 2)
+    used = kept(office)
+    told = office.json("expire", "--dry-run")
+    (mail,) = [one for one in told["over"] if one["of"] == "local.example"]
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * DAY))
+    assert (mail["day"], mail["messages"], mail["size"], mail["goes"]) == (day, 2, used, True)
+    assert (told["dropped"], told["messages"], told["rows-deleted"]) == (0, 0, 0)
+    assert kept(office) == used
+    assert day in office.done("expire", "--dry-run")
+
+
+def test_expire_drops_what_is_over_and_deletes_its_rows_where_no_server_runs(office: Office) -> None:
+    old_mail(office, 40, 2)
+    office.receive(ANN)
+    left = kept(office)
+    told = office.json("expire")
+    assert told["messages"] == 2 and told["rows-deleted"] > 10
+    assert 0 < kept(office) < left
+    assert office.json("verify")["findings"] == []
+    assert office.json("expire")["dropped"] == 0
+
+
+def test_unconfirmed_it_takes_two_days_and_confirmed_all(office: Office) -> None:
+    for days in (40, 41, 42, 43):
+        old_mail(office, days)
+    went = office.done("expire")
+    assert "of 2 days dropped" in went and "see: xtramail expire --dry-run" in went
+    assert office.json("expire")["messages"] == 0
+    rest = office.json("expire", "--dry-run")["over"]
+    assert rest and not any(one["goes"] for one in rest)
+    assert "with --confirm" in office.done("expire", "--dry-run")
+    assert office.json("expire", "--confirm")["messages"] == 2
+    assert kept(office) == 0
+
+
+def test_rows_stay_for_a_quarter_of_an_hour_while_a_server_runs(office: Office) -> None:
+    old_mail(office, 40)
+    with ServerLock(office.store):
+        told = office.json("expire")
+        assert (told["messages"], told["rows-deleted"]) == (1, 0)
+        assert kept(office) == 0
+
+
+def test_a_look_from_the_command_line_does_not_break_off_a_servers_agreement_with_its_clock(office: Office) -> None:
+    office.done("expire")
+    with office.engine() as engine:
+        before = engine.read(keys.STORE, read_state)
+    with ServerLock(office.store):
+        office.done("expire")
+    with office.engine() as engine:
+        after = engine.read(keys.STORE, read_state)
+    assert after.run == before.run and after.agreed > before.agreed
+
+
+def test_mail_whose_fate_is_open_outlives_its_days_in_the_queue(office: Office) -> None:
+    office.receive("ray@relay.example", at=time.time() - 100 * DAY)
+    assert office.json("expire", "--confirm")["messages"] == 1
+    (entry,) = office.json("queue", "list")
+    assert b"Hello Ann." in office.run("message", "export", entry["message"]).stdout_bytes
+    assert office.json("status")["balanced"] is True
+
+
+def test_verify_counts_what_it_read_and_finds_no_fault(office: Office) -> None:
+    office.receive(ANN)
+    told = office.json("verify")
+    assert told["findings"] == [] and told["rows"] > 20 and told["messages"] == 1
+    assert told["oldest-day"] == time.strftime("%Y-%m-%d", time.gmtime())
+    assert office.done("verify").splitlines()[-1] == "no fault found"
+
+
+def test_verify_names_what_is_damaged_with_exit_code_1(office: Office) -> None:
+    office.receive(ANN)
+    data = office.store / "data.mdb"
+    content = data.read_bytes()
+    # LMDB copies pages when it writes: the row that counts is one of these.
+    data.write_bytes(content.replace(b"m1@sender.example", b"m2@sender.example"))
+    result = office.run("verify")
+    assert result.exit_code == 1
+    assert "fault: " in result.stdout and "restore a backup" in result.stdout
+    assert office.run("verify", "--json").exit_code == 1
+
+
+def test_verify_without_a_store_is_refused(bare: Office) -> None:
+    (bare.store / "data.mdb").unlink()
+    assert "there is no store in" in bare.refused("verify")
+
+
+def test_an_upgrade_of_a_store_that_needs_none_says_so(office: Office) -> None:
+    assert office.json("store", "upgrade") == {"format": keys.FORMAT}
+    with ServerLock(office.store):
+        assert "a server holds this store; stop it first" in office.refused("store", "upgrade")
+
+
+def test_a_store_of_another_format_is_refused_by_every_command_and_never_rewritten(office: Office) -> None:
+    for number, reason in ((keys.FORMAT + 1, "run the newer xtramail"), (0, "xtramail store upgrade")):
+        with office.engine() as engine:
+            value = encode_number(number)
+            engine.transact(keys.STORE, lambda txn, v=value: txn.put(0, keys.FORMAT_NUMBER, v)).result()
+        for words in (("status",), ("user", "list"), ("domain", "add", "a.example"), ("expire",), ("doctor",)):
+            assert reason in office.refused(*words), words
+        with office.engine() as engine:
+            assert engine.read(keys.STORE, schema.format_of) == number
+
+
+def test_a_wrong_pair_of_options_is_wrong_usage(office: Office, tmp_path: Path) -> None:
+    result = office.run("expire", "--dry-run", "--confirm")
+    assert result.exit_code == 2 and "choose one of" in result.stderr
