@@ -144,6 +144,7 @@ class Installation:
     def start(self) -> Installation:
         """Start the server and wait until it answers."""
         assert self.process is None, "it runs already"
+        began = self.log_end()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 self.server_command(),
@@ -153,16 +154,18 @@ class Installation:
                 cwd=self.folder,
                 env={**os.environ, **self.environment},
             )
-        self.wait_until_up()
+        self._wait_until_up(began)
         return self
 
-    def wait_until_up(self) -> None:
+    def _wait_until_up(self, began: int) -> None:
         def up() -> bool:
             if self.process is not None and self.process.poll() is not None:
+                self.process = None
                 raise AssertionError(f"the server ended at once: {self.log_text()[-3000:]}")
-            return all(answers(self.ports[name]) for name in SERVICES)
+            # Ports are bound before the store is open, so that they answer says too little.
+            return bool(self.log("server-started", since=began)) and all(answers(self.ports[name]) for name in SERVICES)
 
-        eventually(up, within=STARTED_WITHIN, what="the server answers on its ports")
+        eventually(up, within=STARTED_WITHIN, what="the server has started and answers on its ports")
 
     @property
     def pid(self) -> int:

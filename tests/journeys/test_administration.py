@@ -147,6 +147,5 @@ def test_everything_wrong_with_the_settings_is_said_at_once(office: Installation
         office.start()
     said = office.log_text()
     assert all(key in said for key in ("server.drain", "server.colour", "limits.recipients"))
-    office.process = None
     office.log_file.unlink()
     office.config.write_text(config)
