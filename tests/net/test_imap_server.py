@@ -16,7 +16,7 @@ CAPABILITY
 NOOP
 NAMESPACE
 ID ("name" "x" "version" "1")
-ENABLE CONDSTORE
+ENABLE X-NONE
 LIST "" ""
 LIST "" %
 CREATE work/2026
@@ -71,7 +71,7 @@ def test_a_dialogue_is_answered_alike_whole_and_byte_by_byte() -> None:
     assert whole == dialogue(bytewise=True)
     answers = dict(zip(DIALOGUE.splitlines(), whole, strict=True))
     assert answers['LIST "" ""'] == '* LIST (\\Noselect) "/" ""\r\nT OK Listed\r\n'
-    assert answers["ENABLE CONDSTORE"] == "* ENABLED\r\nT OK Enabled\r\n"
+    assert answers["ENABLE X-NONE"] == "* ENABLED\r\nT OK Enabled\r\n"
     assert '(\\HasChildren) "/" "work"' in answers['LIST "" work*']
     assert answers['LSUB "" *'].count("* LSUB") == 7
     assert '* LSUB (\\Noselect) "/" "nowhere"' in answers['LSUB "" *']

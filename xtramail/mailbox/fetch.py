@@ -36,19 +36,26 @@ class FetchPlan:
     pieces: tuple[Piece | Section, ...]
     """In the order asked for."""
     tells_flags: bool
+    tells_modseq: bool
     needs_rows: bool
     has_sections: bool
 
 
 @lru_cache(maxsize=512)
-def plan_of(items: FetchItems, uid: bool) -> FetchPlan:
-    """``uid``: UID FETCH, which tells the UID also when it was not asked for (RFC 3501 §6.4.8)."""
+def plan_of(items: FetchItems, uid: bool, modseq: bool = False) -> FetchPlan:
+    """``uid``: UID FETCH, which tells the UID also when it was not asked for (RFC 3501 §6.4.8).
+
+    ``modseq``: tell MODSEQ also when it was not asked for, as CHANGEDSINCE wants (RFC 7162 §3.1.4.1).
+    """
     wanted: tuple[Attribute | Section, ...] = items.items
+    if modseq and Attribute.MODSEQ not in wanted:
+        wanted = (*wanted, Attribute.MODSEQ)
     if uid and Attribute.UID not in wanted:
         wanted = (Attribute.UID, *wanted)
     return FetchPlan(
         pieces=tuple(item if isinstance(item, Section) else PIECES[item] for item in wanted),
         tells_flags=Attribute.FLAGS in wanted,
+        tells_modseq=Attribute.MODSEQ in wanted,
         needs_rows=any(item not in FROM_FLAGS for item in wanted),
         has_sections=any(isinstance(item, Section) for item in wanted),
     )
@@ -67,14 +74,12 @@ class FetchRun:
         self.failed: XtramailError | None = None
         """Why some message could not be told: the others were."""
 
-    def octets(self, uids: Sequence[int], changed_since: int | None = None) -> Iterator[bytes]:
+    def octets(self, uids: Sequence[int]) -> Iterator[bytes]:
         """Whole answer lines, in pieces; each piece is read from the store when it is asked for, in one short
         transaction. StreamBroken when a literal cannot be finished."""
         pending: list[bytes] = []
         size = 0
         for run in slices(self._view, uids):
-            if changed_since is not None:
-                run = [place for place in run if place.row.modseq > changed_since]
             rows = self._rows(run) if self._plan.needs_rows else {}
             for place in run:
                 for octets in self._message(place, rows.get(place.uid)):
@@ -120,6 +125,8 @@ class FetchRun:
             return
         if place.uid in self._with_flags and not self._plan.tells_flags:
             begun.append((PIECES[Attribute.FLAGS](place, row, self._texts), None))
+            if self._view.terms.condstore and not self._plan.tells_modseq:
+                begun.append((PIECES[Attribute.MODSEQ](place, row, self._texts), None))
         yield responses.fetch_head(self._view.number(place.uid))
         for index, (head, rest) in enumerate(begun):
             yield b" " + head if index else head

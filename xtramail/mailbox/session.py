@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from xtramail.mailbox.look import Looks
+from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.clock import Clock
 from xtramail.model.errors import NoSuchMailbox, NotPermitted, Unavailable
@@ -61,6 +62,7 @@ class Session:
         self.services = services
         self.account = account
         self.view: View | None = None
+        self.terms: Terms = PLAIN
         self._scope = keys.user_scope(account.id)
 
     # The account
@@ -105,6 +107,12 @@ class Session:
         """A read of this account's rows."""
         return self.services.engine.read(self._scope, function)
 
+    def speak(self, terms: Terms) -> None:
+        """From now on the client is spoken to on these terms."""
+        self.terms = terms
+        if self.view is not None:
+            self.view.terms = terms
+
     # Mailboxes
 
     def mailboxes(self) -> list[MailboxRow]:
@@ -133,6 +141,7 @@ class Session:
         except NoSuchMailbox:
             looks.release(shared)
             raise
+        view.terms = self.terms
         if access is Access.READ_WRITE and view.recent:
             # Not waited for: were it lost, the next session would be told \Recent once more, which is allowed
             # (RFC 3501 §2.3.2).

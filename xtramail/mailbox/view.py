@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from xtramail.mailbox.look import Look, SharedLook
+from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import BadInput, NoSuchMailbox
 from xtramail.model.sequence import SequenceSet
@@ -74,6 +75,8 @@ class View:
     def __init__(self, shared: SharedLook, access: Access) -> None:
         self.shared = shared
         self.access = access
+        self.terms: Terms = PLAIN
+        """On which the client is told of changes."""
         self.told: Look = shared.now()
         self.uids: Sequence[int] = self.told.uids
         self._gone: dict[int, Place] = {}

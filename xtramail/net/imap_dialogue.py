@@ -7,12 +7,14 @@ Owns the dialogue of one connection. Does not own its transport (``imap_server``
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from xtramail.mailbox.answers.answer import Answer, tell
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.session import Session
+from xtramail.mailbox.terms import Terms
 from xtramail.mailbox.view import Telling
 from xtramail.model.errors import BadCredentials, BadInput, LimitReached, NoSuchMailbox, Unavailable, XtramailError
 from xtramail.model.peer import Peer
@@ -27,7 +29,7 @@ from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
-from xtramail.wire.imap.offers import capabilities
+from xtramail.wire.imap.offers import offered, uses_condstore
 from xtramail.wire.imap.server import ImapServerConnection
 from xtramail.wire.imap.status import Tagged, refusal
 
@@ -136,6 +138,7 @@ class ImapDialogue:
 
     def _ask_session(self, command: Command) -> None:
         session = self._session()
+        self._agree(session, command)
 
         def refuse(error: Exception) -> None:
             self._refuse(command, error)
@@ -149,6 +152,14 @@ class ImapDialogue:
             refuse(error)
         else:
             self._give(answer)
+
+    def _agree(self, session: Session, command: Command) -> None:
+        """A command that uses CONDSTORE is answered as if it had been enabled before (RFC 7162 §3.1)."""
+        terms, enabled = session.terms, self._line.connection.enabled
+        if "CONDSTORE" not in terms.enabled and terms.offers("CONDSTORE") and uses_condstore(command):
+            enabled |= {"CONDSTORE"}
+        if not enabled <= terms.enabled:
+            session.speak(replace(terms, enabled=terms.enabled | enabled))
 
     def _give(self, answer: Answer) -> None:
         self._line.write(answer.untagged)
@@ -215,6 +226,7 @@ class ImapDialogue:
     def enable(self, command: commands.Enable) -> None:
         self._line.write(responses.enabled(command.capabilities))
         self._complete(status.ok("Enabled"))
+        self._agree(self._session(), command)
 
     # Login
 
@@ -254,10 +266,9 @@ class ImapDialogue:
         )
         self._line.logged_in()
         connection.mask(_hidden_from(account))
-        told = capabilities(
-            self._service.config, hidden=_hidden_from(account), tls_active=connection.tls_active, authenticated=True
-        )
-        self._complete(status.ok("Logged in", responses.capability_code(told)), None)
+        session.speak(Terms(offered=frozenset(offered(self._service.config, _hidden_from(account)))))
+        code = responses.capability_code(connection.capabilities())
+        self._complete(status.ok("Logged in", code), None)
 
     def _login_failed(self, error: Exception, spent: float) -> None:
         metrics, line = self._service.collaborators.metrics, self._line

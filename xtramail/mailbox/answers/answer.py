@@ -69,7 +69,7 @@ def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> byt
     """``with_uid``: FETCH lines carry the UID, as answers to UID commands must (RFC 3501 §6.4.8)."""
     if not changes:
         return b""
-    lines = [responses.expunge(number) for number, _ in changes.expunged]
+    lines = list(_expunge_lines(view, changes.expunged))
     if changes.keywords is not None:
         lines.append(mailbox_flags(view))
     if changes.exists is not None:
@@ -80,17 +80,36 @@ def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> byt
     return b"".join(lines)
 
 
+def _expunge_lines(view: View, expunged: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    if expunged and view.terms.qresync:
+        # RFC 7162 §3.2.10: in place of all EXPUNGE lines.
+        yield responses.vanished(SequenceSet.of_numbers(uid for _, uid in expunged), earlier=False)
+        return
+    for number, _ in expunged:
+        yield responses.expunge(number)
+
+
 def flag_lines(view: View, changes: Sequence[FlagChange], *, with_uid: bool) -> Iterator[bytes]:
     """``* n FETCH (FLAGS (...))`` for each."""
     return place_lines(view, view.places([change.uid for change in changes]), with_uid=with_uid)
 
 
 def place_lines(view: View, places: Sequence[Place], *, with_uid: bool) -> Iterator[bytes]:
-    """The same for messages of the view."""
-    texts = FlagTexts(view)
+    """The same for messages of the view; with MODSEQ and UID as the client's terms want it (RFC 7162 §3.1, §3.2.4)."""
+    texts, terms = FlagTexts(view), view.terms
+    with_uid = with_uid or terms.qresync
     for place in places:
-        text = b"FLAGS " + texts.of(place)
-        yield responses.fetch(view.number(place.uid), b"UID %d %b" % (place.uid, text) if with_uid else text)
+        words = [b"UID %d" % place.uid] if with_uid else []
+        words.append(b"FLAGS " + texts.of(place))
+        if terms.condstore:
+            words.append(b"MODSEQ (%d)" % place.row.modseq)
+        yield responses.fetch(view.number(place.uid), b" ".join(words))
+
+
+def modseq_lines(view: View, places: Sequence[Place]) -> Iterator[bytes]:
+    """``* n FETCH (UID u MODSEQ (m))``: what a client that changed flags silently still wants to know."""
+    for place in places:
+        yield responses.fetch(view.number(place.uid), b"UID %d MODSEQ (%d)" % (place.uid, place.row.modseq))
 
 
 def mailbox_flags(view: View) -> bytes:

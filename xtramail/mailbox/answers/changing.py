@@ -9,9 +9,9 @@ from xtramail.mailbox.answers.answer import (
     changes_text,
     chosen,
     done,
+    modseq_lines,
     place_lines,
     selected,
-    tell,
     telling_of,
 )
 from xtramail.mailbox.session import Placed, Session
@@ -30,7 +30,10 @@ _MODES: dict[StoreMode, FlagMode] = {
 
 
 async def store(session: Session, command: commands.Store) -> Answer:
-    """The new flags of every message are told, unless silent (RFC 3501 §6.4.6); changes by others always are."""
+    """The new flags of every message are told, unless silent (RFC 3501 §6.4.6); changes by others always are.
+
+    A client that knows MODSEQ is told the new ones also when silent (RFC 7162 §3.1.3).
+    """
     view = selected(session)
     uids = chosen(view, command.numbers, uid=command.uid)
     if not uids:
@@ -40,10 +43,15 @@ async def store(session: Session, command: commands.Store) -> Answer:
     )
     view.quieten(stored.changed)
     others = view.sync(telling_of(command.uid))
-    ours = frozenset() if command.silent else stored.changed.keys() | stored.same.keys()
-    others = replace(others, flags=tuple(change for change in others.flags if change.uid not in ours))
-    told = view.places([uid for uid in uids if uid in ours and not view.expunged(uid)])
-    untagged = [changes_text(view, others, with_uid=command.uid), *place_lines(view, told, with_uid=command.uid)]
+    done_with = stored.changed.keys() | stored.same.keys()
+    loud = frozenset() if command.silent else done_with
+    others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
+    told = view.places([uid for uid in uids if uid in done_with and not view.expunged(uid)])
+    untagged = [changes_text(view, others, with_uid=command.uid)]
+    if not command.silent:
+        untagged.extend(place_lines(view, told, with_uid=command.uid))
+    elif view.terms.condstore:
+        untagged.extend(modseq_lines(view, told))
     return _stored(command, b"".join(untagged), stored, view)
 
 
@@ -68,7 +76,7 @@ async def move(session: Session, command: commands.Move) -> Answer:
     uids = _all_there(view, chosen(view, command.numbers, uid=command.uid), uid=command.uid)
     placed = await session.move(view, uids, command.mailbox)
     untagged = responses.ok("Moved", _copyuid(placed)) if placed.pairs else b""
-    return done("Moved", untagged + tell(session, Telling.EVERYTHING))
+    return _removed(view, "Moved", untagged)
 
 
 def _copyuid(placed: Placed) -> bytes:
@@ -88,11 +96,21 @@ def _all_there(view: View, uids: list[int], *, uid: bool) -> list[int]:
 
 
 async def expunge(session: Session, _command: commands.Expunge) -> Answer:
-    await session.expunge(selected(session))
-    return done("Expunged")
+    view = selected(session)
+    await session.expunge(view)
+    return _removed(view, "Expunged")
 
 
 async def uid_expunge(session: Session, command: commands.UidExpunge) -> Answer:
     view = selected(session)
     await session.expunge(view, view.select_uids(command.numbers))
-    return done("Expunged")
+    return _removed(view, "Expunged")
+
+
+def _removed(view: View, text: str, before: bytes = b"") -> Answer:
+    """What went is told, and to a client that knows MODSEQ the mailbox's new one (RFC 7162 §3.2.7): everything that
+    happened up to it has been told then."""
+    changes = view.sync(Telling.EVERYTHING)
+    aware = bool(changes.expunged) and view.terms.condstore
+    code = responses.highestmodseq_code(view.told.modseq) if aware else b""
+    return Answer(tagged=status.ok(text, code), untagged=before + changes_text(view, changes), telling=None)

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from xtramail.mailbox.answers.answer import Answer, changes_text, chosen, selected, telling_of
 from xtramail.mailbox.fetch import FetchRun, plan_of
+from xtramail.mailbox.resync import changed_uids, vanished
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Telling, View
-from xtramail.model.errors import Unavailable
+from xtramail.model.errors import BadInput, Unavailable
 from xtramail.model.flags import Flag
-from xtramail.wire.imap import commands, status
+from xtramail.wire.imap import commands, responses, status
 
 
 def marks_seen(session: Session, command: commands.Fetch) -> bool:
@@ -23,6 +24,7 @@ def marks_seen(session: Session, command: commands.Fetch) -> bool:
 def fetch(session: Session, command: commands.Fetch) -> Answer:
     """Without a write: answered as it is asked."""
     view = selected(session)
+    _check(view, command)
     return _answer(session, command, view, chosen(view, command.numbers, uid=command.uid), frozenset())
 
 
@@ -32,6 +34,7 @@ async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
     A store that cannot write leaves it unset: mail can be read all the same.
     """
     view = selected(session)
+    _check(view, command)
     uids = chosen(view, command.numbers, uid=command.uid)
     unseen = [place.uid for place in view.places(uids) if not place.row.flags & Flag.SEEN]
     marked: frozenset[int] = frozenset()
@@ -48,23 +51,40 @@ async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
 def _answer(
     session: Session, command: commands.Fetch, view: View, uids: Sequence[int], marked: frozenset[int]
 ) -> Answer:
-    plan = plan_of(command.items, command.uid)
+    since = command.changed_since
+    plan = plan_of(command.items, command.uid, modseq=since is not None)
     # Flags are told as they are now. What the answer itself says of a message is not said twice.
     changes = view.sync(Telling.NO_EXPUNGES)
+    if since is not None:
+        wanted = frozenset(uids)
+        uids = [uid for uid in changed_uids(view.told, since) if uid in wanted]
     if plan.tells_flags and changes.flags:
         told = frozenset(uids)
         changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))
-    before = changes_text(view, changes, with_uid=command.uid)
+    before = changes_text(view, changes, with_uid=command.uid) + _vanished(view, command)
     run = FetchRun(engine=session.services.engine, view=view, plan=plan, with_flags=marked)
     return Answer(
         tagged=status.ok("Fetched"),
         untagged=before,
-        stream=_stream(run, uids, command.changed_since),
+        stream=_stream(run, uids),
         telling=telling_of(command.uid),
     )
 
 
-def _stream(run: FetchRun, uids: Sequence[int], changed_since: int | None) -> Iterator[bytes]:
-    yield from run.octets(uids, changed_since)
+def _vanished(view: View, command: commands.Fetch) -> bytes:
+    """VANISHED (EARLIER), before what is fetched (RFC 7162 §3.2.6)."""
+    if not command.vanished or command.changed_since is None:
+        return b""
+    gone = vanished(view.told, view.uids, command.changed_since, command.numbers)
+    return responses.vanished(gone, earlier=True) if gone else b""
+
+
+def _check(view: View, command: commands.Fetch) -> None:
+    if command.vanished and not view.terms.qresync:
+        raise BadInput("VANISHED needs ENABLE QRESYNC first")
+
+
+def _stream(run: FetchRun, uids: Sequence[int]) -> Iterator[bytes]:
+    yield from run.octets(uids)
     if run.failed is not None:
         raise run.failed

@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 from xtramail.mailbox.answers.answer import Answer, done, mailbox_flags, selected
+from xtramail.mailbox.answers.resyncing import check, missed
+from xtramail.mailbox.object_ids import object_id
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, View
+from xtramail.model.errors import XtramailError
 from xtramail.model.flags import Flag
-from xtramail.model.ids import id_text
 from xtramail.store import mailboxes
 from xtramail.store.engine import Snapshot
 from xtramail.wire.imap import commands, responses, status
-from xtramail.wire.imap.commands import StatusItem
+from xtramail.wire.imap.commands import Resync, StatusItem
 
 
 def select(session: Session, command: commands.Select) -> Answer:
-    return _selected(session.select(command.mailbox, Access.READ_WRITE))
+    return _open(session, command, Access.READ_WRITE)
 
 
 def examine(session: Session, command: commands.Examine) -> Answer:
-    return _selected(session.select(command.mailbox, Access.READ_ONLY))
+    return _open(session, command, Access.READ_ONLY)
 
 
-def _selected(view: View) -> Answer:
-    """RFC 3501 §6.3.1: all of it, in the order that its examples have."""
+def _open(session: Session, command: commands.Select | commands.Examine, access: Access) -> Answer:
+    if command.resync is not None:
+        check(session.terms, command.resync)
+    # RFC 7162 §3.2.11: what was selected is closed, also when the new mailbox cannot be had.
+    closed = responses.ok("The mailbox before is closed", b"CLOSED") if session.view is not None else b""
+    try:
+        view = session.select(command.mailbox, access)
+    except XtramailError as error:
+        return Answer(tagged=status.refusal(error), untagged=closed, telling=None)
+    return _selected(view, closed, command.resync)
+
+
+def _selected(view: View, closed: bytes, resync: Resync | None) -> Answer:
+    """RFC 3501 §6.3.1: all of it, in the order that its examples have; what a client missed comes last."""
     mailbox = view.told.mailbox
-    lines = [mailbox_flags(view), responses.exists(view.exists), responses.recent(view.recent)]
+    lines = [closed, mailbox_flags(view), responses.exists(view.exists), responses.recent(view.recent)]
     unseen = view.first_unseen(Flag.SEEN)
     if unseen is not None:
         lines.append(responses.ok("First unseen", responses.unseen_code(unseen)))
     lines.append(responses.ok("UIDs are valid", responses.uidvalidity_code(mailbox.uidvalidity)))
     lines.append(responses.ok("Next UID", responses.uidnext_code(mailbox.uidnext)))
+    if view.terms.offers("CONDSTORE"):
+        lines.append(responses.ok("Highest", responses.highestmodseq_code(view.told.modseq)))
+    if view.terms.offers("OBJECTID"):
+        lines.append(responses.ok("Mailbox id", responses.mailboxid_code(object_id(mailbox))))
+    if resync is not None:
+        lines.extend(missed(view, resync))
     code = view.access.value.encode("ascii")
     return Answer(tagged=status.ok("Selected", code), untagged=b"".join(lines), telling=None)
 
 
-def check(_session: Session, _command: commands.Check) -> Answer:
+def checkpoint(_session: Session, _command: commands.Check) -> Answer:
     """Nothing to do: what was answered is durable."""
     return done("Checked")
 
@@ -72,7 +92,7 @@ def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> b
             StatusItem.SIZE: counted.size,
             StatusItem.DELETED: counted.deleted,
             StatusItem.APPENDLIMIT: session.services.limits.message_octets,
-            StatusItem.MAILBOXID: b"(%b)" % id_text(row.uidvalidity << 32 | row.id).encode("ascii"),
+            StatusItem.MAILBOXID: b"(%b)" % object_id(row),
         }
         if StatusItem.RECENT in items:
             values[StatusItem.RECENT] = mailboxes.count_recent(snap, row)

@@ -18,6 +18,9 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "UIDPLUS",
     "MOVE",
     "SPECIAL-USE",
+    "SORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "CONDSTORE",
     "QRESYNC",
 )
@@ -36,9 +39,6 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
         "SAVEDATE",
         "PREVIEW",
         "CREATE-SPECIAL-USE",
-        "SORT",
-        "THREAD=ORDEREDSUBJECT",
-        "THREAD=REFERENCES",
     }
 )
 

@@ -9,11 +9,30 @@ from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.search_parser import SearchRules
 
 
+# What means nothing without another: an account that has the one hidden is not offered the other either.
+_NEEDS: dict[str, str] = {
+    "CONDSTORE": "ENABLE",
+    "QRESYNC": "CONDSTORE",
+    "SEARCHRES": "ESEARCH",
+    "PARTIAL": "ESEARCH",
+    "LIST-STATUS": "LIST-EXTENDED",
+    "CREATE-SPECIAL-USE": "SPECIAL-USE",
+}
+
+
+def offered(config: ImapServerConfig, hidden: frozenset[str]) -> tuple[str, ...]:
+    """All that is offered after login and not hidden from this account, in the order it is told."""
+    gone = hidden & frozenset(config.capabilities)
+    while fresh := {name for name in config.capabilities if _NEEDS.get(name) in gone} - gone:
+        gone |= fresh
+    return tuple(name for name in config.capabilities if name not in gone)
+
+
 def rules(config: ImapServerConfig, hidden: frozenset[str]) -> Rules:
     """What the parser takes: all that is offered and not hidden from this account."""
-    offered = frozenset(config.capabilities) - hidden
-    search = SearchRules(depth=config.limits.depth, ranges=config.limits.ranges, offered=offered)
-    return Rules(offered=offered, limits=config.limits, search=search)
+    names = frozenset(offered(config, hidden))
+    search = SearchRules(depth=config.limits.depth, ranges=config.limits.ranges, offered=names)
+    return Rules(offered=names, limits=config.limits, search=search)
 
 
 def capabilities(
@@ -22,8 +41,7 @@ def capabilities(
     """In the order they are told. Before login also how to log in: mechanisms under TLS, else LOGINDISABLED."""
     names = [
         f"APPENDLIMIT={config.limits.append}" if name == "APPENDLIMIT" else name
-        for name in config.capabilities
-        if name not in hidden
+        for name in offered(config, hidden)
     ]
     if not authenticated:
         if tls_active:

@@ -148,6 +148,11 @@ def highestmodseq_code(modseq: int) -> bytes:
     return b"HIGHESTMODSEQ %d" % modseq
 
 
+def mailboxid_code(object_id: bytes) -> bytes:
+    """RFC 8474 §4.2; the value is an atom in parentheses."""
+    return b"MAILBOXID (%b)" % object_id
+
+
 def modified_code(numbers: SequenceSet) -> bytes:
     """RFC 7162 §3.1.3."""
     return b"MODIFIED " + bytes(numbers)
