@@ -175,6 +175,11 @@ def message_filed(*, message_id: int, account: Address | str, mailbox: str, uid:
     _tell("message-filed", id=id_text(message_id), account=str(account), mailbox=mailbox, uid=uid)
 
 
+def messages_deleted(*, service: str, account: Address | str, count: int) -> None:
+    """A POP3 client's QUIT; they stay recoverable."""
+    _tell("messages-deleted", service=service, account=str(account), count=count)
+
+
 def copy_skipped(*, message_id: int, account: Address | str) -> None:
     """A mailbox is so far over its quota that mail to its primary is relayed and not copied."""
     _warn("copy-skipped", id=id_text(message_id), account=str(account))

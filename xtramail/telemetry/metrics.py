@@ -25,6 +25,7 @@ class Metrics:
         self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
         self._recipients_refused = self._counter("recipients_refused", "Recipients refused at RCPT.", "service")
         self._commands = self._counter("imap_commands", "IMAP commands by name.", "command")
+        self._pop3_commands = self._counter("pop3_commands", "POP3 commands by what they mean.", "command")
         self._attempts = self._counter(
             "relay_recipients", "Outcomes of handing on: delivered, deferred, unconfirmed, bounced.", "outcome"
         )
@@ -78,6 +79,10 @@ class Metrics:
     def imap_command(self, command: str) -> None:
         """``command`` is one we know: a client cannot make up label values."""
         self._commands.labels(command).inc()
+
+    def pop3_command(self, command: str) -> None:
+        """As :meth:`imap_command`."""
+        self._pop3_commands.labels(command).inc()
 
     def relayed(self, outcome: str, recipients: int = 1) -> None:
         """``outcome``: delivered, deferred, unconfirmed or bounced."""
