@@ -1,0 +1,124 @@
+"""A lean IMAP client for load: one blocking TLS socket, answers as octets, nothing parsed that nobody asks for."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable
+
+_READ = 256 * 1024
+
+
+class Unexpected(RuntimeError):
+    """The server said something else than OK."""
+
+
+class Client:
+    """One connection; the greeting is read when it is made. Unexpected for every answer that is not OK."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, *, session: ssl.SSLSession | None = None) -> None:
+        """``session`` of an earlier connection is offered for resumption."""
+        plain = socket.create_connection(("127.0.0.1", port), timeout=300)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        self._buffer = bytearray(_READ)
+        self._number = 0
+        self._ahead = b""
+        self.line()
+
+    def line(self) -> bytes:
+        """The next line, as it comes."""
+        while b"\r\n" not in self._ahead:
+            piece = self.tls.recv(_READ)
+            if not piece:
+                raise Unexpected("the server closed the connection")
+            self._ahead += piece
+        line, _, self._ahead = self._ahead.partition(b"\r\n")
+        return line
+
+    def command(self, text: bytes, literal: bytes | None = None) -> bytes:
+        """Send one command, with a non-synchronizing literal at its end where given; everything until its OK."""
+        tag = self.send(text, literal)
+        return self.answer(tag)
+
+    def send(self, text: bytes, literal: bytes | None = None) -> bytes:
+        """Send and do not wait; the tag, for :meth:`answer`."""
+        self._number += 1
+        tag = b"T%06dx" % self._number
+        if literal is None:
+            self.tls.sendall(b"%b %b\r\n" % (tag, text))
+        else:
+            self.tls.sendall(b"%b %b {%d+}\r\n%b\r\n" % (tag, text, len(literal), literal))
+        return tag
+
+    def answer(self, tag: bytes) -> bytes:
+        """What comes until the last line begins with ``tag``; for one command at a time."""
+        pieces: list[bytes] = [self._ahead] if self._ahead else []
+        self._ahead = b""
+        while True:
+            tail = pieces[-1] if pieces else b""
+            if tail.endswith(b"\r\n"):
+                # The last line may have come in pieces.
+                at = len(pieces) - 1
+                while tail.count(b"\n") < 2 and at > 0:
+                    at -= 1
+                    tail = pieces[at] + tail
+                last = tail[tail.rfind(b"\r\n", 0, -2) + 2 if b"\r\n" in tail[:-2] else 0 :]
+                if last.startswith(tag + b" "):
+                    if not last.startswith(tag + b" OK"):
+                        raise Unexpected(last.decode("utf-8", "replace"))
+                    return b"".join(pieces)
+            got = self.tls.recv_into(self._buffer)
+            if not got:
+                raise Unexpected("the server closed the connection")
+            pieces.append(bytes(memoryview(self._buffer)[:got]))
+
+    def volume(self, text: bytes) -> int:
+        """As :meth:`command`, the octets of the answer, none of which are kept."""
+        tag = self.send(text)
+        size, tail = 0, b""
+        while True:
+            got = self.tls.recv_into(self._buffer)
+            if not got:
+                raise Unexpected("the server closed the connection")
+            size += got
+            tail = (tail + bytes(memoryview(self._buffer)[max(0, got - 400) : got]))[-400:]
+            if tail.endswith(b"\r\n"):
+                last = tail[tail.rfind(b"\r\n", 0, -2) + 2 :]
+                if last.startswith(tag + b" "):
+                    if not last.startswith(tag + b" OK"):
+                        raise Unexpected(last.decode("utf-8", "replace"))
+                    return size
+
+    def login(self, user: str) -> bytes:
+        return self.command(f'LOGIN "{user}" "{PASSWORD}"'.encode())
+
+    def logout(self) -> None:
+        self.command(b"LOGOUT")
+        self.close()
+
+    def close(self) -> None:
+        self.tls.close()
+
+    def append_all(self, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """APPEND each (what stands before the literal, the message), sixteen under way at once."""
+        window: list[bytes] = []
+        for place, message in messages:
+            window.append(self.send(b"APPEND " + place, message))
+            if len(window) == 16:
+                self._drain(window)
+        self._drain(window)
+
+    def _drain(self, window: list[bytes]) -> None:
+        for tag in window:
+            while True:
+                line = self.line()
+                if line.startswith(tag + b" "):
+                    if not line.startswith(tag + b" OK"):
+                        raise Unexpected(line.decode("utf-8", "replace"))
+                    break
+        window.clear()
+
+
+PASSWORD = "correct-horse-battery"
+"""Of every user."""
