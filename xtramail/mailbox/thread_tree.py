@@ -65,6 +65,9 @@ class Tree:
         own = self._own(letter)
         last: _Link | None = None
         for reference in letter.references[-MOST_REFERENCES:]:
+            if reference == letter.message_id:
+                # Nothing answers itself; and what it named before stays its parent.
+                continue
             link = self._referred(reference)
             # A link that is there is believed: it was made by a message that is nearer to it, or came first.
             if last is not None and link.parent is None and not _above(link, last):
