@@ -5,6 +5,7 @@ from __future__ import annotations
 from xtramail.mailbox.answers.answer import Answer, done, mailbox_flags, selected
 from xtramail.mailbox.answers.resyncing import check, missed
 from xtramail.mailbox.object_ids import object_id
+from xtramail.mailbox.answers.quota import deleted_storage
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, View
 from xtramail.model.errors import XtramailError
@@ -96,6 +97,8 @@ def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> b
         }
         if StatusItem.RECENT in items:
             values[StatusItem.RECENT] = mailboxes.count_recent(snap, row)
+        if StatusItem.DELETED_STORAGE in items:
+            values[StatusItem.DELETED_STORAGE] = deleted_storage(snap, row)
         return {item: values[item] for item in items}
 
     return responses.status(row.name, session.read(read))

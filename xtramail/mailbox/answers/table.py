@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xtramail.mailbox.answers import changing, fetching, naming, searching, selecting, sorting
+from xtramail.mailbox.answers import changing, fetching, naming, quota, searching, selecting, sorting
 from xtramail.mailbox.answers.answer import Answer
 from xtramail.mailbox.session import Session
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
+from xtramail.wire.imap.quota_commands import GetQuota, GetQuotaRoot
 from xtramail.wire.imap.sort_commands import Sort, Thread
 
 # The command's own type stands in the key; a table of functions of different command types has no closer type.
@@ -27,6 +28,8 @@ AT_ONCE: dict[type[Command], _AtOnce] = {
     commands.Lsub: naming.lsub,
     commands.Search: searching.search,
     commands.Fetch: fetching.fetch,
+    GetQuota: quota.get_quota,
+    GetQuotaRoot: quota.get_quota_root,
     Sort: sorting.sort,
     Thread: sorting.thread,
 }

@@ -176,6 +176,8 @@ class StatusItem(Enum):
     DELETED = b"DELETED"
     APPENDLIMIT = b"APPENDLIMIT"
     MAILBOXID = b"MAILBOXID"
+    DELETED_STORAGE = b"DELETED-STORAGE"
+    """RFC 9208 §4.1.4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "SORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
     "CONDSTORE",
     "QRESYNC",
 )

@@ -16,6 +16,7 @@ _STATUS_NEEDS: dict[StatusItem, str] = {
     StatusItem.DELETED: "STATUS=SIZE",
     StatusItem.APPENDLIMIT: "APPENDLIMIT",
     StatusItem.MAILBOXID: "OBJECTID",
+    StatusItem.DELETED_STORAGE: "QUOTA=RES-STORAGE",
 }
 _MOST_PATTERNS = 100
 

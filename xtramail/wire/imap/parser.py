@@ -19,6 +19,7 @@ from xtramail.wire.imap.flag_parser import parse_last_flags
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.list_parser import parse_list, parse_status_items
 from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
+from xtramail.wire.imap.quota_commands import read_get_quota, read_get_quota_root
 from xtramail.wire.imap.rules import Reader, Rules, bare, needing
 from xtramail.wire.imap.search_parser import parse_search
 from xtramail.wire.imap.sort_parser import read_sort, read_thread
@@ -348,6 +349,8 @@ READERS: dict[bytes, Reader] = {
     b"EXAMINE": _selecting(commands.Examine),
     b"EXPUNGE": bare(commands.Expunge),
     b"FETCH": _fetch,
+    b"GETQUOTA": needing("QUOTA", read_get_quota),
+    b"GETQUOTAROOT": needing("QUOTA", read_get_quota_root),
     b"ID": needing("ID", _id),
     b"IDLE": needing("IDLE", bare(commands.Idle)),
     b"LIST": _list,

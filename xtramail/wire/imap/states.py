@@ -24,6 +24,8 @@ _AUTHENTICATED = _ANY | {
     b"DELETE",
     b"ENABLE",
     b"EXAMINE",
+    b"GETQUOTA",
+    b"GETQUOTAROOT",
     b"IDLE",
     b"LIST",
     b"LSUB",

@@ -1,0 +1,55 @@
+"""QUOTA (RFC 9208) as clients read it for their quota bars, and what happens at the limit."""
+
+from __future__ import annotations
+
+from tests.imap_world import MAIL, World
+
+
+def test_the_one_root_of_every_mailbox_tells_kibibytes() -> None:
+    made = World(quota=10_500)
+    made.deliver(MAIL + b"x" * 2000)
+    client = made.client()
+    line = '* QUOTA "mail" (STORAGE 3 10)\r\nT OK Quota told\r\n'
+    assert client.say('GETQUOTA "mail"') == line
+    assert client.say("GETQUOTAROOT inbox") == '* QUOTAROOT "INBOX" "mail"\r\n' + line
+    assert client.say("GETQUOTAROOT not/there").startswith('* QUOTAROOT "not/there" "mail"\r\n')
+    assert client.say("GETQUOTA other").startswith("T NO [NONEXISTENT]")
+    assert client.say('GETQUOTA ""').startswith("T NO [NONEXISTENT]")
+
+
+def test_without_a_limit_there_is_no_root() -> None:
+    client = World().client()
+    assert client.say("GETQUOTAROOT INBOX") == '* QUOTAROOT "INBOX"\r\nT OK Quota told\r\n'
+    assert client.say("GETQUOTA mail").startswith("T NO [NONEXISTENT]")
+
+
+def test_quota_is_offered_with_its_resource_and_cannot_be_set() -> None:
+    client = World(quota=10_000).client()
+    assert " QUOTA QUOTA=RES-STORAGE" in client.say("CAPABILITY")
+    assert client.say("SETQUOTA mail (STORAGE 5)").startswith("T BAD")
+    assert client.say("GETQUOTA").startswith("T BAD")
+    assert client.say("GETQUOTAROOT").startswith("T BAD")
+
+
+def test_status_tells_what_expunge_would_free() -> None:
+    made = World()
+    made.deliver()
+    made.deliver(MAIL + b"x" * 500)
+    client = made.client()
+    assert "(DELETED-STORAGE 0)" in client.say("STATUS INBOX (DELETED-STORAGE)")
+    client.say("SELECT INBOX")
+    client.say("STORE 2 +FLAGS (\\Deleted)")
+    assert f"(MESSAGES 2 DELETED-STORAGE {len(MAIL) + 500})" in client.say("STATUS INBOX (MESSAGES DELETED-STORAGE)")
+
+
+def test_at_the_limit_append_and_copy_are_refused_whole() -> None:
+    made = World(quota=4 * len(MAIL))
+    made.deliver()
+    made.deliver()
+    made.deliver()
+    client = made.client()
+    client.say("SELECT INBOX")
+    assert client.say("COPY 1:2 Archive").startswith("T NO [OVERQUOTA]")
+    assert "T OK" in client.append(MAIL, "Archive")
+    assert "T NO [OVERQUOTA]" in client.append(MAIL, "Archive")
+    assert "(MESSAGES 1)" in client.say("STATUS Archive (MESSAGES)")
