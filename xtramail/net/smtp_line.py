@@ -7,6 +7,7 @@ Owns no order of commands: that is ``smtp_client``.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,10 +20,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtramail.net.tls_client import ClientTls
-from xtramail.wire.errors import ProtocolError
-from xtramail.wire.smtp.client import SmtpClientConfig, SmtpClientConnection
-from xtramail.wire.smtp.client_events import ClientEvent, Send
+from xtramail.wire.errors import MisuseError, ProtocolError
+from xtramail.wire.smtp.client import SmtpClientConnection
+from xtramail.wire.smtp.client_config import SmtpClientConfig
+from xtramail.wire.smtp.client_events import ClientEvent, Send, Stage
 from xtramail.wire.smtp.events import Need
+
+LINGER = 10.0
+"""Seconds for a goodbye."""
 
 
 class LineLost(Exception):
@@ -39,8 +44,10 @@ class SmtpLine(Protocol):
 
     transport: Any
 
-    def __init__(self, reactor: Any, config: SmtpClientConfig) -> None:
+    def __init__(self, reactor: Any, config: SmtpClientConfig, wait: Callable[[Stage], float]) -> None:
+        """``wait``: seconds for one whole reply that belongs to a stage."""
         self._reactor = reactor
+        self._wait = wait
         self.engine = SmtpClientConnection(config)
         self.alive = True
         self.wants_tls = False
@@ -49,6 +56,9 @@ class SmtpLine(Protocol):
         """Why it is gone; empty while it is alive."""
         self._events: deque[ClientEvent] = deque()
         self._waiting: Deferred[None] | None = None
+        self._progress = self.engine.progress
+        self._timer: Any = None
+        self._linger: Any = None
         self._paused = False
         self._drained: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
@@ -60,8 +70,14 @@ class SmtpLine(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self.engine.feed(data)
         self._pump()
+        # A whole reply moves the deadline, octets do not: a host may take its time for each of a hundred recipients.
+        if self._timer is not None and self.engine.progress != self._progress:
+            self._stop_timer()
+            self._start_timer()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._linger is not None:
+            _stop(self._linger)
         self._gone(_reason_text(reason))
 
     def handshakeCompleted(self) -> None:
@@ -86,22 +102,24 @@ class SmtpLine(Protocol):
         if self.alive and octets and self.transport is not None:
             self.transport.write(octets)
 
-    async def event(self, timeout: float) -> ClientEvent | Need:
-        """The next event, or Need.TLS; LineLost when there is none in ``timeout`` seconds or the connection is gone.
+    async def event(self) -> ClientEvent | Need:
+        """The next event, or Need.TLS; LineLost when there is none in time or the connection is gone.
 
         What was under way when the connection went ends with ``Finished`` first.
         """
+        # What the engine decided by itself stands there already, and no octet will come for it.
+        self._pump()
         while not self._events:
             if self.wants_tls:
                 return Need.TLS
             if not self.alive:
                 raise LineLost(self.fault)
             self._waiting = Deferred()
-            timer = self._reactor.callLater(timeout, self.drop, f"no answer in {timeout:g} s")
+            self._start_timer()
             try:
                 await self._waiting
             finally:
-                _stop(timer)
+                self._stop_timer()
         return self._events.popleft()
 
     async def drained(self, timeout: float) -> None:
@@ -141,15 +159,32 @@ class SmtpLine(Protocol):
         self._gone(fault)
 
     def close(self) -> None:
-        """Say QUIT and hang up; nothing is awaited any more."""
-        if self.alive and self.transport is not None:
+        """Say QUIT where that is allowed and hang up; nothing is awaited any more."""
+        if not self.alive or self.transport is None:
+            return
+        try:
             self.write(self.engine.quit())
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
+        except MisuseError:
+            self.drop("closed by us")
+            return
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        # Over TLS the other side has to answer the goodbye; one that does not must not keep us a descriptor.
+        self._linger = self._reactor.callLater(LINGER, self.transport.abortConnection)
         self._gone("closed by us")
 
+    def _start_timer(self) -> None:
+        self._progress = self.engine.progress
+        seconds = self._wait(self._progress[0])
+        self._timer = self._reactor.callLater(seconds, self.drop, f"no answer in {seconds:g} s")
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            _stop(timer)
+
     def _pump(self) -> None:
-        while True:
+        while self.alive:
             try:
                 event = self.engine.next_event()
             except ProtocolError as error:

@@ -15,7 +15,7 @@ from xtramail.model.outcome import Reply
 from xtramail.model.secret import Secret
 from xtramail.wire import sasl
 from xtramail.wire.errors import MisuseError, ProtocolError
-from xtramail.wire.smtp.client_config import SmtpClientConfig
+from xtramail.wire.smtp.client_config import SmtpClientConfig as SmtpClientConfig
 from xtramail.wire.smtp.client_events import (
     Asked,
     BodyWanted,
@@ -35,8 +35,6 @@ from xtramail.wire.smtp.client_transaction import Transaction
 from xtramail.wire.smtp.dotted import FINAL_DOT, LineEndCheck, Stuffer
 from xtramail.wire.smtp.events import Need
 from xtramail.wire.smtp.replies import ReplyReader
-
-__all__ = ["SmtpClientConfig", "SmtpClientConnection"]
 
 
 class SmtpClientConnection:
@@ -89,14 +87,11 @@ class SmtpClientConnection:
         return self._events.popleft()
 
     def lost(self) -> None:
-        """The transport closed or a deadline passed: ``next_event`` now ends what is under way, then says
-        Need.CLOSE.
-        """
+        """The transport closed or a deadline passed: ``next_event`` ends what is under way, then says Need.CLOSE."""
         if self._state is ClientState.CLOSED:
             return
-        stage = STAGES[self._awaited[0].step] if self._awaited else Stage.DATA
         if self._transaction is not None:
-            self._transaction.lost(stage)
+            self._transaction.lost(self.progress[0])
             self._finish()
         self._close()
 
@@ -116,6 +111,11 @@ class SmtpClientConnection:
     def idle(self) -> bool:
         """Nothing is under way: ``begin``, ``ask`` or ``quit`` may come."""
         return self._state is ClientState.READY and not self._events
+
+    @property
+    def progress(self) -> tuple[Stage, int]:
+        """What the next reply belongs to, and how many have come: both decide how long it is waited for."""
+        return STAGES[self._awaited[0].step] if self._awaited else Stage.DATA, self._reader.count
 
     @property
     def body_open(self) -> bool:
@@ -341,14 +341,14 @@ class SmtpClientConnection:
 
     def _ended_by_server(self, reply: Reply) -> None:
         """421 may come at any time (RFC 5321 §3.8)."""
-        step = self._awaited[0].step if self._awaited else None
+        stage, step = self.progress[0], self._awaited[0].step if self._awaited else None
         if self._transaction is not None:
-            self._transaction.decide(STAGES[step] if step is not None else Stage.DATA, reply)
+            self._transaction.decide(stage, reply)
             self._finish()
         elif step is None or step is Step.QUIT:
             self._events.append(Goodbye(reply=reply))
         else:
-            self._events.append(Declined(stage=STAGES[step], reply=reply))
+            self._events.append(Declined(stage=stage, reply=reply))
         self._close()
 
     # Sending, and ends.

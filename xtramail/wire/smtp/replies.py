@@ -42,9 +42,11 @@ def _wrapped(text: str) -> list[str]:
 class ReplyReader:
     """Server replies out of a stream: ``feed``, then ``next`` until it gives None."""
 
-    __slots__ = ("_buffer", "_code", "_lines")
+    __slots__ = ("_buffer", "_code", "_lines", "count")
 
     def __init__(self) -> None:
+        self.count = 0
+        """Replies given so far."""
         self._buffer = b""
         self._code = ""
         self._lines: list[str] = []
@@ -77,6 +79,7 @@ class ReplyReader:
             self._buffer = self._buffer[end + 1 :]
             reply = self._take(line)
             if reply is not None:
+                self.count += 1
                 return reply
 
     def _take(self, line: bytes) -> Reply | None:
