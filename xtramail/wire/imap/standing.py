@@ -13,6 +13,10 @@ from xtramail.wire.imap.states import AFTER_NO, AFTER_OK, ALLOWED, COMMAND_WORDS
 from xtramail.wire.imap.status import Outcome, Tagged, bad, no
 
 
+# BAD means that the command was not tried, so it leads nowhere.
+_AFTER: dict[Outcome, dict[type[Command], State]] = {Outcome.OK: AFTER_OK, Outcome.NO: AFTER_NO}
+
+
 class Standing:
     """Starts not authenticated; ``tls_active`` as the configuration says until STARTTLS."""
 
@@ -60,7 +64,7 @@ class Standing:
     def answered(self, command: Command, outcome: Outcome) -> State | None:
         """The state that the answer to a command leads to, now entered; None when it stays."""
         kind = type(command)
-        state = AFTER_OK.get(kind) if outcome is Outcome.OK else AFTER_NO.get(kind)
+        state = _AFTER.get(outcome, {}).get(kind)
         if state is not None:
             self.enter(state)
         if outcome is Outcome.OK:

@@ -1,0 +1,205 @@
+"""QRESYNC (RFC 7162 §3.2) as dialogues: VANISHED instead of EXPUNGE, and what was missed told in SELECT."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.imap_world import Client, World
+from tests.net.test_imap_condstore import highest, world_of
+
+DAY = 86_400
+
+
+def opened(world: World, command: str = "SELECT INBOX") -> Client:
+    client = world.client()
+    assert client.say("ENABLE QRESYNC") == "* ENABLED QRESYNC\r\nT OK Enabled\r\n"
+    assert "T OK" in client.say(command)
+    return client
+
+
+def validity(client: Client) -> int:
+    found = re.search(r"UIDVALIDITY (\d+)", client.say("STATUS INBOX (UIDVALIDITY)"))
+    assert found
+    return int(found[1])
+
+
+def expunge(client: Client, uids: str) -> str:
+    client.say(f"UID STORE {uids} +FLAGS.SILENT (\\Deleted)")
+    return client.say("EXPUNGE")
+
+
+def test_vanished_takes_the_place_of_expunge_for_own_and_others_deletions() -> None:
+    world = world_of(6)
+    client, other, plain = opened(world), opened(world), world.client()
+    plain.say("SELECT INBOX")
+    assert re.fullmatch(
+        r"\* VANISHED 2:3,5\r\nT OK \[HIGHESTMODSEQ \d+\] Expunged\r\n", expunge(client, "2,3,5")
+    )
+    assert other.say("NOOP").startswith("* VANISHED 2:3,5\r\n")
+    assert plain.say("NOOP").startswith("* 5 EXPUNGE\r\n* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n")
+    assert "* 3 FETCH (UID 6)" in other.say("FETCH 3 UID")
+
+
+def test_vanished_waits_while_numbers_are_in_use_and_comes_at_once_in_idle() -> None:
+    world = world_of(4)
+    client, other = opened(world), opened(world)
+    expunge(client, "2")
+    assert other.say("FETCH 3 UID") == "* 3 FETCH (UID 3)\r\nT OK Fetched\r\n"
+    assert "VANISHED" not in other.say("SEARCH ALL")
+    assert other.say("UID FETCH 3 UID") == "* 3 FETCH (UID 3)\r\n* VANISHED 2\r\nT OK Fetched\r\n"
+    other.say("IDLE")
+    expunge(client, "4")
+    assert other.heard().endswith("* VANISHED 4\r\n")
+
+
+def test_a_move_vanishes_after_its_copyuid() -> None:
+    world = world_of(3)
+    client = opened(world)
+    answer = client.say("MOVE 1:2 Archive")
+    assert re.fullmatch(
+        r"\* OK \[COPYUID \d+ 1:2 1:2\] Moved\r\n\* VANISHED 1:2\r\nT OK \[HIGHESTMODSEQ \d+\] Moved\r\n", answer
+    )
+
+
+def test_expiry_is_seen_live_by_every_kind_of_client() -> None:
+    world = world_of(2)
+    world.clock.advance(DAY)
+    world.deliver()
+    idle, plain, busy = opened(world), world.client(), opened(world)
+    plain.say("SELECT INBOX")
+    idle.say("IDLE")
+    before = highest(busy.say("STATUS INBOX (HIGHESTMODSEQ)"))
+    bucket = min(entry[0] for entry in world.session().mailbox("INBOX").buckets)
+    world.engine.drop_bucket(bucket, int(world.clock.now() * 1e6)).result()
+    assert idle.heard() == "* VANISHED 1:2\r\n"
+    assert plain.say("NOOP") == "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nT OK Done\r\n"
+    assert "VANISHED" not in busy.say("FETCH 3 UID")
+    assert busy.say("NOOP") == "* VANISHED 1:2\r\nT OK Done\r\n"
+    assert highest(busy.say("STATUS INBOX (HIGHESTMODSEQ)")) > before
+
+
+def test_select_tells_what_was_missed_vanished_first() -> None:
+    world = world_of(6)
+    client = opened(world)
+    since, uidvalidity = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)")), validity(client)
+    client.say("UNSELECT")
+    other = opened(world)
+    expunge(other, "2,3")
+    other.say("UID STORE 5 +FLAGS (\\Flagged)")
+    world.deliver()
+    answer = client.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {since} 1:6))")
+    missed = answer[answer.index("* VANISHED") :]
+    line = r"\* VANISHED \(EARLIER\) 2:3\r\n\* 3 FETCH \(UID 5 FLAGS \(\\Flagged\) MODSEQ \(\d+\)\)\r\n"
+    assert re.fullmatch(line + r"T OK \[READ-WRITE\] Selected\r\n", missed), answer
+    assert "* 5 EXISTS" in answer
+    assert highest(answer) == highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
+
+
+def test_only_known_uids_are_told() -> None:
+    world = world_of(6)
+    client = opened(world)
+    since, uidvalidity = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)")), validity(client)
+    expunge(client, "2,4")
+    client.say("UID STORE 1,5 +FLAGS (\\Flagged)")
+    answer = client.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {since} 4:5))")
+    assert "* VANISHED (EARLIER) 4\r\n" in answer
+    assert re.findall(r"UID (\d+) FLAGS", answer) == ["5"]
+    world.deliver()
+    everything = client.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {since}))")
+    assert "* VANISHED (EARLIER) 2,4\r\n" in everything
+    assert re.findall(r"UID (\d+) FLAGS", everything) == ["1", "5", "7"]
+
+
+def test_a_client_that_knows_everything_is_told_nothing_more() -> None:
+    world = world_of(3)
+    client = opened(world)
+    expunge(client, "2")
+    now, uidvalidity = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)")), validity(client)
+    answer = client.say(f"EXAMINE INBOX (QRESYNC ({uidvalidity} {now} 1:3))")
+    assert "VANISHED" not in answer and "FETCH" not in answer and "T OK [READ-ONLY]" in answer
+
+
+def test_message_numbers_that_still_hold_spare_vanished_lines() -> None:
+    world = world_of(6)
+    client = opened(world)
+    first = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
+    expunge(client, "2")
+    uidvalidity = validity(client)
+    expunge(client, "5")
+    # The client knows 1 3 4 5 6 as numbers 1 to 5, and an old MODSEQ.
+    answer = client.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {first} 1:6 (2:3 3:4)))")
+    assert "* VANISHED (EARLIER) 5\r\n" in answer
+    answer = client.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {first} (1,3 1,5)))")
+    assert "* VANISHED (EARLIER) 2,5\r\n" in answer
+
+
+def test_another_uidvalidity_means_nothing_is_known() -> None:
+    world = world_of(2)
+    client = opened(world)
+    answer = client.say("SELECT INBOX (QRESYNC (1 1 1:2))")
+    assert "VANISHED" not in answer and "FETCH" not in answer and "T OK" in answer
+
+
+def test_uid_fetch_tells_what_vanished_before_what_changed() -> None:
+    world = world_of(6)
+    client = opened(world)
+    since = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
+    expunge(client, "2,6")
+    client.say("STORE 2 +FLAGS.SILENT (\\Flagged)")
+    answer = client.say(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)")
+    assert re.fullmatch(
+        r"\* VANISHED \(EARLIER\) 2,6\r\n\* 2 FETCH \(UID 3 FLAGS [^)]*\) MODSEQ \(\d+\)\)\r\nT OK Fetched\r\n", answer
+    )
+    assert "EARLIER) 6\r\n" in client.say(f"UID FETCH 5:400 (FLAGS) (VANISHED CHANGEDSINCE {since})")
+    assert "VANISHED" not in client.say("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9223372036854775807 VANISHED)")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "SELECT INBOX (QRESYNC (1 1))",
+        "EXAMINE INBOX (QRESYNC (1 1 1:5))",
+        "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)",
+    ],
+)
+def test_qresync_must_be_enabled_first(command: str) -> None:
+    world = world_of(1)
+    client = world.client()
+    client.say("SELECT INBOX")
+    assert client.say(command).startswith("T BAD ")
+    assert "T OK" in client.say("FETCH 1 FLAGS")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["(1)", "(0 1)", "(1 x)", "(1 1 *:x)", "(1 1 1:5 (1:2 1:3))", "(1 1 1:5 (1:* 1:*))", "(1 1 1:5 (1 2)", "()"],
+)
+def test_malformed_parameters_are_bad_and_leave_the_mailbox_selected(arguments: str) -> None:
+    client = opened(world_of(1))
+    assert client.say(f"SELECT INBOX (QRESYNC {arguments})").startswith("T BAD ")
+    assert "T OK" in client.say("FETCH 1 FLAGS")
+
+
+def test_vanished_is_only_for_uid_fetch_with_changedsince() -> None:
+    client = opened(world_of(1))
+    for command in ("FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "UID FETCH 1 FLAGS (VANISHED)"):
+        assert client.say(command).startswith("T BAD ")
+
+
+def test_selecting_another_mailbox_says_that_the_first_is_closed() -> None:
+    client = opened(world_of(1))
+    closed = "* OK [CLOSED] The mailbox before is closed\r\n"
+    assert client.say("SELECT Sent").startswith(closed + "* FLAGS")
+    assert client.say("SELECT nowhere") == closed + "T NO [NONEXISTENT] Mailbox does not exist.\r\n"
+    assert "CLOSED" not in client.say("SELECT Sent")
+
+
+def test_enabling_is_in_force_for_the_mailbox_that_is_selected_already() -> None:
+    world = world_of(2)
+    client, other = world.client(), opened(world)
+    client.say("SELECT INBOX")
+    client.say("ENABLE QRESYNC")
+    expunge(other, "1")
+    assert client.say("NOOP") == "* VANISHED 1\r\nT OK Done\r\n"
