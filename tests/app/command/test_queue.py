@@ -186,7 +186,7 @@ def test_words_of_a_hostile_host_do_not_reach_the_terminal_raw(office: Office) -
 
 
 def test_a_user_and_a_domain_with_waiting_mail_cannot_be_removed(office: Office) -> None:
-    entry = one_waiting(office)
+    entry = one_waiting(office, sender="ann@local.example")
     assert "1 messages still wait for the primary; see: xtramail queue list" in office.refused("user", "remove", RAY)
     assert "still wait for the primary" in office.refused("domain", "remove", "relay.example")
     office.done("queue", "bounce", id_text(entry.id))
