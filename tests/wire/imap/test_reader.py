@@ -52,7 +52,7 @@ def test_a_streamed_literal_comes_in_chunks_of_bounded_size() -> None:
     reader.feed(b"a {20}\r\n" + b"x" * 20 + b"\r\nb\r\n")
     assert reader.next() == Asked(octets=b"a {20}", size=20, synchronizing=True, index=1, earlier=0)
     reader.stream()
-    assert [reader.next() for _ in range(5)] == [Chunk(b"x" * 16), Chunk(b"x" * 4), Streamed(), Whole(b"b"), None]
+    assert [reader.next() for _ in range(5)] == [Chunk(b"x" * 16), Chunk(b"x" * 4), Streamed(b""), Whole(b"b"), None]
 
 
 def test_an_announced_literal_must_be_decided_about() -> None:

@@ -6,8 +6,26 @@ Owns how the exchange is spoken in IMAP. The mechanisms are ``wire/sasl``'s; whe
 from __future__ import annotations
 
 from xtramail.wire.imap.commands import Authenticate
-from xtramail.wire.imap.faults import BadSyntax
+from xtramail.wire.imap.faults import BadSyntax, Declined
+from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.sasl import Aborted, Challenge, Credentials, SaslError, SaslServerExchange
+
+
+def read_authenticate(
+    cursor: Cursor, tag: bytes, mechanisms: tuple[str, ...], offered: frozenset[str]
+) -> tuple[Authentication, bytes | None]:
+    """``AUTHENTICATE mechanism [SP initial-response]`` (RFC 3501 §6.2.2, RFC 4959 §3): the dialogue, and what it
+    starts with. BadSyntax; Declined for a mechanism that is not in ``mechanisms``."""
+    cursor.space()
+    mechanism = cursor.word().decode("ascii")
+    initial: bytes | None = None
+    if cursor.take(b" "):
+        initial = cursor.octets[cursor.at :]
+        if "SASL-IR" not in offered:
+            raise BadSyntax("SASL-IR is not offered")
+    if mechanism not in mechanisms:
+        raise Declined("Mechanism is not offered", b"CANNOT")
+    return Authentication(tag, mechanism), initial
 
 
 class Authentication:

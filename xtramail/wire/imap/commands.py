@@ -14,6 +14,8 @@ from xtramail.model.secret import Secret
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap.fetch_items import FetchItems
 from xtramail.wire.imap.search_keys import SearchKey
+from xtramail.wire.imap.search_returns import PartialRange
+from xtramail.wire.imap.search_returns import SearchReturn as SearchReturn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,10 +217,11 @@ class Status(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append(Command):
-    """APPEND up to its message literal: answer ``connection.accept()`` to have it, or ``send`` a NO to refuse it.
+    """APPEND up to its first message literal: answer ``connection.accept()`` to have it, or ``send`` a NO to refuse it.
 
-    After accept come ``LiteralChunk`` events, then ``LiteralEnd`` (store, then ``send``) or ``LiteralAborted`` (throw
-    away; the connection answers). ``size`` in octets, within the limit. ``received_at`` is seconds since 1970 or None.
+    After accept come ``LiteralChunk`` events, then ``LiteralEnd`` (store, then ``send``), ``LiteralAborted`` (throw
+    away; the connection answers) or ``AppendMore`` (one more message, asked as the first). ``size`` in octets, within
+    the limit. ``received_at`` is seconds since 1970 or None.
     """
 
     mailbox: str
@@ -273,16 +276,6 @@ class UidExpunge(Command):
     numbers: SequenceSet
 
 
-class SearchReturn(Enum):
-    """RETURN options of SEARCH (RFC 4731 §3.1, RFC 5182 §2.1)."""
-
-    MIN = b"MIN"
-    MAX = b"MAX"
-    ALL = b"ALL"
-    COUNT = b"COUNT"
-    SAVE = b"SAVE"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search(Command):
     """``returns`` None: answer ``* SEARCH``; else ``* ESEARCH (TAG ...)`` with these options (``()`` came as ALL).
@@ -293,6 +286,7 @@ class Search(Command):
     uid: bool
     key: SearchKey
     returns: frozenset[SearchReturn] | None = None
+    partial: PartialRange | None = None
     uses_modseq: bool = False
 
 
@@ -305,6 +299,7 @@ class Fetch(Command):
     items: FetchItems
     changed_since: int | None = None
     vanished: bool = False
+    partial: PartialRange | None = None
 
 
 class StoreMode(Enum):

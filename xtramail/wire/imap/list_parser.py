@@ -6,6 +6,7 @@ from xtramail.wire.imap.commands import List, ListReturn, ListSelection, StatusI
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.names import mailbox_pattern
+from xtramail.wire.imap.utf7 import Spelling
 
 _SELECTIONS: dict[bytes, ListSelection] = {option.value: option for option in ListSelection}
 _RETURNS: dict[bytes, ListReturn] = {option.value: option for option in ListReturn}
@@ -21,7 +22,9 @@ _STATUS_NEEDS: dict[StatusItem, str] = {
 _MOST_PATTERNS = 100
 
 
-def parse_list(cursor: Cursor, tag: bytes, offered: frozenset[str]) -> List:
+def parse_list(
+    cursor: Cursor, tag: bytes, offered: frozenset[str], spelling: Spelling = Spelling.UTF7
+) -> List:
     """Behind ``LIST SP``."""
     extended = False
     selection: frozenset[ListSelection] = frozenset()
@@ -29,19 +32,19 @@ def parse_list(cursor: Cursor, tag: bytes, offered: frozenset[str]) -> List:
         extended = True
         selection = _selection(cursor, offered)
         cursor.space()
-    reference = mailbox_pattern(cursor.astring())
+    reference = mailbox_pattern(cursor.astring(), spelling)
     cursor.space()
     if cursor.take(b"("):
         _need(offered, "LIST-EXTENDED")
         extended = True
-        patterns = [mailbox_pattern(cursor.pattern())]
+        patterns = [mailbox_pattern(cursor.pattern(), spelling)]
         while cursor.take(b" "):
-            patterns.append(mailbox_pattern(cursor.pattern()))
+            patterns.append(mailbox_pattern(cursor.pattern(), spelling))
         cursor.expect(b")")
         if len(patterns) > _MOST_PATTERNS:
             raise BadSyntax("Too many mailbox patterns")
     else:
-        patterns = [mailbox_pattern(cursor.pattern())]
+        patterns = [mailbox_pattern(cursor.pattern(), spelling)]
     returns: frozenset[ListReturn] = frozenset()
     status: tuple[StatusItem, ...] = ()
     if not cursor.done and cursor.octets[cursor.at :] != b" ":

@@ -1,26 +1,23 @@
 """What to do with an announced literal (RFC 3501 §7.5, RFC 7888): never "+" for one that is too large.
 
-Owns the decision, and APPEND's grammar up to its message, which streams and is never part of a command's octets. Does
-not own reading it (``reader.py``), nor whether the command may come now (``standing.py``).
+Owns the decision. Does not own reading it (``reader.py``), nor the grammar before it (``message_literals.py``), nor
+whether the command may come now (``standing.py``).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.model.flags import Flag
+from xtramail.wire.imap.append_commands import AppendMore
 from xtramail.wire.imap.commands import Append
-from xtramail.wire.imap.dates import parse_date_time
 from xtramail.wire.imap.faults import BadSyntax, Declined
-from xtramail.wire.imap.flag_parser import parse_flags
 from xtramail.wire.imap.lexer import Cursor
-from xtramail.wire.imap.names import mailbox_name
+from xtramail.wire.imap.message_literals import Announced, read_append, read_next, read_replace
 from xtramail.wire.imap.reader import Asked
 from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.status import Tagged, bad, no
 
-_ANNOUNCED = re.compile(rb"\{[0-9]{1,10}\+?\}\Z")
 _LITERAL_MINUS = 4096
 _MOST_LITERALS = 1_000
 
@@ -53,9 +50,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The message of this APPEND: ask the session."""
+    """A message: ask the session. ``closing`` has to follow its literal."""
 
-    command: Append
+    command: Append | AppendMore
+    closing: bytes
 
 
 Decision = Take | Refuse | Close | Offer
@@ -76,53 +74,55 @@ def decide_command_literal(asked: Asked, rules: Rules, *, before_login: bool) ->
     return Close("Literal is not allowed")
 
 
-def decide_append_literal(asked: Asked, tag: bytes, at: int, rules: Rules) -> Decision:
-    """A literal of APPEND, whose arguments start at ``at``: its mailbox name, or its message."""
+def is_message_command(word: bytes, octets: bytes, at: int) -> bool:
+    """Does a message literal belong to the command whose arguments start at ``at``?"""
+    if word == b"UID":
+        return octets[at : at + 9].upper() == b" REPLACE "
+    return word in (b"APPEND", b"REPLACE")
+
+
+def decide_message_literal(asked: Asked, tag: bytes, word: bytes, at: int, rules: Rules) -> Decision:
+    """A literal of APPEND or REPLACE, whose arguments start at ``at``: its mailbox name, or its message."""
+    cursor = Cursor(asked.octets, at, rules.limits.atoms)
+
+    def read() -> Announced | None:
+        if word == b"APPEND":
+            return read_append(cursor, tag, asked.size, rules)
+        if word == b"UID":
+            cursor.expect(b" ")
+            cursor.word()
+        return read_replace(cursor, tag, asked.size, rules, uid=word == b"UID")
+
+    return _decide(asked, read, rules)
+
+
+def decide_next_literal(asked: Asked, tag: bytes, closing: bytes, rules: Rules) -> Decision:
+    """What is announced behind a message, whose ``closing`` is due first (RFC 3502)."""
+    cursor = Cursor(asked.octets, 0, rules.limits.atoms)
+    return _decide(asked, lambda: read_next(cursor, tag, asked.size, closing, rules), rules)
+
+
+def _decide(asked: Asked, read: Callable[[], Announced | None], rules: Rules) -> Decision:
     limits = rules.limits
-    cursor = Cursor(asked.octets, at, limits.atoms)
     try:
-        command = _append(cursor, tag, asked.size)
+        announced = read()
     except BadSyntax as error:
         return Refuse(bad(error.text), counted=True, allowance=limits.append)
     except Declined as error:
         return Refuse(no(error.text, error.code), allowance=limits.append)
-    if command is None:
+    if announced is None:
         return decide_command_literal(asked, rules, before_login=False)
     if asked.size > limits.append or not _may_come(asked, rules):
         if asked.synchronizing:
             return Refuse(no("Message is too large", b"TOOBIG"))
         return Close("Message is too large", b"TOOBIG")
     if not asked.size:
+        # RFC 3502 §6.3.11: this is also how a client calls several messages off.
         return Refuse(no("Message is empty", b"CANNOT"))
-    return Offer(command)
+    return Offer(announced.command, announced.closing)
 
 
 def _may_come(asked: Asked, rules: Rules) -> bool:
     """Unasked: any size under LITERAL+, up to 4096 octets under LITERAL- (RFC 7888 §4, §5)."""
     offered = rules.offered
     return asked.synchronizing or "LITERAL+" in offered or ("LITERAL-" in offered and asked.size <= _LITERAL_MINUS)
-
-
-def _append(cursor: Cursor, tag: bytes, size: int) -> Append | None:
-    """``SP mailbox [SP flag-list] [SP date-time] SP {n}`` (RFC 3501 §6.3.11), the announcement being the end.
-
-    None when the announced literal is the mailbox name.
-    """
-    cursor.space()
-    if _ANNOUNCED.match(cursor.octets, cursor.at) is not None:
-        return None
-    mailbox_octets = cursor.astring()
-    cursor.space()
-    flags = Flag(0)
-    keywords: tuple[str, ...] = ()
-    if cursor.follows(b"("):
-        flags, keywords = parse_flags(cursor)
-        cursor.space()
-    received_at: int | None = None
-    if cursor.follows(b'"'):
-        received_at = parse_date_time(cursor.string())
-        cursor.space()
-    if _ANNOUNCED.match(cursor.octets, cursor.at) is None:
-        raise BadSyntax("Expected the message as a literal")
-    mailbox = mailbox_name(mailbox_octets)
-    return Append(tag=tag, mailbox=mailbox, size=size, flags=flags, keywords=keywords, received_at=received_at)

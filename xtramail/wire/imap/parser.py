@@ -10,7 +10,7 @@ import re
 from xtramail.model.secret import Secret
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands
-from xtramail.wire.imap.commands import Command, Resync, SearchReturn, StoreMode
+from xtramail.wire.imap.commands import Command, Resync, StoreMode
 from xtramail.wire.imap.config import ENABLEABLE
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.fetch_items import FetchItems
@@ -18,17 +18,19 @@ from xtramail.wire.imap.fetch_parser import parse_fetch_items, read_fetch_items
 from xtramail.wire.imap.flag_parser import parse_last_flags
 from xtramail.wire.imap.lexer import Cursor
 from xtramail.wire.imap.list_parser import parse_list, parse_status_items
-from xtramail.wire.imap.names import mailbox_name, mailbox_pattern, new_mailbox_name
+from xtramail.wire.imap.message_sets import read_message_set
+from xtramail.wire.imap.names import mailbox_pattern, new_mailbox_name
 from xtramail.wire.imap.quota_commands import read_get_quota, read_get_quota_root
 from xtramail.wire.imap.rules import Reader, Rules, bare, needing
 from xtramail.wire.imap.search_parser import parse_search
+from xtramail.wire.imap.search_returns import PartialRange, read_partial_range, read_search_returns
 from xtramail.wire.imap.sort_parser import read_sort, read_thread
 
 # RFC 2971 §3.3
 _MOST_ID_FIELDS = 30
 _MOST_ID_OCTETS = 1024
 
-_FETCH_MODIFIER = re.compile(rb" \((?=(?:CHANGEDSINCE|VANISHED)[ )])", re.IGNORECASE)
+_FETCH_MODIFIER = re.compile(rb" \((?=(?:CHANGEDSINCE|VANISHED|PARTIAL)[ )])", re.IGNORECASE)
 # create-param of RFC 6154 §3; \Inbox and \All are ours to give, not to be made.
 _SPECIAL_USES: dict[bytes, str] = {
     name.lower().encode(): name for name in ("\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
@@ -87,7 +89,7 @@ def _enable(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 def _selecting(kind: type[commands.Select] | type[commands.Examine]) -> Reader:
     def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
         cursor.space()
-        mailbox = mailbox_name(cursor.astring())
+        mailbox = rules.mailbox(cursor.astring())
         condstore = False
         resync: Resync | None = None
         if cursor.take(b" ("):
@@ -131,7 +133,7 @@ def _resync(cursor: Cursor, rules: Rules) -> Resync:
 
 def _create(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    mailbox = new_mailbox_name(cursor.astring())
+    mailbox = new_mailbox_name(cursor.astring(), rules.spelling)
     special: list[str] = []
     if "CREATE-SPECIAL-USE" in rules.offered and cursor.take(b" ("):
         if cursor.word() != b"USE":
@@ -153,107 +155,107 @@ def _create(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 def _mailbox(
     kind: type[commands.Delete] | type[commands.Subscribe] | type[commands.Unsubscribe],
 ) -> Reader:
-    def read(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
         cursor.space()
-        mailbox = mailbox_name(cursor.astring())
+        mailbox = rules.mailbox(cursor.astring())
         cursor.finish()
         return kind(tag=tag, mailbox=mailbox)
 
     return read
 
 
-def _rename(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+def _rename(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    source = mailbox_name(cursor.astring())
+    source = rules.mailbox(cursor.astring())
     cursor.space()
-    target = new_mailbox_name(cursor.astring())
+    target = new_mailbox_name(cursor.astring(), rules.spelling)
     cursor.finish()
     return commands.Rename(tag=tag, source=source, target=target)
 
 
 def _list(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    return parse_list(cursor, tag, rules.offered)
+    return parse_list(cursor, tag, rules.offered, rules.spelling)
 
 
-def _lsub(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+def _lsub(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    reference = mailbox_pattern(cursor.astring())
+    reference = mailbox_pattern(cursor.astring(), rules.spelling)
     cursor.space()
-    pattern = mailbox_pattern(cursor.pattern())
+    pattern = mailbox_pattern(cursor.pattern(), rules.spelling)
     cursor.finish()
     return commands.Lsub(tag=tag, reference=reference, pattern=pattern)
 
 
 def _status(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    mailbox = mailbox_name(cursor.astring())
+    mailbox = rules.mailbox(cursor.astring())
     cursor.space()
     items = parse_status_items(cursor, rules.offered)
     cursor.finish()
     return commands.Status(tag=tag, mailbox=mailbox, items=items)
 
 
-_RETURNS: dict[bytes, SearchReturn] = {option.value: option for option in SearchReturn}
-
-
 def _search(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
     cursor.space()
-    returns: frozenset[SearchReturn] | None = None
-    if "ESEARCH" in rules.offered and cursor.octets[cursor.at : cursor.at + 8].upper() == b"RETURN (":
-        cursor.at += 8
-        returns = _search_returns(cursor, rules)
-        cursor.space()
+    returns = read_search_returns(cursor, rules.offered)
     parsed = parse_search(cursor, rules.search)
-    return commands.Search(tag=tag, uid=uid, key=parsed.key, returns=returns, uses_modseq=parsed.uses_modseq)
-
-
-def _search_returns(cursor: Cursor, rules: Rules) -> frozenset[SearchReturn]:
-    """Behind ``RETURN (``; nothing named means ALL (RFC 4731 §3.1)."""
-    options: set[SearchReturn] = set()
-    while not cursor.take(b")"):
-        if options:
-            cursor.space()
-        option = _RETURNS.get(cursor.word())
-        if option is None or (option is SearchReturn.SAVE and "SEARCHRES" not in rules.offered):
-            raise BadSyntax("Unknown SEARCH return option")
-        options.add(option)
-    return frozenset(options or {SearchReturn.ALL})
+    return commands.Search(
+        tag=tag,
+        uid=uid,
+        key=parsed.key,
+        returns=None if returns is None else returns.options,
+        partial=None if returns is None else returns.partial,
+        uses_modseq=parsed.uses_modseq,
+    )
 
 
 def _fetch(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
     cursor.space()
-    numbers = cursor.sequence_set(rules.limits.ranges)
+    numbers = read_message_set(cursor, rules.limits.ranges, rules.offered)
     cursor.space()
     text = cursor.octets[cursor.at :]
     changed_since: int | None = None
     vanished = False
-    if "CONDSTORE" in rules.offered and _FETCH_MODIFIER.search(text) is not None:
-        items, changed_since, vanished = _modified_items(cursor, uid=uid, rules=rules)
+    partial: PartialRange | None = None
+    if _FETCH_MODIFIER.search(text) is not None:
+        items, changed_since, vanished, partial = _modified_items(cursor, uid=uid, rules=rules)
     else:
         items = parse_fetch_items(text)
     if not items.needs <= rules.offered:
         raise BadSyntax("Unknown FETCH item")
     return commands.Fetch(
-        tag=tag, uid=uid, numbers=numbers, items=items, changed_since=changed_since, vanished=vanished
+        tag=tag,
+        uid=uid,
+        numbers=numbers,
+        items=items,
+        changed_since=changed_since,
+        vanished=vanished,
+        partial=partial,
     )
 
 
-def _modified_items(cursor: Cursor, *, uid: bool, rules: Rules) -> tuple[FetchItems, int | None, bool]:
-    """Items with modifiers behind them: ``(CHANGEDSINCE 5 VANISHED)`` (RFC 7162 §3.1.4.1, §3.2.6)."""
+def _modified_items(
+    cursor: Cursor, *, uid: bool, rules: Rules
+) -> tuple[FetchItems, int | None, bool, PartialRange | None]:
+    """Items with modifiers behind them: ``(CHANGEDSINCE 5 VANISHED)`` (RFC 7162 §3.1.4.1, §3.2.6; RFC 9394 §3.4)."""
     start = cursor.at
     read_fetch_items(cursor)
     items = parse_fetch_items(cursor.octets[start : cursor.at])
     changed_since: int | None = None
     vanished = False
+    partial: PartialRange | None = None
     if cursor.take(b" ("):
         while True:
             word = cursor.word()
-            if word == b"CHANGEDSINCE":
+            if word == b"CHANGEDSINCE" and "CONDSTORE" in rules.offered:
                 cursor.space()
                 changed_since = cursor.modseq()
             elif word == b"VANISHED" and uid and "QRESYNC" in rules.offered:
                 vanished = True
+            elif word == b"PARTIAL" and uid and "PARTIAL" in rules.offered:
+                cursor.space()
+                partial = read_partial_range(cursor)
             else:
                 raise BadSyntax("Unknown FETCH modifier")
             if not cursor.take(b" "):
@@ -262,7 +264,7 @@ def _modified_items(cursor: Cursor, *, uid: bool, rules: Rules) -> tuple[FetchIt
     if vanished and changed_since is None:
         raise BadSyntax("VANISHED needs CHANGEDSINCE")
     cursor.finish()
-    return items, changed_since, vanished
+    return items, changed_since, vanished, partial
 
 
 _STORE_MODES: dict[bytes, tuple[StoreMode, bool]] = {
@@ -272,7 +274,7 @@ _STORE_MODES: dict[bytes, tuple[StoreMode, bool]] = {
 
 def _store(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
     cursor.space()
-    numbers = cursor.sequence_set(rules.limits.ranges)
+    numbers = read_message_set(cursor, rules.limits.ranges, rules.offered)
     unchanged_since: int | None = None
     if cursor.take(b" ("):
         if "CONDSTORE" not in rules.offered or cursor.word() != b"UNCHANGEDSINCE":
@@ -302,9 +304,9 @@ def _store(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Co
 def _transferring(kind: type[commands.Copy] | type[commands.Move], *, uid: bool) -> Reader:
     def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
         cursor.space()
-        numbers = cursor.sequence_set(rules.limits.ranges)
+        numbers = read_message_set(cursor, rules.limits.ranges, rules.offered)
         cursor.space()
-        mailbox = mailbox_name(cursor.astring())
+        mailbox = rules.mailbox(cursor.astring())
         cursor.finish()
         return kind(tag=tag, uid=uid, numbers=numbers, mailbox=mailbox)
 
@@ -313,7 +315,7 @@ def _transferring(kind: type[commands.Copy] | type[commands.Move], *, uid: bool)
 
 def _uid_expunge(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    numbers = cursor.sequence_set(rules.limits.ranges)
+    numbers = read_message_set(cursor, rules.limits.ranges, rules.offered)
     cursor.finish()
     return commands.UidExpunge(tag=tag, numbers=numbers)
 

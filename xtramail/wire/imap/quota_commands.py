@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from xtramail.wire.imap import responses
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.lexer import Cursor
-from xtramail.wire.imap.names import mailbox_name
 from xtramail.wire.imap.rules import Rules
 
 _UNIT = 1024
@@ -33,9 +32,9 @@ def read_get_quota(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
     return GetQuota(tag=tag, root=root)
 
 
-def read_get_quota_root(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
+def read_get_quota_root(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
     cursor.space()
-    mailbox = mailbox_name(cursor.astring())
+    mailbox = rules.mailbox(cursor.astring())
     cursor.finish()
     return GetQuotaRoot(tag=tag, mailbox=mailbox)
 

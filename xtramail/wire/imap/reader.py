@@ -13,7 +13,8 @@ from enum import Enum
 from xtramail.wire.errors import MisuseError
 
 # literal = "{" number64 ["+"] "}" CRLF; longer numbers are cut off by the pattern and are then no literal.
-_ANNOUNCEMENT = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
+# literal8 = "~" literal (RFC 3516 §7): its octets may be any, NUL too.
+_ANNOUNCEMENT = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\Z")
 _ANNOUNCEMENT_OCTETS = 32
 _HEAD_OCTETS = 512
 _NUMBER_DIGITS = 10
@@ -31,7 +32,7 @@ class Asked:
     """The command announces a literal: ``take``, ``stream`` or ``refuse`` it.
 
     ``octets``: the command so far, up to "}", for its first two literals; empty for later ones, so that many literals
-    cost no more than few. ``index`` counts them from 1.
+    cost no more than few; behind a streamed literal what stands since then, always. ``index`` counts them from 1.
     """
 
     octets: bytes
@@ -51,7 +52,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """The streamed literal and the CRLF behind it are complete."""
+    """The streamed literal and its line are complete; ``rest`` stood between the literal and CRLF."""
+
+    rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class CommandReader:
         self._fault = ""
         self._head = b""
         self._streamed = False
+        self._binary = False
 
     @property
     def buffered(self) -> int:
@@ -178,11 +182,8 @@ class CommandReader:
             if announced is not None:
                 return self._ask(announced, end, len(text) + 1)
         if self._streamed:
-            # Behind a streamed literal only CRLF may follow.
-            if len(text) != 1:
-                return self._broken(text, end, "Unexpected text after the literal")
             self._consume(end + 1)
-            return Streamed()
+            return Streamed(text[:-1])
         octets = text[:-1] if self._text_at == 0 else bytes(buffer[: end - 1])
         self._consume(end + 1)
         return Whole(octets)
@@ -195,17 +196,18 @@ class CommandReader:
             self._scan = 0
 
     def _ask(self, announced: re.Match[bytes], end: int, line_octets: int) -> Frame | _Step:
-        digits, plus = announced.groups()
-        if len(digits) > _NUMBER_DIGITS or self._streamed:
-            # Not to be believed, or a second message where one is allowed.
+        tilde, digits, plus = announced.groups()
+        if len(digits) > _NUMBER_DIGITS:
+            # Not to be believed.
             return self._broken(announced.string, end, "Literal is not allowed here")
         self._remaining = int(digits)
         self._synchronizing = not plus
+        self._binary = bool(tilde)
         self._line_octets += line_octets
         self._text_at = end + 1
         self._mode = _Mode.ASKED
         self._literals += 1
-        octets = bytes(self._buffer[: end - 1]) if self._literals <= 2 else b""
+        octets = bytes(self._buffer[: end - 1]) if self._literals <= 2 or self._streamed else b""
         return Asked(octets, self._remaining, self._synchronizing, self._literals, self._literal_octets)
 
     # Answers to Asked
@@ -216,7 +218,7 @@ class CommandReader:
         self._mode = _Mode.LITERAL
 
     def stream(self) -> None:
-        """Have the literal as chunks; the command ends behind it."""
+        """Have the literal as chunks; the command ends behind it, or announces one more."""
         self._decide()
         del self._buffer[: self._text_at]
         self._text_at = 0
@@ -270,7 +272,7 @@ class CommandReader:
         if not self._buffer:
             return _Step.WAIT
         octets = bytes(self._buffer[: min(self._remaining, self._chunk_limit)])
-        if b"\0" in octets:
+        if not self._binary and b"\0" in octets:
             self._fault = "NUL is not allowed"
             # Its end was in sight when the literal was granted, so this much is read past.
             self._swallowed = -self._remaining
@@ -302,9 +304,9 @@ class CommandReader:
     def _past_line(self, text: bytes) -> Frame | _Step:
         """A line was read past; a literal announced at its end that needs no leave is on its way."""
         announced = _ANNOUNCEMENT.search(text[-_ANNOUNCEMENT_OCTETS:].removesuffix(b"\r"))
-        if announced is None or not announced.group(2):
+        if announced is None or not announced.group(3):
             return self._past()
-        digits = announced.group(1)
+        digits = announced.group(2)
         if len(digits) > _NUMBER_DIGITS:
             return Flood("Literal is too large")
         self._remaining = int(digits)

@@ -13,7 +13,7 @@ from xtramail.model.flags import FLAG_NAMES, Flag
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap.commands import StatusItem
 from xtramail.wire.imap.status import Tagged
-from xtramail.wire.imap.utf7 import encode_mailbox
+from xtramail.wire.imap.utf7 import Spelling, encode_mailbox
 
 CRLF = b"\r\n"
 
@@ -59,8 +59,11 @@ def astring(octets: bytes) -> bytes:
     return string(octets)
 
 
-def mailbox(name: str) -> bytes:
+def mailbox(name: str, spelling: Spelling = Spelling.UTF7) -> bytes:
     """A mailbox name as modified UTF-7 (RFC 3501 §5.1.3), quoted: the form every client reads."""
+    if spelling is Spelling.UTF8:
+        # Always quoted: Thunderbird for Android reads no literal here.
+        return b'"' + name.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     return string(encode_mailbox(name))
 
 
@@ -209,10 +212,12 @@ def namespace() -> bytes:
     return b'* NAMESPACE (("" "/")) NIL NIL\r\n'
 
 
-def list_line(name: str, attributes: Iterable[bytes], extended: bytes = b"") -> bytes:
+def list_line(
+    name: str, attributes: Iterable[bytes], extended: bytes = b"", spelling: Spelling = Spelling.UTF7
+) -> bytes:
     """``attributes`` like ``\\HasNoChildren``; ``extended`` finished, such as ``("CHILDINFO" ("SUBSCRIBED"))``."""
     tail = b" " + extended if extended else b""
-    return b'* LIST (%b) "/" %b%b\r\n' % (b" ".join(attributes), mailbox(name), tail)
+    return b'* LIST (%b) "/" %b%b\r\n' % (b" ".join(attributes), mailbox(name, spelling), tail)
 
 
 def list_root() -> bytes:
@@ -220,17 +225,19 @@ def list_root() -> bytes:
     return b'* LIST (\\Noselect) "/" ""\r\n'
 
 
-def lsub_line(name: str, attributes: Iterable[bytes]) -> bytes:
-    return b'* LSUB (%b) "/" %b\r\n' % (b" ".join(attributes), mailbox(name))
+def lsub_line(name: str, attributes: Iterable[bytes], spelling: Spelling = Spelling.UTF7) -> bytes:
+    return b'* LSUB (%b) "/" %b\r\n' % (b" ".join(attributes), mailbox(name, spelling))
 
 
-def status(name: str, items: Mapping[StatusItem, int | bytes | None]) -> bytes:
+def status(
+    name: str, items: Mapping[StatusItem, int | bytes | None], spelling: Spelling = Spelling.UTF7
+) -> bytes:
     """Numbers, or finished bytes; None is NIL (APPENDLIMIT without one)."""
     words = []
     for item, value in items.items():
         shown = b"NIL" if value is None else value if isinstance(value, bytes) else b"%d" % value
         words.append(item.value + b" " + shown)
-    return b"* STATUS %b (%b)\r\n" % (mailbox(name), b" ".join(words))
+    return b"* STATUS %b (%b)\r\n" % (mailbox(name, spelling), b" ".join(words))
 
 
 def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
@@ -247,6 +254,7 @@ def esearch(
     maximum: int | None = None,
     count: int | None = None,
     every: SequenceSet | None = None,
+    partial: tuple[bytes, SequenceSet] | None = None,
     modseq: int | None = None,
 ) -> bytes:
     """RFC 4731 §3.1; the tag is quoted, as new Outlook insists. An empty ``every`` is left out."""
@@ -261,6 +269,9 @@ def esearch(
         words.append(b"ALL " + bytes(every))
     if count is not None:
         words.append(b"COUNT %d" % count)
+    if partial is not None:
+        # RFC 9394 §3.1: the range as it was asked for, and what lies in it.
+        words.append(b"PARTIAL (%b %b)" % (partial[0], bytes(partial[1]) or b"NIL"))
     if modseq is not None:
         words.append(b"MODSEQ %d" % modseq)
     return b" ".join(words) + CRLF

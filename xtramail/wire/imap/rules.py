@@ -7,13 +7,15 @@ neighbours'.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import Limits
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.lexer import Cursor
+from xtramail.wire.imap.names import mailbox_name
 from xtramail.wire.imap.search_parser import SearchRules
+from xtramail.wire.imap.utf7 import Spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,15 @@ class Rules:
     offered: frozenset[str]
     limits: Limits
     search: SearchRules
+    spelling: Spelling = Spelling.UTF7
+
+    def mailbox(self, octets: bytes) -> str:
+        """A mailbox name as the client spells it; Declined with CANNOT."""
+        return mailbox_name(octets, self.spelling)
+
+    def accepting_utf8(self) -> Rules:
+        """After ENABLE UTF8=ACCEPT: names in UTF-8, and no charset in SEARCH (RFC 6855 §3)."""
+        return replace(self, spelling=Spelling.UTF8, search=replace(self.search, takes_charset=False))
 
 
 Reader = Callable[[Cursor, bytes, Rules], Command]

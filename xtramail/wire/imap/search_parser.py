@@ -11,6 +11,7 @@ from xtramail.wire.imap.charsets import charset_codec
 from xtramail.wire.imap.dates import parse_date
 from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.lexer import Cursor
+from xtramail.wire.imap.message_sets import read_message_set
 from xtramail.wire.imap.search_keys import (
     And,
     BodyContains,
@@ -44,6 +45,8 @@ class SearchRules:
     depth: int = 32
     ranges: int = 1_000
     offered: frozenset[str] = frozenset()
+    takes_charset: bool = True
+    """False: SEARCH must not name one (RFC 6855 §3); SORT and THREAD always do."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ def parse_search(cursor: Cursor, rules: SearchRules) -> ParsedSearch:
     """``[CHARSET name SP] key *(SP key)`` to the end of the command. BadSyntax; Declined with BADCHARSET or LIMIT."""
     # RFC 3501 has US-ASCII here; UTF-8 includes it and is what clients mean when they send 8-bit octets all the same.
     if cursor.octets[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
+        if not rules.takes_charset:
+            raise BadSyntax("SEARCH takes no charset after ENABLE UTF8=ACCEPT")
         cursor.at += 8
         return parse_search_in_charset(cursor, rules)
     return _parsed(cursor, "utf_8", rules)
@@ -149,7 +154,7 @@ def _leaf(reading: _Reading, stack: list[_Open]) -> SearchKey | None:
         stack.append(_Open(_Shape.LIST))
         return None
     if cursor.octets[cursor.at : cursor.at + 1] in _SET_START:
-        return InNumbers(cursor.sequence_set(reading.rules.ranges))
+        return InNumbers(read_message_set(cursor, reading.rules.ranges, reading.rules.offered))
     word = cursor.word()
     plain = _PLAIN.get(word)
     if plain is not None:
@@ -165,7 +170,7 @@ def _leaf(reading: _Reading, stack: list[_Open]) -> SearchKey | None:
     return read(reading)
 
 
-_SET_START = frozenset((b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"*"))
+_SET_START = frozenset((b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"*", b"$"))
 
 _PLAIN: dict[bytes, SearchKey] = {
     b"ALL": Everything(),
@@ -226,7 +231,7 @@ def _smaller(reading: _Reading) -> SearchKey:
 
 def _uid(reading: _Reading) -> SearchKey:
     reading.cursor.space()
-    return InUids(reading.cursor.sequence_set(reading.rules.ranges))
+    return InUids(read_message_set(reading.cursor, reading.rules.ranges, reading.rules.offered))
 
 
 def _older(reading: _Reading) -> SearchKey:

@@ -22,16 +22,24 @@ from enum import Enum
 
 from xtramail.wire.errors import MisuseError
 from xtramail.wire.imap import commands, reader, responses
-from xtramail.wire.imap.authentication import Authentication
+from xtramail.wire.imap.authentication import Authentication, read_authenticate
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import ImapServerConfig
+from xtramail.wire.imap.connection_facts import ConnectionFacts
 from xtramail.wire.imap.events import Answered, Event, LiteralAborted, LiteralChunk, LiteralEnd, Need
 from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.heads import is_http, tag_and_word, tag_of
 from xtramail.wire.imap.lexer import Cursor
-from xtramail.wire.imap.literal_rules import Offer, Refuse, Take, decide_append_literal, decide_command_literal
+from xtramail.wire.imap.literal_rules import (
+    Offer,
+    Refuse,
+    Take,
+    decide_command_literal,
+    decide_message_literal,
+    decide_next_literal,
+    is_message_command,
+)
 from xtramail.wire.imap.parser import READERS
-from xtramail.wire.imap.standing import Standing
 from xtramail.wire.imap.states import State
 from xtramail.wire.imap.status import Outcome, Tagged, bad, no
 
@@ -42,7 +50,7 @@ class _Phase(Enum):
     COMMAND = "command"
     REPLY = "reply"
     OFFERED = "offered"
-    """APPEND or IDLE told: accept or send."""
+    """A message or IDLE told: accept or send."""
     STREAM = "stream"
     SASL = "sasl"
     IDLE = "idle"
@@ -50,78 +58,30 @@ class _Phase(Enum):
     CLOSED = "closed"
 
 
-class ImapServerConnection:
+class ImapServerConnection(ConnectionFacts):
     """See the module's docstring. Raises ``MisuseError`` only when called out of order; peers cannot make it raise."""
 
     def __init__(self, config: ImapServerConfig) -> None:
-        self._config = config
-        self._limits = config.limits
-        self._standing = Standing(config)
-        self._errors = 0
-        self._reader = reader.CommandReader(line=0, swallow=0, chunk=config.limits.chunk)
+        super().__init__(config)
         self._out: deque[Event] = deque()
-        self._greeted = False
         self._start()
 
     def _start(self) -> None:
         self._phase = _Phase.COMMAND
-        self._command: Command | None = None
+        self._command = None
         self._sasl: Authentication | None = None
         self._literal_tag = b""
         self._refusal = b""
+        self._offered: Offer | None = None
         self._synchronizing = False
         self._first_line = True
         self._reader.line_limit = self._limits.line_before_login
         self._reader.swallow_limit = self._limits.swallow_before_login
 
     @property
-    def state(self) -> State:
-        return self._standing.state
-
-    @property
-    def tls_active(self) -> bool:
-        return self._standing.tls_active
-
-    @property
     def idling(self) -> bool:
         """IDLE was accepted and not ended: untagged updates may be sent at any time."""
         return self._phase is _Phase.IDLE
-
-    @property
-    def enabled(self) -> frozenset[str]:
-        """Capabilities switched on by ENABLE, or by using CONDSTORE or QRESYNC syntax (RFC 7162 §3.1)."""
-        return self._standing.enabled
-
-    @property
-    def buffered(self) -> int:
-        """Octets fed and not yet consumed; above 64 KiB the adapter pauses its transport."""
-        return self._reader.buffered
-
-    @property
-    def errors(self) -> int:
-        """Syntax errors so far; from ten on the adapter delays its answers by a second each."""
-        return self._errors
-
-    def greeting(self, text: str = "xtramail ready") -> bytes:
-        """``* OK [CAPABILITY ...] text``; once, first."""
-        if self._greeted:
-            raise MisuseError("greeted already")
-        self._greeted = True
-        return responses.ok(text, responses.capability_code(self.capabilities()))
-
-    def capabilities(self) -> tuple[str, ...]:
-        """What CAPABILITY tells in this state; while a login is under way, in the state its OK leads to: put it into
-        that OK (``responses.capability_code``)."""
-        logging_in = isinstance(self._command, (commands.Login, commands.Authenticate))
-        return self._standing.capabilities(logging_in=logging_in)
-
-    def capability_line(self) -> bytes:
-        """``* CAPABILITY ...``: the untagged answer."""
-        return responses.capability(self.capabilities())
-
-    def mask(self, hidden: frozenset[str]) -> None:
-        """Hide capabilities from this account's client, from now on."""
-        self._standing.mask(hidden)
 
     def feed(self, data: bytes) -> None:
         """Buffer only."""
@@ -165,10 +125,11 @@ class ImapServerConnection:
         command = self._command
         if command is None or self._phase not in (_Phase.REPLY, _Phase.OFFERED):
             raise MisuseError("no command waits for an answer")
-        if self._phase is _Phase.OFFERED and isinstance(command, commands.Append):
+        if self._phase is _Phase.OFFERED and self._offered is not None:
             if answer.outcome is Outcome.OK:
                 raise MisuseError("an APPEND that was not accepted cannot be OK")
-            self._reader.refuse(allowance=command.size)
+            self._reader.refuse(allowance=self._offered.command.size)
+        self._offered = None
         octets = responses.tagged(command.tag, answer)
         self._command = None
         self._phase = _Phase.COMMAND
@@ -217,6 +178,8 @@ class ImapServerConnection:
         if isinstance(frame, reader.Asked):
             return self._asked(frame)
         if isinstance(frame, reader.Streamed):
+            if self._offered is None or frame.rest != self._offered.closing:
+                return self._aborted("Unexpected text after the literal")
             self._phase = _Phase.REPLY
             return LiteralEnd(self._under_way().tag)
         if isinstance(frame, reader.Faulty):
@@ -255,7 +218,8 @@ class ImapServerConnection:
         except BadSyntax as error:
             return self._bad(tag, error.text)
         except Declined as error:
-            return Answered(responses.tagged(tag, no(error.text, error.code)))
+            refusal = no(error.text, error.code)
+            return Answered(responses.tagged(tag, refusal)) if word != b"AUTHENTICATE" else self._counted(tag, refusal)
         self._command = command
         self._phase = _Phase.OFFERED if isinstance(command, commands.Idle) else _Phase.REPLY
         return command
@@ -263,6 +227,8 @@ class ImapServerConnection:
     # Literals
 
     def _asked(self, frame: reader.Asked) -> Event | None:
+        if self._phase is _Phase.STREAM:
+            return self._next_asked(frame)
         if frame.octets:
             self._first_line = False
             head = tag_and_word(frame.octets)
@@ -275,8 +241,8 @@ class ImapServerConnection:
             self._literal_tag = tag
         else:
             tag, word, at = self._literal_tag, b"", 0
-        if word == b"APPEND":
-            decision = decide_append_literal(frame, tag, at, self._standing.rules)
+        if is_message_command(word, frame.octets, at):
+            decision = decide_message_literal(frame, tag, word, at, self._standing.rules)
         else:
             before_login = self._standing.state is State.NOT_AUTHENTICATED
             decision = decide_command_literal(frame, self._standing.rules, before_login=before_login)
@@ -284,15 +250,37 @@ class ImapServerConnection:
             self._reader.take()
             return Answered(b"+ Go ahead\r\n") if frame.synchronizing else None
         if isinstance(decision, Offer):
-            self._synchronizing = frame.synchronizing
-            self._phase = _Phase.OFFERED
             self._command = decision.command
-            return decision.command
+            return self._offer(frame, decision)
         if isinstance(decision, Refuse):
             return self._refuse(tag, decision)
         self._close()
         answer = b"" if decision.answer is None else responses.tagged(tag, decision.answer)
         return Answered(answer + responses.bye(decision.text, decision.code))
+
+    def _offer(self, frame: reader.Asked, decision: Offer) -> Event:
+        self._synchronizing = frame.synchronizing
+        self._phase = _Phase.OFFERED
+        self._offered = decision
+        return decision.command
+
+    def _next_asked(self, frame: reader.Asked) -> Event | None:
+        """Behind a message one more is announced (RFC 3502); to refuse it is to refuse the command."""
+        tag = self._under_way().tag
+        closing = b"" if self._offered is None else self._offered.closing
+        decision = decide_next_literal(frame, tag, closing, self._standing.rules)
+        if isinstance(decision, Offer):
+            return self._offer(frame, decision)
+        if not isinstance(decision, Refuse):
+            return self._flood("Literal is not allowed")
+        self._command = self._offered = None
+        self._phase = _Phase.COMMAND
+        self._out.append(LiteralAborted(tag))
+        # It may have been one error too many; then its answer is the end.
+        last = self._refuse(tag, decision)
+        if last is not None:
+            self._out.append(last)
+        return self._out.popleft()
 
     def _refuse(self, tag: bytes, decision: Refuse) -> Event | None:
         """Answer instead of "+"; a literal that comes unasked is read past first."""
@@ -309,11 +297,7 @@ class ImapServerConnection:
 
     def _faulty(self, frame: reader.Faulty) -> Event | None:
         if self._phase is _Phase.STREAM:
-            tag = self._under_way().tag
-            self._command = None
-            self._phase = _Phase.COMMAND
-            self._out.append(self._bad(tag, frame.reason))
-            return LiteralAborted(tag)
+            return self._aborted(frame.reason)
         if self._sasl is not None:
             return self._sasl_over(self._sasl, frame.reason)
         if self._phase is _Phase.IDLE:
@@ -323,6 +307,14 @@ class ImapServerConnection:
             return None
         self._first_line = False
         return self._bad(tag_of(frame.head), frame.reason)
+
+    def _aborted(self, reason: str) -> Event:
+        """BAD for a command whose message is here already."""
+        tag = self._under_way().tag
+        self._command = self._offered = None
+        self._phase = _Phase.COMMAND
+        self._out.append(self._bad(tag, reason))
+        return LiteralAborted(tag)
 
     def _flood(self, reason: str, code: bytes = b"") -> Event:
         """Not worth reading past: BYE and close."""
@@ -351,17 +343,7 @@ class ImapServerConnection:
     # SASL and IDLE
 
     def _authenticate(self, cursor: Cursor, tag: bytes) -> Event:
-        """``AUTHENTICATE mechanism [SP initial-response]`` (RFC 3501 §6.2.2, RFC 4959 §3)."""
-        cursor.space()
-        mechanism = cursor.word().decode("ascii")
-        initial: bytes | None = None
-        if cursor.take(b" "):
-            initial = cursor.octets[cursor.at :]
-            if "SASL-IR" not in self._standing.rules.offered:
-                raise BadSyntax("SASL-IR is not offered")
-        if mechanism not in self._config.mechanisms:
-            return self._counted(tag, no("Mechanism is not offered", b"CANNOT"))
-        dialogue = Authentication(tag, mechanism)
+        dialogue, initial = read_authenticate(cursor, tag, self._config.mechanisms, self._standing.rules.offered)
         return self._authenticated(dialogue, dialogue.start(initial))
 
     def _sasl_line(self, dialogue: Authentication, line: bytes) -> Event:

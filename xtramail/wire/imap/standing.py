@@ -12,7 +12,6 @@ from xtramail.wire.imap.offers import capabilities, rules, uses_condstore
 from xtramail.wire.imap.states import AFTER_NO, AFTER_OK, ALLOWED, COMMAND_WORDS, State
 from xtramail.wire.imap.status import Outcome, Tagged, bad, no
 
-
 # BAD means that the command was not tried, so it leads nowhere.
 _AFTER: dict[Outcome, dict[type[Command], State]] = {Outcome.OK: AFTER_OK, Outcome.NO: AFTER_NO}
 
@@ -76,6 +75,8 @@ class Standing:
             self.enabled |= frozenset(command.capabilities)
         elif "CONDSTORE" in self.rules.offered and "CONDSTORE" not in self.enabled and uses_condstore(command):
             self.enabled |= {"CONDSTORE"}
+        if "UTF8=ACCEPT" in self.enabled:
+            self.rules = self.rules.accepting_utf8()
         if "QRESYNC" in self.enabled:
             # RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
             self.enabled |= {"CONDSTORE"}

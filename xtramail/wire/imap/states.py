@@ -43,7 +43,7 @@ ALLOWED: dict[State, frozenset[bytes]] = {
     State.AUTHENTICATED: _AUTHENTICATED,
     State.SELECTED: _AUTHENTICATED
     | {b"CHECK", b"CLOSE", b"COPY", b"EXPUNGE", b"FETCH", b"MOVE", b"SEARCH", b"STORE", b"UID", b"UNSELECT"}
-    | {b"SORT", b"THREAD"},
+    | {b"REPLACE", b"SORT", b"THREAD"},
     State.LOGOUT: frozenset(),
 }
 

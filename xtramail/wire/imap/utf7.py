@@ -1,4 +1,4 @@
-"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3) to text and back.
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3) to text and back, and which clients want UTF-8.
 
 Owns the encoding alone; which names may exist is ``names``' and the store's.
 """
@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from enum import Enum
 from functools import lru_cache
 
 # mUTF7: printable US-ASCII but "&" stands for itself; "&" base64 "-" is UTF-16BE with "," for "/", without padding.
 _PIECE = re.compile(rb"([\x20-\x25\x27-\x7e]+)|&([A-Za-z0-9+,]*)-")
 _RUN = re.compile(r"[\x20-\x25\x27-\x7e]+|&|[^\x20-\x7e]+")
+
+
+class Spelling(Enum):
+    """How a client and we write mailbox names to each other."""
+
+    UTF7 = "modified UTF-7"
+    UTF8 = "UTF-8"
+    """Since ENABLE UTF8=ACCEPT (RFC 6855 §3); "&" is then a letter like any other."""
 
 
 @lru_cache(maxsize=1024)
