@@ -39,14 +39,14 @@ class SmtpAsker:
         self._reactor = reactor
         self._dialer = dialer
         self._hosts: dict[Hop, _Host] = {}
-        self._closed = False
 
     def close(self) -> None:
-        """Hang up; whoever waits is told."""
-        self._closed = True
+        """Hang up; whoever waits is told. The dialer is to be stopped before."""
         for host in list(self._hosts.values()):
-            self._hang_up(host)
             _fail(host, STOPPING)
+            if host.busy and host.line is not None:
+                host.line.drop(STOPPING)
+            self._hang_up(host)
 
     async def ask(self, hop: Hop, address: Address) -> Reply:
         """What the host says to RCPT; PrimaryDown when it does not come to that."""
@@ -63,7 +63,7 @@ class SmtpAsker:
         raise PrimaryDown(f"{hop}: {fault}")
 
     async def _turn(self, host: _Host, hop: Hop) -> None:
-        if self._closed:
+        if self._dialer.stopped:
             raise PrimaryDown(STOPPING)
         if not host.busy:
             host.busy = True

@@ -36,7 +36,6 @@ class SmtpCourier:
         self._dialer = Dialer(reactor, settings=settings, contexts=contexts)
         self._asker = SmtpAsker(reactor, self._dialer)
         self._idle: dict[Hop, list[tuple[SmtpLine, int, Any]]] = {}
-        self._closed = False
 
     @property
     def settings(self) -> CourierSettings:
@@ -63,7 +62,7 @@ class SmtpCourier:
 
     def close(self) -> None:
         """Hang up everywhere: QUIT on idle lines, what is under way is cut (and told as such)."""
-        self._closed = True
+        self._dialer.stop()
         for lines in self._idle.values():
             for line, _, timer in lines:
                 if timer.active():
@@ -71,7 +70,7 @@ class SmtpCourier:
                 line.close()
         self._idle.clear()
         self._asker.close()
-        self._dialer.close()
+        self._dialer.cut()
 
     async def _carry(self, hop: Hop, envelope: Envelope, body: Body, before_dot: BeforeDot) -> Carried:
         while True:
@@ -159,7 +158,7 @@ class SmtpCourier:
     def _keep(self, hop: Hop, line: SmtpLine, used: int) -> None:
         lines = self._idle.setdefault(hop, [])
         lines[:] = [kept for kept in lines if kept[0].alive]
-        if self._closed or used >= self.settings.messages_per_line or len(lines) >= self.settings.idle_per_hop:
+        if self._dialer.stopped or used >= self.settings.messages_per_line or len(lines) >= self.settings.idle_per_hop:
             line.close()
             return
         timer = self._reactor.callLater(self.settings.idle, self._retire, hop, line)

@@ -49,7 +49,7 @@ class Dialer:
         self._contexts = contexts
         self._dialling: set[Deferred[Any]] = set()
         self._lines: set[SmtpLine] = set()
-        self._closed = False
+        self._stopped = False
 
     @property
     def lines(self) -> int:
@@ -57,9 +57,16 @@ class Dialer:
         self._forget_dead()
         return len(self._lines) + len(self._dialling)
 
-    def close(self) -> None:
-        """Cut everything, and open nothing any more."""
-        self._closed = True
+    def stop(self) -> None:
+        """Open nothing any more."""
+        self._stopped = True
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def cut(self) -> None:
+        """Cut everything at once."""
         for dialling in list(self._dialling):
             dialling.cancel()
         for line in list(self._lines):
@@ -87,7 +94,7 @@ class Dialer:
                 raise
 
     async def _dial(self, hop: Hop, wait: Callable[[Stage], float]) -> SmtpLine:
-        if self._closed:
+        if self.stopped:
             raise LineLost(STOPPING)
         seconds = self.settings.connect
         config = SmtpClientConfig(hostname=self.settings.hostname, chunking=self.settings.chunking)
@@ -105,7 +112,7 @@ class Dialer:
         try:
             line = await dialling
         except CancelledError:
-            raise LineLost(f"connect: no answer in {seconds:g} s") from None
+            raise LineLost(STOPPING if self._stopped else f"connect: no answer in {seconds:g} s") from None
         except Exception as error:
             raise LineLost(f"connect: {str(error) or type(error).__name__}") from None
         finally:
@@ -138,7 +145,10 @@ class Dialer:
 
     async def _start_tls(self, line: SmtpLine, hop: Hop, tls: str) -> None:
         line.write(line.engine.starttls())
-        event = await line.event()
+        try:
+            event = await line.event()
+        except LineLost as lost:
+            raise _TlsFailed(lost.text) from None
         if isinstance(event, Declined):
             if tls == "opportunistic":
                 return
