@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from xtramail.mailbox.fetch_pieces import FROM_FLAGS, PIECES, FlagTexts, Piece
+from xtramail.mailbox.fetch_pieces import FROM_FLAGS, PIECES, FlagTexts, HeaderPiece, Piece, header_pieces
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.sections import Span, locate
 from xtramail.mailbox.view import Place, View
@@ -39,6 +39,8 @@ class FetchPlan:
     tells_modseq: bool
     needs_rows: bool
     has_sections: bool
+    of_header: tuple[HeaderPiece, ...] | None
+    """All of it, where its sections are none but fields of the header: a listing, told from row and header."""
 
 
 @lru_cache(maxsize=512)
@@ -58,6 +60,7 @@ def plan_of(items: FetchItems, uid: bool, modseq: bool = False) -> FetchPlan:
         tells_modseq=Attribute.MODSEQ in wanted,
         needs_rows=any(item not in FROM_FLAGS for item in wanted),
         has_sections=any(isinstance(item, Section) for item in wanted),
+        of_header=header_pieces(wanted),
     )
 
 
@@ -81,8 +84,9 @@ class FetchRun:
         size = 0
         for run in slices(self._view, uids):
             rows = self._rows(run) if self._plan.needs_rows else {}
+            headers = self._headers(rows) if self._plan.of_header is not None else {}
             for place in run:
-                for octets in self._message(place, rows.get(place.uid)):
+                for octets in self._message(place, rows.get(place.uid), headers.get(place.uid)):
                     pending.append(octets)
                     size += len(octets)
                     if size >= _FLUSH:
@@ -95,10 +99,17 @@ class FetchRun:
     def _rows(self, run: Sequence[Place]) -> dict[int, MessageRow]:
         return read_rows(self._engine, self._view.shared.account_id, self._view.mailbox_id, run)
 
-    def _message(self, place: Place, row: MessageRow | None) -> Iterator[bytes]:
+    def _headers(self, rows: dict[int, MessageRow]) -> dict[int, bytes | None]:
+        return dict(zip(rows, bodies.headers(self._engine, [row.body for row in rows.values()]), strict=True))
+
+    def _message(self, place: Place, row: MessageRow | None, header: bytes | None) -> Iterator[bytes]:
         plan = self._plan
         if row is None and plan.needs_rows:
             self.failed = NoSuchMessage("Some messages no longer exist")
+        elif row is not None and header is not None and plan.of_header is not None and not self._with_flags:
+            texts = self._texts
+            words = [piece(place, row, texts, header) for piece in plan.of_header]
+            yield responses.fetch(self._view.number(place.uid), b" ".join(words))
         elif row is not None and plan.has_sections:
             yield from self._with_sections(place, row)
         else:

@@ -5,14 +5,15 @@ Owns their wording. The finished syntax of ENVELOPE and BODYSTRUCTURE was made a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from xtramail.mailbox.view import Place, View
 from xtramail.model.errors import NoSuchMessage
 from xtramail.model.ids import id_text
 from xtramail.store.records import MessageRow
 from xtramail.wire.imap import responses
-from xtramail.wire.imap.fetch_items import Attribute
+from xtramail.wire.imap.fetch_items import Attribute, Section, SectionText
+from xtramail.wire.mime.header import field_selector
 
 FROM_FLAGS = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ, Attribute.SAVEDATE})
 """Told without reading the message's own row."""
@@ -37,6 +38,8 @@ class FlagTexts:
 
 
 Piece = Callable[[Place, MessageRow | None, FlagTexts], bytes]
+HeaderPiece = Callable[[Place, MessageRow, FlagTexts, bytes], bytes]
+"""The same, of a message whose header is there too."""
 _OfRow = Callable[[MessageRow], bytes]
 
 
@@ -63,3 +66,36 @@ PIECES: dict[Attribute, Piece] = {
     Attribute.THREADID: _of_row(lambda row: b"THREADID (%b)" % id_text(row.thread_id).encode()),
     Attribute.PREVIEW: _of_row(lambda row: b"PREVIEW " + responses.string(row.preview.encode())),
 }
+
+
+def header_pieces(wanted: Iterable[Attribute | Section]) -> tuple[HeaderPiece, ...] | None:
+    """All of an item list, when its sections are fields of the message's own header, whole, and there is one."""
+    pieces: list[HeaderPiece] = []
+    sections = 0
+    for item in wanted:
+        if isinstance(item, Attribute):
+            pieces.append(_without_header(PIECES[item]))
+        elif item.path or item.text not in _OF_FIELDS or item.start is not None:
+            return None
+        else:
+            sections += 1
+            pieces.append(_fields(item))
+    return tuple(pieces) if sections else None
+
+
+_OF_FIELDS = frozenset({SectionText.HEADER_FIELDS, SectionText.HEADER_FIELDS_NOT})
+
+
+def _without_header(piece: Piece) -> HeaderPiece:
+    return lambda place, row, flags, _header: piece(place, row, flags)
+
+
+def _fields(section: Section) -> HeaderPiece:
+    select = field_selector(frozenset(section.fields), exclude=section.text is SectionText.HEADER_FIELDS_NOT)
+    label = section.label
+
+    def piece(_place: Place, _row: MessageRow, _flags: FlagTexts, header: bytes) -> bytes:
+        picked = select(header)
+        return b"%b {%d}\r\n%b" % (label, len(picked), picked)
+
+    return piece

@@ -7,6 +7,7 @@ meaning: where the MIME parts lie is the message row's.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 import zstandard
@@ -15,7 +16,7 @@ from xtramail.model.bucket import Bucket
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.model.pending import Pending
 from xtramail.store import keys
-from xtramail.store.engine import Engine, Txn
+from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.message_row import CHUNK_SIZE
 from xtramail.store.message_row import BodyRef as BodyRef
 from xtramail.store.search_texts import owners as owners
@@ -31,6 +32,17 @@ _HEADER_END = b"\r\n\r\n"
 
 Tail = list[tuple[int, bytes]]
 """Chunk number and encoded chunk."""
+
+
+class _Zstd(threading.local):
+    """A thread's own contexts: making one costs eight times what unpacking a header does, and none may be shared."""
+
+    def __init__(self) -> None:
+        self.pack = zstandard.ZstdCompressor(level=1).compress
+        self.unpack = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
 
 
 class BodyWriter:
@@ -140,7 +152,7 @@ def put_chunks(txn: Txn, bucket: Bucket, body_id: int, tail: Sequence[tuple[int,
 def encode_chunk(octets: bytes) -> bytes:
     """Tag and octets; compressed when that saves a tenth."""
     if len(octets) > 256:
-        packed = zstandard.compress(octets, 1)
+        packed = _zstd.pack(octets)
         if len(packed) * 10 <= len(octets) * 9:
             return _ZSTD + packed
     return _RAW + octets
@@ -154,7 +166,7 @@ def decode_chunk(chunk: bytes) -> bytes:
     if tag != _ZSTD:
         raise Corrupt("A body chunk has an unknown form")
     try:
-        return zstandard.decompress(chunk[1:], max_output_size=CHUNK_SIZE)
+        return _zstd.unpack(chunk[1:], max_output_size=CHUNK_SIZE)
     except zstandard.ZstdError:
         raise Corrupt("A body chunk cannot be decompressed") from None
 
@@ -201,6 +213,26 @@ def chunks(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = N
 def read(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = None) -> bytes:
     """As :func:`chunks`, in one piece."""
     return b"".join(chunks(engine, ref, offset, length))
+
+
+def headers(engine: Engine, refs: Sequence[BodyRef]) -> list[bytes | None]:
+    """The stored headers of many bodies, in one transaction; None for one damaged, gone or over a chunk long."""
+
+    def read_all(snap: Snapshot) -> list[bytes | None]:
+        return [_small_header(snap, ref) for ref in refs]
+
+    return engine.read(keys.BODY, read_all)
+
+
+def _small_header(snap: Snapshot, ref: BodyRef) -> bytes | None:
+    if not 0 < ref.header_length <= ref.chunk_size:
+        return None
+    try:
+        encoded = snap.get(ref.bucket, keys.body_chunk(ref.id, 0))
+        octets = decode_chunk(encoded) if encoded is not None else b""
+    except Corrupt:
+        return None
+    return octets if len(octets) == ref.header_length else None
 
 
 def _chunk(engine: Engine, ref: BodyRef, number: int) -> bytes:

@@ -123,7 +123,7 @@ class Xtramail:
 
 
 class Dovecot:
-    """Debian's Dovecot: durable writes, one login process that keeps TLS tickets, processes that serve many sessions."""
+    """Debian's Dovecot: durable writes, one login process that keeps TLS tickets, workers that serve many sessions."""
 
     def __init__(self, folder: Path, storage: str, sessions: int) -> None:
         """``storage`` is maildir or mdbox, ``sessions`` the most at once."""

@@ -97,3 +97,21 @@ def test_any_octets_are_covered_by_fields_without_gaps(header: bytes) -> None:
         assert field.start <= field.value_at <= field.end
         at = field.end
     assert at == len(header) or header[at:].startswith((b"\n", b"\r\n"))
+
+
+_PIECES = st.sampled_from(
+    [b"From", b"fRoM", b"To", b"Subject", b" ", b"\t", b":", b"\r\n", b"\n", b"\r", b"x", b"\xff", b"\0", b"\r\n "]
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(
+    pieces=st.lists(_PIECES, max_size=30),
+    closed=st.booleans(),
+    names=st.sets(st.sampled_from([b"from", b"to", b"x"])),
+)
+def test_fields_are_picked_alike_however_the_header_looks(pieces: list[bytes], closed: bool, names: set[bytes]) -> None:
+    header = b"".join(pieces) + (b"\r\n\r\n" if closed else b"")
+    picked = b"".join(header[one.start : one.end] for one in fields(header) if one.name in names)
+    closing = b"\r\n" if not picked or picked.endswith(b"\n") else b"\r\n\r\n"
+    assert select_fields(header, names, exclude=False) == picked + closing
