@@ -56,6 +56,7 @@ def test_each_mail_port_has_a_socket_that_the_drop_in_names() -> None:
         ("submission", defaults.submission),
         ("submissions", defaults.submissions),
         ("imaps", defaults.imaps),
+        ("pop3s", defaults.pop3s),
     ):
         socket = RawConfigParser()
         socket.read(CONF / f"xtramail-{name}.socket", "utf-8")

@@ -26,7 +26,7 @@ STOPPED = -signal.SIGTERM
 ANY_PORT = "tcp:0:interface=127.0.0.1"
 PORTS = [
     argument
-    for option in ("smtp", "submission", "submissions", "imaps", "metrics")
+    for option in ("smtp", "submission", "submissions", "imaps", "pop3s", "metrics")
     for argument in (f"--{option}", ANY_PORT)
 ]
 
@@ -55,13 +55,14 @@ def test_help_tells_every_option_with_its_key_meaning_and_default(tmp_path: Path
             assert f"[{setting.key}, default: {setting.kind.show(setting.default)}]" in shown
             assert " ".join(setting.doc.split()) in shown
     known = {setting.option for setting in describe()} | {"config", "set", "check", "help", "version"}
-    assert set(re.findall(r" --([a-z-]+)=? ", shown)) == known - {""}
+    assert set(re.findall(r" --([a-z0-9-]+)=? ", shown)) == known - {""}
 
 
 def test_every_option_reaches_its_setting(tmp_path: Path) -> None:
     settings = parsed(
         *("--smtp", "tcp6:2525", "--smtp", "tcp:2526", "--submission", "tcp:2587", "--submissions", "tcp:2465"),
-        *("--imaps", "tcp:2993", "--metrics", "tcp:2900", "--store", "store", "--hostname", "Mail.Example.org"),
+        *("--imaps", "tcp:2993", "--pop3s", "tcp:2995", "--metrics", "tcp:2900", "--store", "store"),
+        *("--hostname", "Mail.Example.org"),
         *("--certificates", str(tmp_path), "--retention-days", "7", "--hold-days", "8", "--log-days", "9"),
         *("--max-message-size", "1MiB", "--set", "login.bcrypt-cost=4", "--set", 'relay.retry=["1s"]'),
     ).loaded.settings
@@ -69,6 +70,7 @@ def test_every_option_reaches_its_setting(tmp_path: Path) -> None:
     assert settings.listen.submission == ("tcp:2587",)
     assert settings.listen.submissions == ("tcp:2465",)
     assert settings.listen.imaps == ("tcp:2993",)
+    assert settings.listen.pop3s == ("tcp:2995",)
     assert settings.listen.metrics == ("tcp:2900",)
     assert settings.store.path == Path.cwd() / "store"
     assert settings.server.hostname == ("mail.example.org",)

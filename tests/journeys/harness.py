@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PROGRAMS = Path(sys.executable).parent
-SERVICES = ("smtp", "submission", "submissions", "imaps", "metrics")
+SERVICES = ("smtp", "submission", "submissions", "imaps", "pop3s", "metrics")
 STARTED_WITHIN = 20.0
 STOPPED_WITHIN = 35.0
 

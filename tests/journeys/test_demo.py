@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.journeys.harness import PROGRAMS, SERVICES, answers, eventually, free_ports
 
-LOCAL_PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465, "imaps": 2993, "metrics": 9425}
+LOCAL_PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465, "imaps": 2993, "pop3s": 2995, "metrics": 9425}
 
 
 def on_free_ports(folder: Path) -> list[int]:

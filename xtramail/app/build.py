@@ -20,6 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from xtramail.app.core import Core, keep_days, open_keyring
 from xtramail.app.own_certificates import OwnCertificates
 from xtramail.app.paths import Paths
+from xtramail.app.pop3 import ALPN, pop3_services
 from xtramail.app.settings import Limits as LimitSection
 from xtramail.app.settings import Settings
 from xtramail.directory.domains import all_domains
@@ -31,6 +32,8 @@ from xtramail.net.imap_server import ImapFactory
 from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.metrics_http import metrics_site
+from xtramail.net.pop3_server import Pop3Factory
+from xtramail.net.pop3_service import Pop3Service
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import TlsService
@@ -65,6 +68,7 @@ RELOADABLE = frozenset(
     }
 )
 """Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
+_SERVICES = 6
 _SPARE_DESCRIPTORS = 200
 """For the store, logs, relay connections and what else is not a client."""
 
@@ -104,12 +108,12 @@ class Server(MultiService):
         self._own = OwnCertificates(
             settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
         )
-        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps")}
+        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps", "pop3s", "pop3")}
         self._lock: ServerLock | None = None
         self._engine: LmdbEngine | None = None
         self._core: Core | None = None
         self._limits: Limits | None = None
-        self._services: list[SmtpService | ImapService] = []
+        self._services: list[SmtpService | ImapService | Pop3Service] = []
         for name, door in self._doors.items():
             for endpoint in getattr(settings.listen, name):
                 self._listen(endpoint, door)
@@ -164,12 +168,23 @@ class Server(MultiService):
         submission = self._smtp("submission", core, limits, Role.SUBMISSION)
         submissions = self._smtp("submissions", core, limits, Role.SUBMISSION, tls_active=True)
         imaps = self._imap(core, limits)
-        self._services = [mx, submission, submissions, imaps]
+        pop3_contexts = self._tls.contexts(alpn=ALPN)
+        pop3s, pop3 = pop3_services(
+            self._settings,
+            core,
+            limits=limits,
+            reactor=self._reactor,
+            metrics=self._metrics,
+            contexts=pop3_contexts,
+        )
+        self._services = [mx, submission, submissions, imaps, pop3s, pop3]
         wrapped = self._tls.contexts(alpn=(b"smtp",))
         self._doors["smtp"].inside = SmtpFactory(mx)
         self._doors["submission"].inside = SmtpFactory(submission)
         self._doors["submissions"].inside = _in_tls(wrapped, SmtpFactory(submissions))
         self._doors["imaps"].inside = _in_tls(self._tls.contexts(alpn=(b"imap",)), ImapFactory(imaps))
+        self._doors["pop3s"].inside = _in_tls(pop3_contexts, Pop3Factory(pop3s))
+        self._doors["pop3"].inside = Pop3Factory(pop3)
 
     def _smtp(self, name: str, core: Core, limits: Limits, role: Role, *, tls_active: bool = False) -> SmtpService:
         settings, section = self._settings, self._settings.limits
@@ -301,8 +316,8 @@ def limit_settings(section: LimitSection) -> LimitSettings:
         handshakes_per_address=section.handshakes_per_address,
     )
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Four services share the descriptors; a tenth stays free, so that accept never fails.
-    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // 4, 10)
+    # The services share the descriptors; a tenth stays free, so that accept never fails.
+    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // _SERVICES, 10)
     if 0 < wanted.connections <= room:
         return wanted
     maillog.limits_cut(limit="connections", wanted=wanted.connections, given=room)

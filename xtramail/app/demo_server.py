@@ -53,6 +53,7 @@ class Ports:
     submission: int
     submissions: int
     imaps: int
+    pop3s: int
 
     @classmethod
     def of(cls, settings: Settings) -> Ports:
@@ -62,11 +63,12 @@ class Ports:
             submission=_port(listen.submission, "submission"),
             submissions=_port(listen.submissions, "submissions"),
             imaps=_port(listen.imaps, "imaps"),
+            pop3s=_port(listen.pop3s, "pop3s"),
         )
 
     @property
     def all(self) -> tuple[int, ...]:
-        return (self.smtp, self.submission, self.submissions, self.imaps)
+        return (self.smtp, self.submission, self.submissions, self.imaps, self.pop3s)
 
 
 def _port(endpoints: tuple[str, ...], name: str) -> int:
@@ -137,7 +139,9 @@ class Running:
         self._place = place
         self._ports = ports
         self._primary = subprocess.Popen(
-            [sys.executable, "-m", "xtramail.app.demo_primary", str(place.directory)], stdin=subprocess.PIPE
+            [sys.executable, "-m", "xtramail.app.demo_primary", str(place.directory)],
+            stdin=subprocess.PIPE,
+            process_group=0,
         )
         self._server = subprocess.Popen(
             [
@@ -151,6 +155,8 @@ class Running:
                 f'--set=relay.smarthost="{HOST}:{place.primary_port}"',
             ],
             stdin=subprocess.DEVNULL,
+            # Ctrl-C is for us alone: the server goes first and finds its primary until its end.
+            process_group=0,
         )
 
     def wait_until_up(self) -> None:
@@ -183,7 +189,6 @@ class Running:
         """The server drains, then the primary goes."""
         for process in (self._server, self._primary):
             if process.poll() is None:
-                # After Ctrl-C it has had its SIGINT from the terminal; a second signal of another kind does no harm.
                 process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_SECONDS)

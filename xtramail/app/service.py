@@ -85,6 +85,10 @@ class Options(usage.Options):
         """Mailboxes, TLS from the first octet. May be repeated. [listen.imaps, default: ["tcp6:993"]]"""
         self._repeat("imaps", endpoint)
 
+    def opt_pop3s(self, endpoint: str) -> None:
+        """INBOX over POP3, TLS from the first octet. May be repeated. [listen.pop3s, default: ["tcp6:995"]]"""
+        self._repeat("pop3s", endpoint)
+
     def opt_metrics(self, endpoint: str) -> None:
         """Prometheus metrics, for anyone who can connect: keep it on loopback. May be repeated.
         [listen.metrics, default: ["tcp:9425:interface=127.0.0.1"]]"""

@@ -61,6 +61,12 @@ class Listen:
         ENDPOINTS, ("tcp6:465",), "Mail from our users, TLS from the first octet.", "submissions"
     )
     imaps: tuple[str, ...] = setting(ENDPOINTS, ("tcp6:993",), "Mailboxes, TLS from the first octet.", "imaps")
+    pop3s: tuple[str, ...] = setting(
+        ENDPOINTS, ("tcp6:995",), "INBOX over POP3, TLS from the first octet.", "pop3s"
+    )
+    pop3: tuple[str, ...] = setting(
+        ENDPOINTS, (), 'The same for old programs, such as "tcp6:110"; STLS before a login.'
+    )
     metrics: tuple[str, ...] = setting(
         ENDPOINTS,
         ("tcp:9425:interface=127.0.0.1",),
@@ -179,6 +185,10 @@ class Timeouts:
     imap_login: float = setting(DURATION, 60.0, "From connecting to a login on IMAP.")
     imap_idle: float = setting(
         DURATION, 35 * _MINUTE, "Without a command on IMAP; RFC 9051 5.4 wants 30 minutes, phones idle for 29."
+    )
+    pop3_login: float = setting(DURATION, 60.0, "From connecting to a login on POP3.")
+    pop3_idle: float = setting(
+        DURATION, 10 * _MINUTE, "Without a command on POP3 (10 minutes at least: RFC 1939 3)."
     )
     rate_grace: float = setting(DURATION, 60.0, "Time before a slow message is measured.")
     rate_octets: int = setting(number(0, 1_000_000), 500, "Least octets a second of a message after that.")

@@ -56,7 +56,8 @@ def run(context: Context, directory: Path) -> None:
     # Made with the one before: whoever stopped it while the primary was down wants to see it up.
     place.bring_up()
     ports = Ports.of(settings_of(place))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with running(place, ports) as both:
             both.wait_until_up()
@@ -82,6 +83,7 @@ xtramail runs in {place.directory} ({"new" if fresh else "as it was left"}), {se
 
 Client settings (server localhost, certificate authority {place.authority})
   IMAP   port {ports.imaps}, TLS
+  POP3   port {ports.pop3s}, TLS
   SMTP   port {ports.submissions}, TLS   (or {ports.submission}, STARTTLS)
   from the world: SMTP port {ports.smtp}; the demo primary listens on {place.primary_port}
 

@@ -24,8 +24,9 @@ smtp = ["tcp:2525:interface=127.0.0.1"]
 submission = ["tcp:2587:interface=127.0.0.1"]
 submissions = ["tcp:2465:interface=127.0.0.1"]
 imaps = ["tcp:2993:interface=127.0.0.1"]
+pop3s = ["tcp:2995:interface=127.0.0.1"]
 metrics = ["tcp:9425:interface=127.0.0.1"]
-# 2995 (POP3S) and 2443 (HTTPS) are kept for later.
+# 2443 (HTTPS) is kept for later.
 """
 
 
@@ -46,7 +47,7 @@ def settings_text(hostnames: tuple[str, ...], *, local: bool) -> str:
 @click.command(cls=Reporting)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--hostname", "hostnames", multiple=True, metavar="NAME", help="Name of this server; repeat for more.")
-@click.option("--local", is_flag=True, help="For trying it out: 127.0.0.1 and ports 2525 2587 2465 2993.")
+@click.option("--local", is_flag=True, help="For trying it out: 127.0.0.1 and ports 2525 2587 2465 2993 2995.")
 @click.pass_obj
 def init(context: Context, directory: Path, hostnames: tuple[str, ...], local: bool) -> None:
     """Make a new installation: settings, certificate, keys and an empty store.
