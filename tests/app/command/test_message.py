@@ -37,7 +37,8 @@ def expunge(office: Office, address: str) -> None:
 def test_trace_finds_mail_by_address_message_id_and_our_id(office: Office) -> None:
     office.receive(RAY)
     number = id_of_mail(office)
-    for word in (RAY, RAY.upper(), "zoe@sender.example", "<m1@sender.example>", "m1@sender.example", number):
+    (waiting,) = office.json("queue", "list")
+    for word in (waiting["id"], RAY, RAY.upper(), "zoe@sender.example", "<m1@sender.example>", "m1@sender.example", number):
         found = office.json("trace", word)
         assert [event["id"] for event in found["events"]] == [number], word
         assert [(row["recipient"], row["fate"]) for row in found["fates"]] == [(RAY, "held")]

@@ -67,6 +67,9 @@ def trace(context: Context, what: str, days: int) -> None:
             events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, f"<{what}>"))
     else:
         number = parse_id(what)
+        # The queue shows ids of its own beside the message's.
+        waiting = engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, number))
+        number = number if waiting is None else waiting.message_id
         events = engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
     if not events:
         raise NoSuchMessage(f"nothing is known of {what}; the log is kept {context.settings.tracking_days} days")

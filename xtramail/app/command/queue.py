@@ -97,7 +97,7 @@ def find(context: Context, text: str) -> list[QueueEntry]:
     found = context.engine.read(keys.QUEUE, outbound.entries)
     mine = [entry for entry in found if entry.message_id == number]
     if not mine:
-        raise NoSuchMessage(f"{text} does not wait in the queue; see what became of it: xtramail trace {text}")
+        raise NoSuchMessage(f"{text} does not wait in the queue; see what became of it: xtramail trace ADDRESS")
     return mine
 
 
