@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.imap_world import MAIL, World
 from xtramail.wire.imap.config import BASE_CAPABILITIES
 
-MORE = (*BASE_CAPABILITIES, "LIST-EXTENDED", "LIST-STATUS", "ESEARCH", "WITHIN", "STATUS=SIZE", "OBJECTID", "PREVIEW")
+MORE = (*BASE_CAPABILITIES, "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", "OBJECTID", "PREVIEW")
 
 
 def world() -> World:

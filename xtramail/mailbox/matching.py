@@ -85,6 +85,9 @@ def _flags(key: SearchKey, view: View) -> Test:
             return Test(Cost.FLAGS, lambda facts: (not ids.isdisjoint(facts.place.row.keywords)) is present)
         case keys.IsRecent(recency=recency):
             return _recency(recency)
+        case keys.InNumbers(numbers=numbers) | keys.InUids(numbers=numbers) if numbers.saved:
+            saved = frozenset(view.saved)
+            return Test(Cost.FLAGS, lambda facts: facts.place.uid in saved)
         case keys.InNumbers(numbers=numbers):
             resolved = numbers.resolved(view.exists)
             return Test(Cost.FLAGS, lambda facts: view.number(facts.place.uid) in resolved)

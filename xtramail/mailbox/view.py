@@ -77,6 +77,8 @@ class View:
         self.access = access
         self.terms: Terms = PLAIN
         """On which the client is told of changes."""
+        self.saved: Sequence[int] = ()
+        """UIDs that ``$`` stands for, ascending: a new SELECT saves nothing (RFC 5182 §2.1)."""
         self.told: Look = shared.now()
         self.uids: Sequence[int] = self.told.uids
         self._gone: dict[int, Place] = {}
@@ -130,6 +132,8 @@ class View:
 
     def select_uids(self, numbers: SequenceSet) -> list[int]:
         """UIDs of a UID set; those that are not there are passed over (RFC 3501 §6.4.8)."""
+        if numbers.saved:
+            return self._still_told()
         return list(numbers.resolved(self.uids[-1] if self.uids else 0).select(self.uids))
 
     def select_numbers(self, numbers: SequenceSet) -> list[int]:
@@ -137,6 +141,8 @@ class View:
 
         ``1:*`` in an empty mailbox names nothing and is let pass: clients ask it without looking at EXISTS.
         """
+        if numbers.saved:
+            return self._still_told()
         count = len(self.uids)
         resolved = numbers.resolved(count)
         if not count and numbers.star:
@@ -144,6 +150,10 @@ class View:
         if resolved and resolved.ranges[-1][1] > count:
             raise BadInput(f"There are only {count} messages")
         return [uid for low, high in resolved.ranges for uid in self.uids[low - 1 : high]]
+
+    def _still_told(self) -> list[int]:
+        """What was saved and has not been told to be expunged since."""
+        return [uid for uid in self.saved if uid in self.told.flags or uid in self._gone]
 
     def places(self, uids: Sequence[int]) -> list[Place]:
         """Where the messages are; an expunged one that the client still counts is found where it was."""

@@ -16,6 +16,8 @@ class SequenceSet:
 
     ranges: tuple[tuple[int, int], ...]
     star: bool = False
+    saved: bool = False
+    """``$``: what the last search saved stands here instead of ranges (RFC 5182)."""
 
     @classmethod
     def of(cls, ranges: Iterable[tuple[int, int]]) -> SequenceSet:
@@ -60,3 +62,6 @@ class SequenceSet:
         return b",".join(
             b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in self.ranges
         )
+
+
+SAVED = SequenceSet(ranges=(), saved=True)

@@ -210,7 +210,6 @@ def test_a_line_becomes_a_command(line: bytes, command: Command) -> None:
         b"a UID EXPUNGE",
         b"a EXPUNGE 5",
         b"a SEARCH",
-        b"a SEARCH RETURN (SAVE) ALL",
         b"a SEARCH RETURN (NONSENSE) ALL",
         b"a FETCH 1",
         b"a FETCH x FLAGS",

@@ -58,6 +58,8 @@ def _answer(
     if since is not None:
         wanted = frozenset(uids)
         uids = [uid for uid in changed_uids(view.told, since) if uid in wanted]
+    if command.partial is not None:
+        uids = command.partial.of(uids)
     if plan.tells_flags and changes.flags:
         told = frozenset(uids)
         changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xtramail.mailbox.answers.answer import Answer, changes_text, selected, telling_of
 from xtramail.mailbox.search import SearchRun
@@ -11,6 +11,7 @@ from xtramail.mailbox.view import Telling, View
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import SearchReturn
+from xtramail.wire.imap.search_returns import PartialRange
 
 
 def search(session: Session, command: commands.Search) -> Answer:
@@ -26,20 +27,58 @@ def search(session: Session, command: commands.Search) -> Answer:
 
 
 def _stream(view: View, run: SearchRun, command: commands.Search) -> Iterator[bytes]:
+    saves = command.returns is not None and SearchReturn.SAVE in command.returns
+    if saves:
+        # A search that fails saves nothing, and forgets what was saved before (RFC 5182 §2.1).
+        view.saved = ()
     for _ in run.steps():
         yield b""
-    numbers = run.found if command.uid else [view.number(uid) for uid in run.found]
-    modseq = max((place.row.modseq for place in view.places(run.found)), default=None) if command.uses_modseq else None
     if command.returns is None:
-        yield responses.search(numbers, modseq)
+        yield responses.search(_told(view, run.found, command), _modseq(view, run.found, command))
         return
-    returns = command.returns
-    yield responses.esearch(
+    if saves:
+        view.saved = _told_of(run.found, command.returns, command.partial)
+    if command.returns != {SearchReturn.SAVE} or command.partial is not None:
+        yield _esearch(view, run.found, command, command.returns)
+
+
+def _esearch(
+    view: View, found: Sequence[int], command: commands.Search, returns: frozenset[SearchReturn]
+) -> bytes:
+    numbers = _told(view, found, command)
+    partial = command.partial
+    return responses.esearch(
         command.tag,
         uid=command.uid,
         minimum=numbers[0] if numbers and SearchReturn.MIN in returns else None,
         maximum=numbers[-1] if numbers and SearchReturn.MAX in returns else None,
         count=len(numbers) if SearchReturn.COUNT in returns else None,
         every=SequenceSet.of_numbers(numbers) if SearchReturn.ALL in returns else None,
-        modseq=modseq,
+        partial=None if partial is None else (partial.text, SequenceSet.of_numbers(partial.of(numbers))),
+        modseq=_modseq(view, _told_of(found, returns, partial), command),
     )
+
+
+def _told(view: View, found: Sequence[int], command: commands.Search) -> Sequence[int]:
+    return found if command.uid else [view.number(uid) for uid in found]
+
+
+def _told_of(
+    found: Sequence[int], returns: frozenset[SearchReturn], partial: PartialRange | None
+) -> Sequence[int]:
+    """The messages that the options are about: what ``$`` keeps (RFC 5182 §2.4), and whose highest MODSEQ is told
+    (RFC 4731 §3.2)."""
+    if returns & {SearchReturn.ALL, SearchReturn.COUNT} or not found:
+        return found
+    ends = ([found[0]] if SearchReturn.MIN in returns else []) + ([found[-1]] if SearchReturn.MAX in returns else [])
+    if partial is not None:
+        ends.extend(partial.of(found))
+    elif not ends:
+        return found
+    return sorted(set(ends))
+
+
+def _modseq(view: View, found: Sequence[int], command: commands.Search) -> int | None:
+    if not command.uses_modseq:
+        return None
+    return max((place.row.modseq for place in view.places(found)), default=None)

@@ -21,10 +21,17 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "SORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "MULTIAPPEND",
+    "REPLACE",
+    "UTF8=ACCEPT",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "CONDSTORE",
     "QRESYNC",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "PARTIAL",
 )
 
 # Capabilities that the parser knows beyond the base: naming one in the configuration opens its syntax.
@@ -33,8 +40,6 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
         "LITERAL-",
         "LIST-EXTENDED",
         "LIST-STATUS",
-        "ESEARCH",
-        "WITHIN",
         "STATUS=SIZE",
         "APPENDLIMIT",
         "OBJECTID",
@@ -45,7 +50,7 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
 )
 
 # Those that ENABLE can switch on (RFC 5161 §4).
-ENABLEABLE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC"})
+ENABLEABLE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

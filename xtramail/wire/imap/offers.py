@@ -7,7 +7,7 @@ from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import ImapServerConfig
 from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.search_parser import SearchRules
-
+from xtramail.wire.imap.sort_commands import Sort
 
 # What means nothing without another: an account that has the one hidden is not offered the other either.
 _NEEDS: dict[str, str] = {
@@ -59,6 +59,6 @@ def uses_condstore(command: Command) -> bool:
         return command.changed_since is not None or "CONDSTORE" in command.items.needs
     if isinstance(command, commands.Store):
         return command.unchanged_since is not None
-    if isinstance(command, commands.Search):
+    if isinstance(command, (commands.Search, Sort)):
         return command.uses_modseq
     return isinstance(command, commands.Status) and commands.StatusItem.HIGHESTMODSEQ in command.items
