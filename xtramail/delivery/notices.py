@@ -174,7 +174,17 @@ def _status(recipient: QueueRecipient) -> RecipientStatus:
         # 5.4.7: delivery time expired (RFC 3463 §3.5)
         status=given or ("5.0.0" if recipient.code >= 500 else "5.4.7"),
         diagnostic=recipient.reply if recipient.code else "",
+        original_recipient=_original(recipient.orcpt),
     )
+
+
+def _original(orcpt: str) -> str:
+    """ORCPT as a report shows it (RFC 3464 §2.3.1): the type as given, the address without xtext.
+
+    An address of type utf-8 (RFC 6533 §3) is shown as it came: in it ``+`` stands for itself.
+    """
+    kind, semicolon, address = orcpt.partition(";")
+    return orcpt if kind.upper() == "UTF-8" else kind + semicolon + _from_xtext(address)
 
 
 def _from_xtext(text: str) -> str:

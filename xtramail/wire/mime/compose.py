@@ -126,7 +126,7 @@ def _status_text(report: Report) -> str:
     for recipient in report.recipients:
         block = []
         if recipient.original_recipient:
-            block.append(f"Original-Recipient: {_line(recipient.original_recipient)}")
+            block.append(f"Original-Recipient: {_seven_bit(_line(recipient.original_recipient))}")
         # RFC 6533 §3: an address beyond ASCII has a type of its own; in 7-bit text it is written with \x{...}.
         address = _line(recipient.final_recipient)
         kind = "rfc822" if address.isascii() else "utf-8"
