@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.journeys.harness import PROGRAMS, SERVICES, answers, eventually, free_ports
 
@@ -26,14 +27,13 @@ def on_free_ports(folder: Path) -> list[int]:
     return ports
 
 
-def tool(folder: Path, *arguments: str) -> dict[str, object]:
+def tool(folder: Path, *arguments: str) -> Any:
     done = subprocess.run(
         [str(PROGRAMS / "xtramail"), "--config", str(folder / "xtramail.toml"), "--json", *arguments],
         capture_output=True, text=True, timeout=90,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    value: dict[str, object] = json.loads(done.stdout)
-    return value
+    return json.loads(done.stdout)
 
 
 def test_the_demonstration_shows_an_outage_and_stops_as_a_whole(tmp_path: Path) -> None:
@@ -55,6 +55,8 @@ def test_the_demonstration_shows_an_outage_and_stops_as_a_whole(tmp_path: Path) 
                 for command in re.findall(r"^     (.+)$", greeting, re.MULTILINE)[:2]:
                     pasted = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
                     assert pasted.returncode == 0, (command, pasted.stderr)
+                findings = tool(folder, "doctor")
+                assert not [one for one in findings if one["level"] == "error"], findings
                 tool(folder, "demo", "primary", "down")
         finally:
             # As Ctrl-C does: the terminal tells every process of the group.

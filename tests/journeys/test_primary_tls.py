@@ -2,68 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
+from tests.journeys.authority import Authority
 from tests.journeys.conftest import ANN, DOMAIN, Install
 from tests.journeys.harness import mail
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
-
-NOW = datetime.datetime.now(datetime.UTC)
-
-
-class Authority:
-    """Issues certificates that are good or bad in one way each."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self._certificate = self._sign(self._name, self._key.public_key(), names=(), days=30, authority=True)
-        self.file = folder / "authority.pem"
-        self.file.write_bytes(self._certificate.public_bytes(Encoding.PEM))
-
-    def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, names: tuple[str, ...], days: int,
-        authority: bool = False, own: ec.EllipticCurvePrivateKey | None = None,
-    ) -> x509.Certificate:  # fmt: skip
-        start = NOW - datetime.timedelta(days=10)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject if own else self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + datetime.timedelta(days=10 + days))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-        return builder.sign(own or self._key, hashes.SHA256())
-
-    def serving(self, name: str, *, days: int = 30, self_signed: bool = False) -> ssl.SSLContext:
-        """A server's context for ``name`` that ends so many days from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = key if self_signed else None
-        certificate = self._sign(subject, key.public_key(), names=(name,), days=days, own=own)
-        file = self._folder / f"{name}-{days}-{self_signed}.pem"
-        file.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            + certificate.public_bytes(Encoding.PEM)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
 
 
 def test_a_certificate_that_does_not_verify_defers_with_its_reason(
