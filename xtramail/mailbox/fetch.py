@@ -6,11 +6,11 @@ bodies are streamed chunk by chunk. Does not own \\Seen nor what is told beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from xtramail.mailbox.fetch_pieces import FROM_FLAGS, PIECES, FlagTexts, HeaderPiece, Piece, header_pieces
+from xtramail.mailbox.fetch_pieces import FROM_FLAGS, NO_ROW, PIECES, FlagTexts, Piece, listing
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.sections import Span, locate
 from xtramail.mailbox.view import Place, View
@@ -39,8 +39,8 @@ class FetchPlan:
     tells_modseq: bool
     needs_rows: bool
     has_sections: bool
-    of_header: tuple[HeaderPiece, ...] | None
-    """All of it, where its sections are none but fields of the header: a listing, told from row and header."""
+    listing: tuple[Piece, ...] | None
+    """All of it, where its sections are at most fields of the header: told from row and header, one short line each."""
 
 
 @lru_cache(maxsize=512)
@@ -60,7 +60,7 @@ def plan_of(items: FetchItems, uid: bool, modseq: bool = False) -> FetchPlan:
         tells_modseq=Attribute.MODSEQ in wanted,
         needs_rows=any(item not in FROM_FLAGS for item in wanted),
         has_sections=any(isinstance(item, Section) for item in wanted),
-        of_header=header_pieces(wanted),
+        listing=listing(wanted),
     )
 
 
@@ -83,42 +83,48 @@ class FetchRun:
         pending: list[bytes] = []
         size = 0
         for run in slices(self._view, uids):
-            rows = self._rows(run) if self._plan.needs_rows else {}
-            headers = self._headers(rows) if self._plan.of_header is not None else {}
-            for place in run:
-                for octets in self._message(place, rows.get(place.uid), headers.get(place.uid)):
-                    pending.append(octets)
-                    size += len(octets)
-                    if size >= _FLUSH:
-                        yield b"".join(pending)
-                        pending.clear()
-                        size = 0
+            for octets in self._slice(run):
+                pending.append(octets)
+                size += len(octets)
+                if size >= _FLUSH:
+                    yield b"".join(pending)
+                    pending.clear()
+                    size = 0
         if pending:
             yield b"".join(pending)
 
-    def _rows(self, run: Sequence[Place]) -> dict[int, MessageRow]:
-        return read_rows(self._engine, self._view.shared.account_id, self._view.mailbox_id, run)
-
-    def _headers(self, rows: dict[int, MessageRow]) -> dict[int, bytes | None]:
-        return dict(zip(rows, bodies.headers(self._engine, [row.body for row in rows.values()]), strict=True))
-
-    def _message(self, place: Place, row: MessageRow | None, header: bytes | None) -> Iterator[bytes]:
+    def _slice(self, run: Sequence[Place]) -> Iterable[bytes]:
         plan = self._plan
-        if row is None and plan.needs_rows:
+        if not plan.needs_rows:
+            return self._listing(run, {}, {})
+        shared = self._view.shared
+        rows = read_rows(self._engine, shared.account_id, self._view.mailbox_id, run)
+        if len(rows) < len(run):
             self.failed = NoSuchMessage("Some messages no longer exist")
-        elif row is not None and header is not None and plan.of_header is not None and not self._with_flags:
-            texts = self._texts
-            words = [piece(place, row, texts, header) for piece in plan.of_header]
-            yield responses.fetch(self._view.number(place.uid), b" ".join(words))
-        elif row is not None and plan.has_sections:
-            yield from self._with_sections(place, row)
-        else:
-            yield self._summary(place, row)
+            run = [place for place in run if place.uid in rows]
+        if not plan.has_sections:
+            return self._listing(run, rows, {})
+        if plan.listing is None or self._with_flags:
+            return self._streams(run, rows)
+        read = bodies.headers(self._engine, [row.body for row in rows.values()])
+        headers = {uid: header for uid, header in zip(rows, read, strict=True) if header is not None}
+        if len(headers) == len(rows):
+            return self._listing(run, rows, headers)
+        return self._streams(run, rows)
 
-    def _summary(self, place: Place, row: MessageRow | None) -> bytes:
-        texts = self._texts
-        words = [piece(place, row, texts) for piece in self._plan.pieces if not isinstance(piece, Section)]
-        return responses.fetch(self._view.number(place.uid), b" ".join(words))
+    def _listing(
+        self, run: Sequence[Place], rows: Mapping[int, MessageRow], headers: Mapping[int, bytes]
+    ) -> Iterator[bytes]:
+        """One line for each message. Ten thousand come here at a time: what can be known before is."""
+        texts, pieces, number, line = self._texts, self._plan.listing or (), self._view.number, responses.fetch
+        for place in run:
+            uid = place.uid
+            row, header = rows.get(uid, NO_ROW), headers.get(uid, b"")
+            yield line(number(uid), b" ".join([piece(place, row, texts, header) for piece in pieces]))
+
+    def _streams(self, run: Sequence[Place], rows: Mapping[int, MessageRow]) -> Iterator[bytes]:
+        for place in run:
+            yield from self._with_sections(place, rows[place.uid])
 
     def _with_sections(self, place: Place, row: MessageRow) -> Iterator[bytes]:
         """One line with literals. What can be read at once is read before the line begins, so that damage found
@@ -130,14 +136,14 @@ class FetchRun:
                 if isinstance(piece, Section):
                     begun.append(body.begin(piece))
                 else:
-                    begun.append((piece(place, row, self._texts), None))
+                    begun.append((piece(place, row, self._texts, b""), None))
         except (Corrupt, NoSuchMessage) as error:
             self.failed = error
             return
         if place.uid in self._with_flags and not self._plan.tells_flags:
-            begun.append((PIECES[Attribute.FLAGS](place, row, self._texts), None))
+            begun.append((PIECES[Attribute.FLAGS](place, row, self._texts, b""), None))
             if self._view.terms.condstore and not self._plan.tells_modseq:
-                begun.append((PIECES[Attribute.MODSEQ](place, row, self._texts), None))
+                begun.append((PIECES[Attribute.MODSEQ](place, row, self._texts, b""), None))
         yield responses.fetch_head(self._view.number(place.uid))
         for index, (head, rest) in enumerate(begun):
             yield b" " + head if index else head

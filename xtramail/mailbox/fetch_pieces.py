@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from xtramail.mailbox.view import Place, View
-from xtramail.model.errors import NoSuchMessage
+from xtramail.model.bucket import PERMANENT
 from xtramail.model.ids import id_text
-from xtramail.store.records import MessageRow
+from xtramail.store.message_row import BodyRef, MessageRow
 from xtramail.wire.imap import responses
 from xtramail.wire.imap.fetch_items import Attribute, Section, SectionText
 from xtramail.wire.mime.header import field_selector
@@ -37,60 +37,55 @@ class FlagTexts:
         return text
 
 
-Piece = Callable[[Place, MessageRow | None, FlagTexts], bytes]
-HeaderPiece = Callable[[Place, MessageRow, FlagTexts, bytes], bytes]
-"""The same, of a message whose header is there too."""
-_OfRow = Callable[[MessageRow], bytes]
+Piece = Callable[[Place, MessageRow, FlagTexts, bytes], bytes]
+"""``NAME value`` of a message; its row is NO_ROW and its header empty where the list has no use for them."""
 
-
-def _of_row(text: _OfRow) -> Piece:
-    def piece(_place: Place, row: MessageRow | None, _flags: FlagTexts) -> bytes:
-        if row is None:
-            raise NoSuchMessage
-        return text(row)
-
-    return piece
-
+NO_ROW = MessageRow(
+    size=0,
+    internaldate=0,
+    body=BodyRef(bucket=PERMANENT, id=0, size=0, header_length=0),
+    object_id=0,
+    header_length=0,
+    envelope=b"",
+    bodystructure=b"",
+    body_structure_plain=b"",
+)
 
 PIECES: dict[Attribute, Piece] = {
-    Attribute.UID: lambda place, row, flags: b"UID %d" % place.uid,
-    Attribute.FLAGS: lambda place, row, flags: b"FLAGS " + flags.of(place),
-    Attribute.MODSEQ: lambda place, row, flags: b"MODSEQ (%d)" % place.row.modseq,
-    Attribute.SAVEDATE: lambda place, row, flags: b"SAVEDATE " + responses.internal_date(place.row.savedate),
-    Attribute.INTERNALDATE: _of_row(lambda row: b"INTERNALDATE " + responses.internal_date(row.internaldate)),
-    Attribute.RFC822_SIZE: _of_row(lambda row: b"RFC822.SIZE %d" % row.size),
-    Attribute.ENVELOPE: _of_row(lambda row: b"ENVELOPE " + row.envelope),
-    Attribute.BODY: _of_row(lambda row: b"BODY " + row.body_structure_plain),
-    Attribute.BODYSTRUCTURE: _of_row(lambda row: b"BODYSTRUCTURE " + row.bodystructure),
-    Attribute.EMAILID: _of_row(lambda row: b"EMAILID (%b)" % id_text(row.object_id).encode()),
-    Attribute.THREADID: _of_row(lambda row: b"THREADID (%b)" % id_text(row.thread_id).encode()),
-    Attribute.PREVIEW: _of_row(lambda row: b"PREVIEW " + responses.string(row.preview.encode())),
+    Attribute.UID: lambda place, row, flags, header: b"UID %d" % place.uid,
+    Attribute.FLAGS: lambda place, row, flags, header: b"FLAGS " + flags.of(place),
+    Attribute.MODSEQ: lambda place, row, flags, header: b"MODSEQ (%d)" % place.row.modseq,
+    Attribute.SAVEDATE: lambda place, row, flags, header: b"SAVEDATE " + responses.internal_date(place.row.savedate),
+    Attribute.INTERNALDATE: lambda place, row, flags, header: (
+        b"INTERNALDATE " + responses.internal_date(row.internaldate)
+    ),
+    Attribute.RFC822_SIZE: lambda place, row, flags, header: b"RFC822.SIZE %d" % row.size,
+    Attribute.ENVELOPE: lambda place, row, flags, header: b"ENVELOPE " + row.envelope,
+    Attribute.BODY: lambda place, row, flags, header: b"BODY " + row.body_structure_plain,
+    Attribute.BODYSTRUCTURE: lambda place, row, flags, header: b"BODYSTRUCTURE " + row.bodystructure,
+    Attribute.EMAILID: lambda place, row, flags, header: b"EMAILID (%b)" % id_text(row.object_id).encode(),
+    Attribute.THREADID: lambda place, row, flags, header: b"THREADID (%b)" % id_text(row.thread_id).encode(),
+    Attribute.PREVIEW: lambda place, row, flags, header: b"PREVIEW " + responses.string(row.preview.encode()),
 }
 
 
-def header_pieces(wanted: Iterable[Attribute | Section]) -> tuple[HeaderPiece, ...] | None:
-    """All of an item list, when its sections are fields of the message's own header, whole, and there is one."""
-    pieces: list[HeaderPiece] = []
-    sections = 0
+def listing(wanted: Iterable[Attribute | Section]) -> tuple[Piece, ...] | None:
+    """All of an item list, when its sections, if any, are fields of the message's own header, whole."""
+    pieces: list[Piece] = []
     for item in wanted:
         if isinstance(item, Attribute):
-            pieces.append(_without_header(PIECES[item]))
+            pieces.append(PIECES[item])
         elif item.path or item.text not in _OF_FIELDS or item.start is not None:
             return None
         else:
-            sections += 1
             pieces.append(_fields(item))
-    return tuple(pieces) if sections else None
+    return tuple(pieces)
 
 
 _OF_FIELDS = frozenset({SectionText.HEADER_FIELDS, SectionText.HEADER_FIELDS_NOT})
 
 
-def _without_header(piece: Piece) -> HeaderPiece:
-    return lambda place, row, flags, _header: piece(place, row, flags)
-
-
-def _fields(section: Section) -> HeaderPiece:
+def _fields(section: Section) -> Piece:
     select = field_selector(frozenset(section.fields), exclude=section.text is SectionText.HEADER_FIELDS_NOT)
     label = section.label
 

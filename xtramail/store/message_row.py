@@ -159,7 +159,9 @@ class MessageRow:
 
     @property
     def bodystructure(self) -> bytes:
-        return self._piece(15)
+        # As _piece, without its loop: every listing asks for it.
+        start = _HEAD + self._fixed[14]
+        return self.encoded[start : start + self._fixed[15]]
 
     @property
     def body_structure_plain(self) -> bytes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _READ = 256 * 1024
+_LINE = 16 * 1024
+"""Longer than any tagged line: a QRESYNC or COPYUID of hundreds of UIDs is in one."""
 
 
 class Unexpected(RuntimeError):
@@ -53,42 +55,31 @@ class Client:
 
     def answer(self, tag: bytes) -> bytes:
         """What comes until the last line begins with ``tag``; for one command at a time."""
-        pieces: list[bytes] = [self._ahead] if self._ahead else []
-        self._ahead = b""
-        while True:
-            tail = pieces[-1] if pieces else b""
-            if tail.endswith(b"\r\n"):
-                # The last line may have come in pieces.
-                at = len(pieces) - 1
-                while tail.count(b"\n") < 2 and at > 0:
-                    at -= 1
-                    tail = pieces[at] + tail
-                last = tail[tail.rfind(b"\r\n", 0, -2) + 2 if b"\r\n" in tail[:-2] else 0 :]
-                if last.startswith(tag + b" "):
-                    if not last.startswith(tag + b" OK"):
-                        raise Unexpected(last.decode("utf-8", "replace"))
-                    return b"".join(pieces)
-            got = self.tls.recv_into(self._buffer)
-            if not got:
-                raise Unexpected("the server closed the connection")
-            pieces.append(bytes(memoryview(self._buffer)[:got]))
+        return b"".join(self._pieces(tag))
 
     def volume(self, text: bytes) -> int:
-        """As :meth:`command`, the octets of the answer, none of which are kept."""
-        tag = self.send(text)
-        size, tail = 0, b""
+        """As :meth:`command`; the octets of the answer, none of which are kept."""
+        return sum(map(len, self._pieces(self.send(text))))
+
+    def _pieces(self, tag: bytes) -> Iterator[bytes]:
+        """What comes, as it comes, until its last line begins with ``tag``."""
+        got, self._ahead = self._ahead, b""
+        tail = b""
         while True:
-            got = self.tls.recv_into(self._buffer)
-            if not got:
-                raise Unexpected("the server closed the connection")
-            size += got
-            tail = (tail + bytes(memoryview(self._buffer)[max(0, got - 400) : got]))[-400:]
-            if tail.endswith(b"\r\n"):
-                last = tail[tail.rfind(b"\r\n", 0, -2) + 2 :]
-                if last.startswith(tag + b" "):
+            if got:
+                yield got
+                # A line may come in pieces, its very end too.
+                tail = (tail + got[-_LINE:])[-_LINE:]
+                before = tail.rfind(b"\r\n", 0, -2)
+                last = tail[before + 2 :] if before >= 0 else tail
+                if tail.endswith(b"\r\n") and last.startswith(tag + b" "):
                     if not last.startswith(tag + b" OK"):
                         raise Unexpected(last.decode("utf-8", "replace"))
-                    return size
+                    return
+            size = self.tls.recv_into(self._buffer)
+            if not size:
+                raise Unexpected("the server closed the connection")
+            got = bytes(memoryview(self._buffer)[:size])
 
     def login(self, user: str) -> bytes:
         return self.command(f'LOGIN "{user}" "{PASSWORD}"'.encode())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 
 from xtramail.model.flags import FLAG_NAMES, Flag
 from xtramail.model.sequence import SequenceSet
@@ -311,17 +312,18 @@ def fetch_head(number: int) -> bytes:
 
 FETCH_TAIL = b")\r\n"
 
+_EPOCH = date(1970, 1, 1)
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 def internal_date(seconds: float) -> bytes:
     """``"17-Jul-1996 02:44:25 +0000"``: ``seconds`` since 1970 as date-time (RFC 3501 §9), always in UTC."""
-    moment = datetime.fromtimestamp(int(seconds), UTC)
-    return b'"%2d-%b-%04d %02d:%02d:%02d +0000"' % (
-        moment.day,
-        _MONTHS[moment.month - 1],
-        moment.year,
-        moment.hour,
-        moment.minute,
-        moment.second,
-    )
+    days, rest = divmod(int(seconds), 86_400)
+    hours, rest = divmod(rest, 3600)
+    return b'"%b %02d:%02d:%02d +0000"' % (_day(days), hours, rest // 60, rest % 60)
+
+
+@lru_cache(maxsize=512)
+def _day(days: int) -> bytes:
+    moment = _EPOCH + timedelta(days=days)
+    return b"%2d-%b-%04d" % (moment.day, _MONTHS[moment.month - 1], moment.year)
