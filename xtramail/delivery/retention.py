@@ -22,6 +22,7 @@ from xtramail.delivery.clock_rule import (
 )
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import Clock, day_of
+from xtramail.model.errors import Unavailable
 from xtramail.store import keys, retention, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.telemetry.crashpoint import reach
@@ -83,16 +84,18 @@ class RetentionJob:
         return self._plan(after_look(state, self._look()))
 
     async def run(self) -> Plan:
-        """Look at the clock, drop what may go, sweep what was dropped long enough ago."""
+        """Look at the clock, sweep what was dropped long enough ago, drop what may go.
+
+        Sweeping comes first: where the store is full, it makes the room that the rest needs.
+        """
+        await self.sweep()
         look = self._look()
         state = await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_look(read_state(txn), look)))
         plan = self._plan(state)
         if plan.buckets and plan.paused and plan.paused != self._told:
             self._on_pause(plan.paused)
         self._told = plan.paused
-        for bucket in plan.allowed:
-            await self._drop(bucket)
-        await self.sweep()
+        await self._drop_all(plan.allowed)
         return plan
 
     async def confirm(self) -> Plan:
@@ -103,8 +106,7 @@ class RetentionJob:
             return _write(txn, confirmed(after_look(read_state(txn), look)))
 
         plan = self._plan(await self._engine.transact(keys.STORE, trust))
-        for bucket in plan.buckets:
-            await self._drop(bucket)
+        await self._drop_all(plan.buckets)
         return plan
 
     async def sweep(self) -> int:
@@ -126,13 +128,25 @@ class RetentionJob:
                 swept += count
         return swept
 
+    async def _drop_all(self, buckets: tuple[Bucket, ...]) -> None:
+        """One bucket that cannot go now must not keep the others: raises the first fault at the end."""
+        fault: Unavailable | None = None
+        for bucket in buckets:
+            try:
+                await self._drop(bucket)
+            except Unavailable as error:
+                fault = fault or error
+        if fault is not None:
+            raise fault
+
     async def _drop(self, bucket: Bucket) -> None:
         moved = await retention.move_open_bodies(self._engine, bucket, self._clock.now())
+        day = bucket_day(bucket)
+        # Counted before it is done: dying in between must not allow a third day today.
+        await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_drop(read_state(txn), day)))
         reach("retention.before-drop")
         await self._engine.drop_bucket(bucket, int(self._clock.now() * 1_000_000))
         reach("retention.after-drop")
-        day = bucket_day(bucket)
-        await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_drop(read_state(txn), day)))
         self._seen.setdefault(bucket, self._clock.monotonic())
         self._on_drop(Dropped(bucket=bucket, moved=moved))
 

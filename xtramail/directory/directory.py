@@ -130,20 +130,25 @@ class Directory:
         if domain is None:
             return False
         scope, local, now = keys.domain_scope(domain.name), address.local_key, self._clock.now()
+        known = self._engine.read(scope, lambda snap: domains.get_asked(snap, local))
+        was_good = known is not None and known.good
         try:
             reply = await self._asker.ask(domain, address)
             if reply.transient:
                 raise PrimaryDown(reply.text)
         except PrimaryDown:
-            known = self._engine.read(scope, lambda snap: domains.get_asked(snap, local))
-            if known is not None and known.good:
+            if was_good:
                 return True
             raise
         good = reply.positive
-        row = AskedRow(good=good, until=now + (self._keep_yes if good else self._keep_no), asked=now)
-        await self._engine.transact(scope, lambda txn: domains.put_asked(txn, local, row))
+        if was_good and not good and not _says_unknown(reply):
+            # A full mailbox, or a primary that does not like us today: the recipient is no less good for it.
+            return True
+        # The mailbox first: with the answer alone its mail would be relayed and not kept.
         if good and domain.continuity:
             await add_discovered(self._engine, address, now=now)
+        row = AskedRow(good=good, until=now + (self._keep_yes if good else self._keep_no), asked=now)
+        await self._engine.transact(scope, lambda txn: domains.put_asked(txn, local, row))
         return good
 
     def owns(self, account: Account, address: Address) -> bool:
@@ -155,6 +160,14 @@ class Directory:
             return ()
         account = self._engine.read(keys.user_scope(account_id), accounts.get_account)
         return (account,) if account is not None and account.kind != "list" else ()
+
+
+def _says_unknown(reply: Reply) -> bool:
+    """Whether a refusal is about the address (RFC 3463 §3.2), not about a mailbox, a policy or us.
+
+    5.4.1 is what Exchange Online says of recipients it does not know.
+    """
+    return reply.enhanced in ("", "5.0.0", "5.4.1") or reply.enhanced.startswith("5.1.")
 
 
 def _role_account(snap: Snapshot) -> int:

@@ -7,9 +7,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from xtramail.directory.users import open_mail, users_of
+from xtramail.directory.users import refuse_while_open, users_of
 from xtramail.model.address import Address, domain_key
-from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
 from xtramail.store import accounts, domains, keys, outbound, schema
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
@@ -215,15 +215,18 @@ async def hold_domain(engine: Engine, name: str, *, held: bool, now: float) -> D
 async def remove_domain(engine: Engine, name: str) -> DomainRow:
     """Stop serving a domain. NotPermitted while mail has an open fate; kept copies go with their days."""
     row = require(engine, name)
-    waiting = open_mail(engine, row.name)
-    if waiting:
-        raise NotPermitted(
-            f"domain {row.name}: {waiting} messages still wait for the primary; "
-            f"see: xtramail queue list, then deliver, bounce or wait"
-        )
     users = users_of(engine, row.name)
+
+    def open_queue(txn: Txn) -> None:
+        # Mail to it goes out into the world from now on; a hold that nobody could release must not keep it.
+        outbound.wake_destination(txn, row.name, row.created)
+
     await engine.transact_all(
-        [(keys.domain_scope(row.name), domains.delete_domain)]
+        [
+            (keys.QUEUE, refuse_while_open(row.name)),
+            (keys.QUEUE, open_queue),
+            (keys.domain_scope(row.name), domains.delete_domain),
+        ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
     )
     return row

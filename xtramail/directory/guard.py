@@ -7,6 +7,7 @@ anybody lock a user out. A block with a good login in 30 days is delayed, never 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,6 +39,8 @@ class Guard:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._wrong: OrderedDict[bytes, float] = OrderedDict()
         self._trusted: OrderedDict[str, float] = OrderedDict()
+        self._key = secrets.token_bytes(16)
+        """Marks of wrong passwords (often right ones of elsewhere) mean nothing outside this process."""
 
     def refuses(self, account_key: str, peer: Peer) -> bool:
         if self._over(f"a {account_key} {peer.address}", self._limits.per_account_and_address):
@@ -49,13 +52,18 @@ class Guard:
         that tries every minute is not a guesser."""
         now = self._clock.monotonic()
         text = f"{account_key}\0{peer.address}\0{password}".encode("utf-8", "surrogatepass")
-        mark = hashlib.blake2b(text, digest_size=16).digest()
+        mark = hashlib.blake2b(text, key=self._key, digest_size=16).digest()
         last = self._wrong.get(mark)
         self._remember(self._wrong, mark, now)
         if last is not None and now - last < self._limits.window:
             return
-        for key in (f"a {account_key} {peer.address}", f"b {peer.block}"):
-            times = self._failures.get(key) or deque(maxlen=1_000)
+        limits = self._limits
+        for key, limit in (
+            (f"a {account_key} {peer.address}", limits.per_account_and_address),
+            (f"b {peer.block}", limits.per_block),
+        ):
+            # No more than the limit need be remembered.
+            times = self._failures.get(key) or deque(maxlen=max(limit, 1))
             times.append(now)
             self._remember(self._failures, key, times)
 

@@ -118,7 +118,7 @@ class Login:
                 self._on_failure(name=name, peer=peer, service=service, reason="too many failures from this address")
                 raise BadCredentials()
             who = f"{key} {peer.block}"
-            fits = await self._worker.submit(who, lambda: passwords.verify(secret, stored, self._keyring))
+            fits = await self._worker.submit(who, lambda: self._fits(secret, stored))
             if not fits or account is None:
                 self._guard.failed(key, peer, secret.reveal())
                 reason = "wrong password" if account is not None and account.password else "unknown user"
@@ -133,9 +133,17 @@ class Login:
         self._guard.succeeded(key, peer)
         return current
 
+    def _fits(self, secret: Secret, stored: str) -> bool:
+        """The same work for every wrong password, so that time does not tell which accounts have a quick hash."""
+        if passwords.verify(secret, stored, self._keyring):
+            return True
+        if not passwords.is_slow(stored):
+            passwords.verify(secret, self._dummy, self._keyring)
+        return False
+
     def _find(self, name: str) -> tuple[str, Account | None]:
         try:
             key = Address.parse(name).key
-        except BadInput:
+        except (BadInput, UnicodeError):
             return name[:320].casefold(), None
         return key, self._accounts.account(key)

@@ -6,7 +6,7 @@ Two schemes, each hash naming the key that peppers it:
   at NUL; the keyed pre-hash has neither problem, and without the pepper a stolen store cannot be guessed at.
 * ``{XTRA-HMAC}keyid$hex``: for generated passwords of 100 random bits, which need no slow hash.
 
-Both take the work that they take: callers run :func:`verify` off the reactor thread.
+Both take the work that they take (:func:`is_slow`): callers run :func:`verify` off the reactor thread.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def hash_chosen(password: Secret, keyring: Keyring, cost: int = DEFAULT_COST) ->
 def hash_generated(password: Secret, keyring: Keyring) -> str:
     """For a password made by :func:`generate`."""
     return f"{KEYED}{keyring.current}${_generated_digest(password, keyring.keys[keyring.current])}"
+
+
+def is_slow(stored: str) -> bool:
+    """Whether verifying against this hash takes the work of bcrypt."""
+    return stored.startswith(BCRYPT)
 
 
 def verify(password: Secret, stored: str, keyring: Keyring) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
+from xtramail.model.outcome import OPEN_FATES
 from xtramail.store import accounts, domains, keys, mailboxes, outbound, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
@@ -176,12 +178,6 @@ async def _change(engine: Engine, address: Address, **changes: object) -> Accoun
 async def remove_user(engine: Engine, address: Address) -> Account:
     """Take a user off the directory. NotPermitted while its mail has an open fate; its copies go with their days."""
     account = find(engine, address)
-    waiting = open_mail(engine, address.domain_key, address.key)
-    if waiting:
-        raise NotPermitted(
-            f"user {address.key}: {waiting} messages still wait for the primary; "
-            f"see: xtramail queue list, then deliver, bounce or wait"
-        )
     local = address.local_key
 
     def unlist(txn: Txn) -> None:
@@ -189,19 +185,51 @@ async def remove_user(engine: Engine, address: Address) -> Account:
         domains.delete_asked(txn, local)
 
     await engine.transact_all(
-        [(keys.domain_scope(address.domain_key), unlist), (keys.user_scope(account.id), accounts.delete_account)]
+        [
+            (keys.QUEUE, refuse_while_open(address.domain_key, address.key)),
+            (keys.domain_scope(address.domain_key), unlist),
+            (keys.user_scope(account.id), accounts.delete_account),
+        ]
     )
     return account
 
 
 def open_mail(engine: Engine, domain: str, address_key: str = "") -> int:
     """Messages whose fate is open for a domain, or for one address in it."""
+    return engine.read(keys.QUEUE, lambda snap: _waiting(snap, domain, address_key))
 
-    def count(snap: Snapshot) -> int:
-        return sum(
-            not address_key
-            or any(Address.parse(recipient.address).key == address_key for recipient in entry.recipients)
-            for entry in outbound.entries(snap, domain)
+
+def refuse_while_open(domain: str, address_key: str = "") -> Callable[[Snapshot], None]:
+    """For the transaction (scope QUEUE) that removes them: NotPermitted while mail has an open fate.
+
+    Asked there, because mail goes on arriving while an administrator decides.
+    """
+    who = f"user {address_key}" if address_key else f"domain {domain}"
+
+    def refuse(snap: Snapshot) -> None:
+        waiting = _waiting(snap, domain, address_key)
+        if waiting:
+            raise NotPermitted(
+                f"{who}: {waiting} messages still wait for the primary; "
+                f"see: xtramail queue list, then deliver, bounce or wait"
+            )
+
+    return refuse
+
+
+def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
+    return sum(
+        any(
+            recipient.fate in OPEN_FATES and address_key in ("", _key(recipient.address))
+            for recipient in entry.recipients
         )
+        for entry in outbound.entries(snap, domain)
+    )
 
-    return engine.read(keys.QUEUE, count)
+
+def _key(address: str) -> str:
+    try:
+        return Address.parse(address).key
+    except BadInput:
+        # Accepted from the wire, but nothing that a user could be called.
+        return address

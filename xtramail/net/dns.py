@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.names import dns, error
 
 from xtramail.delivery.routing import NameServiceDown, NoMailHost
@@ -41,5 +42,7 @@ class MailHostLookup:
                 # SERVFAIL, timeouts and refusals say nothing about the domain: never a 5xx.
                 pending.fail(NameServiceDown(f"DNS does not answer for {domain}: {failure.type.__name__}"))
 
-        self._resolver.lookupMailExchange(domain, timeout=_TIMEOUTS).addCallbacks(answered, failed)
+        # A name that cannot be put into a packet raises at once.
+        asked = maybeDeferred(self._resolver.lookupMailExchange, domain, timeout=_TIMEOUTS)
+        asked.addCallbacks(answered, failed)
         return pending

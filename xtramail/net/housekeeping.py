@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
@@ -26,7 +27,8 @@ class Housekeeping(Service):
         self._engine = engine
         self._retention = retention
         self._fault = fault
-        self._poll = LoopingCall(self._engine.poll)
+        self._round: Deferred[Any] | None = None
+        self._poll = LoopingCall(self._look)
         self._expiry = LoopingCall(self._expire)
         self._poll.clock = self._expiry.clock = reactor
 
@@ -36,14 +38,28 @@ class Housekeeping(Service):
         self._expiry.start(EXPIRY_SECONDS).addErrback(self._failed)
 
     def stopService(self) -> None:
+        """A round of expiry under way ends at its next step, which is a commit: it goes on at the next start."""
         super().stopService()  # type: ignore[no-untyped-call]
         for loop in (self._poll, self._expiry):
             if loop.running:
                 loop.stop()
+        if self._round is not None:
+            self._round.cancel()
 
-    def _expire(self) -> Any:
-        return start(self._retention.run()).addErrback(self._failed)
+    def _look(self) -> None:
+        # A loop that raises never comes again, and changes of the command line would be seen no more.
+        try:
+            self._engine.poll()
+        except Exception as error:
+            self._fault(error)
+
+    def _expire(self) -> Deferred[Any]:
+        self._round = start(self._retention.run())
+        return self._round.addErrback(self._failed).addBoth(self._ended)
+
+    def _ended(self, _result: object) -> None:
+        self._round = None
 
     def _failed(self, failure: Failure) -> None:
-        if failure.value is not None:
+        if failure.value is not None and not isinstance(failure.value, CancelledError):
             self._fault(failure.value)

@@ -37,6 +37,8 @@ class ThreadWorker(Service):
         self._reactor = reactor
         self._settings = settings
         self._waiting: Counter[str] = Counter()
+        self._pending: set[Pending[Any]] = set()
+        self._stopping = False
         self._pool = ThreadPool(minthreads=0, maxthreads=settings.threads, name="passwords")
 
     def startService(self) -> None:
@@ -44,7 +46,11 @@ class ThreadWorker(Service):
         self._pool.start()
 
     def stopService(self) -> None:
+        """Fails what waits; what is at work ends first (a quarter of a second)."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._stopping = True
+        for pending in list(self._pending):
+            pending.fail(LoginBusy())
         self._pool.stop()
 
     @property
@@ -53,10 +59,12 @@ class ThreadWorker(Service):
 
     def submit(self, who: str, work: Callable[[], T]) -> Pending[T]:
         """See ``directory.login.Worker.submit``."""
-        if self._waiting.total() >= self._settings.queue or self._waiting[who] >= self._settings.each:
+        if self._stopping or self._waiting.total() >= self._settings.queue or self._waiting[who] >= self._settings.each:
             return Pending.failed(LoginBusy())
         self._waiting[who] += 1
         pending: Pending[T] = Pending()
+        self._pending.add(pending)
+        pending.when_done(self._pending.discard)
 
         def give_up() -> None:
             if not pending.done:
@@ -80,5 +88,9 @@ class ThreadWorker(Service):
             else:
                 pending.fail(result.value)
 
-        self._pool.callInThreadWithCallback(finished, work)
+        def still_wanted() -> T | None:
+            # Nobody waits for it any more: the thread is for those who do.
+            return None if self._stopping or pending.done else work()
+
+        self._pool.callInThreadWithCallback(finished, still_wanted)
         return pending
