@@ -6,6 +6,8 @@ without a trace. The octets are stored as they came. Does not own the literal's 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from xtramail.mailbox.session import MailboxServices, Session
 from xtramail.model.address import Address
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
@@ -15,7 +17,7 @@ from xtramail.model.pending import Pending
 from xtramail.store import bodies, domains, keys, mailboxes, messages
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.erasure import erase
-from xtramail.store.messages import Added
+from xtramail.store.messages import Added, NewMessage
 from xtramail.store.new_message import new_message
 from xtramail.store.records import Account
 from xtramail.store.search_texts import put_search_text
@@ -44,14 +46,17 @@ class Appending:
         flags: Flag,
         keywords: tuple[str, ...],
         received_at: int | None,
+        beside: int = 0,
     ) -> None:
-        """``size`` in octets as announced. NoSuchMailbox, TooLarge and OverQuota: nothing of it is wanted."""
+        """``size`` in octets as announced; ``beside``: octets that the same command brings too, negative if it frees
+        them. NoSuchMailbox, TooLarge and OverQuota: nothing of it is wanted."""
         services: MailboxServices = session.services
         if size > services.limits.message_octets:
             raise TooLarge
         target = session.mailbox(mailbox)
-        session.read(lambda snap: mailboxes.check_quota(snap, size))
+        session.read(lambda snap: mailboxes.check_quota(snap, size + beside))
         self._session = session
+        self._size = size
         self._name = target.name
         self._flags = flags
         self._keywords = keywords
@@ -62,6 +67,10 @@ class Appending:
         self.id = services.ids.next()
         self._writer = bodies.BodyWriter(services.engine, self._bucket, self.id)
         self._scanner = Scanner(clock=services.clock.monotonic)
+        self._message: NewMessage | None = None
+        self._tail: bodies.Tail = []
+        self._search_text = ""
+        self._aside: Pending[None] | None = None
 
     def chunk(self, octets: bytes) -> Pending[None] | None:
         """Some of the message. A Pending: wait until it is done before bringing much more (its failure is told by
@@ -69,13 +78,17 @@ class Appending:
         self._scanner.feed(octets)
         return self._writer.write(octets)
 
-    async def finish(self) -> Added:
-        """All octets are here: durable once this returns. NoSuchMailbox, OverQuota, LimitReached, StoreFull and
-        StoreFault: nothing of it is in the mailbox."""
+    @property
+    def size(self) -> int:
+        """Octets as announced."""
+        return self._size
+
+    def end(self) -> None:
+        """All octets are here."""
         summary = self._scanner.finish()
-        ref, tail = self._writer.finish()
-        await self._writer.settled()
-        message = new_message(
+        ref, self._tail = self._writer.finish()
+        self._search_text = summary.search_text
+        self._message = new_message(
             summary,
             body=ref,
             object_id=self.id,
@@ -84,25 +97,76 @@ class Appending:
             flags=int(self._flags),
             keywords=self._keywords,
         )
-        now, bucket, account = self._now, self._bucket, self._session.account.id
 
-        def link_body(txn: Txn) -> None:
-            bodies.put_chunks(txn, bucket, ref.id, tail)
-            put_search_text(txn, bucket, ref.id, summary.search_text, [account])
+    def set_aside(self) -> Pending[None]:
+        """After :meth:`end`: put all octets into the store before anything links them, so that the next message of a
+        command finds the memory free."""
+        self._aside = self._session.services.engine.transact(keys.BODY, self._body_link())
+        return self._aside
 
-        def link_message(txn: Txn) -> Added:
-            target = mailboxes.mailbox_by_name(txn, self._name)
-            if target is None:
-                raise NoSuchMailbox
-            if target.special_use == SENT:
-                erase(txn, target.id, _filed_copies(txn, target.id, summary.message_id), now)
-            mailboxes.check_quota(txn, summary.size)
-            return messages.add(txn, target.id, bucket, message, now)
+    async def settled(self) -> None:
+        """What went to the store beforehand is durable; StoreFull and StoreFault."""
+        await self._writer.settled()
+        if self._aside is not None:
+            await self._aside
 
-        scope = keys.user_scope(account)
-        outcome = await self._session.services.engine.transact_all([(keys.BODY, link_body), (scope, link_message)])
-        added: Added = outcome[1]
-        return added
+    def body_links(self) -> list[Callable[[Txn], None]]:
+        """What is still to be done in the scope of bodies, with :meth:`link`. Ask once."""
+        return [self._body_link()] if self._aside is None else []
+
+    def link(self, txn: Txn) -> Added:
+        """In the account's scope; NoSuchMailbox, OverQuota, LimitReached."""
+        message = self._message
+        assert message is not None, "a message is linked once it has ended"
+        target = mailboxes.mailbox_by_name(txn, self._name)
+        if target is None:
+            raise NoSuchMailbox
+        if target.special_use == SENT:
+            erase(txn, target.id, _filed_copies(txn, target.id, message.row.message_id), self._now)
+        mailboxes.check_quota(txn, message.row.size)
+        return messages.add(txn, target.id, self._bucket, message, self._now)
+
+    async def finish(self) -> Added:
+        """:meth:`end`, and file it: durable once this returns. NoSuchMailbox, OverQuota, LimitReached, StoreFull and
+        StoreFault: nothing of it is in the mailbox."""
+        self.end()
+        return (await file_all(self._session, [self]))[0]
+
+    def _body_link(self) -> Callable[[Txn], None]:
+        bucket, body_id, tail, text = self._bucket, self.id, self._tail, self._search_text
+        account = self._session.account.id
+        self._tail, self._search_text = [], ""
+
+        def link(txn: Txn) -> None:
+            bodies.put_chunks(txn, bucket, body_id, tail)
+            put_search_text(txn, bucket, body_id, text, [account])
+
+        return link
+
+
+async def file_all(
+    session: Session, appendings: Sequence[Appending], beforehand: Callable[[Txn], None] = lambda txn: None
+) -> list[Added]:
+    """Put messages that have ended into their mailbox, in order, by one durable commit: all of them or none.
+
+    ``beforehand`` is done before them in the same commit. Raises as :meth:`Appending.finish`.
+    """
+    for appending in appendings:
+        await appending.settled()
+    links = [link for appending in appendings for link in appending.body_links()]
+
+    def link_bodies(txn: Txn) -> None:
+        for link in links:
+            link(txn)
+
+    def link_messages(txn: Txn) -> list[Added]:
+        beforehand(txn)
+        return [appending.link(txn) for appending in appendings]
+
+    scope = keys.user_scope(session.account.id)
+    outcome = await session.services.engine.transact_all([(keys.BODY, link_bodies), (scope, link_messages)])
+    filed: list[Added] = outcome[1]
+    return filed
 
 
 def _filed_copies(snap: Snapshot, mailbox_id: int, message_id: str) -> list[int]:

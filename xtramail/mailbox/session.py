@@ -187,7 +187,7 @@ class Session:
         unchanged_since: int | None = None,
     ) -> Stored:
         """NotPermitted in a mailbox selected read-only; else as ``store.messages.store_flags``."""
-        self._writable(view)
+        self.writable(view)
         mailbox_id, now = view.mailbox_id, self.services.clock.now()
         return await self._transact(
             lambda txn: messages.store_flags(
@@ -207,7 +207,7 @@ class Session:
 
     async def move(self, view: View, uids: Sequence[int], target: str) -> Placed:
         """NoSuchMailbox, LimitReached: then nothing was moved."""
-        self._writable(view)
+        self.writable(view)
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> Placed:
@@ -218,7 +218,7 @@ class Session:
 
     async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
         """Expunge what has \\Deleted, of ``uids`` or of the whole mailbox; writes nothing when nothing has."""
-        self._writable(view)
+        self.writable(view)
         look = view.shared.now()
         among = look.uids if uids is None else [uid for uid in uids if uid in look.flags]
         doomed = [uid for uid in among if look.flags[uid].flags & Flag.DELETED]
@@ -230,7 +230,8 @@ class Session:
     async def _transact(self, function: Callable[[Txn], T]) -> T:
         return await self.services.engine.transact(self._scope, function)
 
-    def _writable(self, view: View) -> None:
+    def writable(self, view: View) -> None:
+        """NotPermitted in a mailbox selected read-only."""
         if view.access is Access.READ_ONLY:
             raise NotPermitted("The mailbox is selected read-only")
 

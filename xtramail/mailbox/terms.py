@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtramail.wire.imap.utf7 import Spelling
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -27,6 +29,11 @@ class Terms:
     def qresync(self) -> bool:
         """VANISHED is told instead of EXPUNGE, and changes with their UID (RFC 7162 §3.2.3, §3.2.10)."""
         return "QRESYNC" in self.enabled
+
+    @property
+    def spelling(self) -> Spelling:
+        """Of mailbox names (RFC 6855 §3)."""
+        return Spelling.UTF8 if "UTF8=ACCEPT" in self.enabled else Spelling.UTF7
 
 
 PLAIN = Terms()

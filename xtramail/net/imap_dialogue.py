@@ -12,14 +12,13 @@ from typing import Any, Protocol, TypeVar
 
 from xtramail.mailbox.answers.answer import Answer, tell
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
-from xtramail.mailbox.append import Appending
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.terms import Terms
 from xtramail.mailbox.view import Telling
 from xtramail.model.errors import BadCredentials, BadInput, LimitReached, NoSuchMailbox, Unavailable, XtramailError
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
-from xtramail.model.sequence import SequenceSet
+from xtramail.net.imap_append import Incoming
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Ticket
 from xtramail.net.smtp_pace import TextPace
@@ -27,6 +26,7 @@ from xtramail.store.messages import Added
 from xtramail.store.records import Account
 from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
+from xtramail.wire.imap.append_commands import AppendMore, Replace
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
 from xtramail.wire.imap.offers import offered, uses_condstore
@@ -76,8 +76,7 @@ class ImapDialogue:
         self._service = service
         self._line = line
         self._failures = 0
-        self._appending: Appending | None = None
-        self._append: commands.Append | None = None
+        self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
         self.session: Session | None = None
         self.ticket: Ticket | None = None
@@ -87,11 +86,11 @@ class ImapDialogue:
     @property
     def busy(self) -> bool:
         """A message is on its way in."""
-        return self._appending is not None
+        return self._incoming is not None
 
     def close(self, reason: str) -> None:
         """The connection is gone. May be called again."""
-        self._appending = None
+        self._incoming = None
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
@@ -111,7 +110,7 @@ class ImapDialogue:
         elif isinstance(event, LiteralEnd):
             self._text_is_here()
         elif isinstance(event, LiteralAborted):
-            self._appending = None
+            self._incoming = None
             self._line.pace.end()
         else:
             self._service.collaborators.metrics.imap_command(type(event).__name__)
@@ -292,44 +291,50 @@ class ImapDialogue:
 
     def append(self, command: commands.Append) -> None:
         try:
-            self._appending = Appending(
-                self._session(),
-                command.mailbox,
-                command.size,
-                command.flags,
-                command.keywords,
-                command.received_at,
-            )
+            self._incoming = Incoming(self._session(), command, self._line)
         except Exception as error:
             self._refuse(command, error)
             return
-        self._append = command
+        self._message_comes()
+
+    def append_more(self, command: AppendMore) -> None:
+        incoming = self._incoming
+        assert incoming is not None
+        try:
+            incoming.more(command)
+        except Exception as error:
+            self._incoming = None
+            self._line.pace.end()
+            self._refuse(incoming.command, error)
+            return
+        self._message_comes()
+
+    def _message_comes(self) -> None:
         self._line.pace.begin(self._service.collaborators.reactor.seconds())
         self._line.write(self._line.connection.accept())
 
     def _chunk(self, octets: bytes) -> None:
-        assert self._appending is not None
-        pause = self._appending.chunk(octets)
-        if pause is not None and not pause.done:
-            self._line.hold_for(pause)
+        assert self._incoming is not None
+        self._incoming.chunk(octets)
 
     def _text_is_here(self) -> None:
-        appending, command = self._appending, self._append
-        assert appending is not None and command is not None
-        self._appending = self._append = None
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
         self._line.pace.end()
         self._line.wait_for(
-            appending.finish(),
-            lambda added: self._appended(command, appending, added),
-            on_error=lambda error: self._refuse(command, error),
+            incoming.file(),
+            lambda added: self._appended(incoming, added),
+            on_error=lambda error: self._refuse(incoming.command, error),
         )
 
-    def _appended(self, command: commands.Append, appending: Appending, added: Added) -> None:
-        maillog.message_filed(
-            message_id=appending.id, account=self._session().account.address, mailbox=command.mailbox, uid=added.uid
-        )
-        code = responses.appenduid_code(added.uidvalidity, SequenceSet.of_numbers([added.uid]))
-        self._complete(status.ok("Appended", code))
+    def _appended(self, incoming: Incoming, added: list[Added]) -> None:
+        code = incoming.told(added)
+        if isinstance(incoming.command, Replace):
+            # RFC 8508 §4.3: the new UID is told before the old message goes.
+            self._line.write(responses.ok("Replacement is here", code))
+            self._complete(status.ok("Replaced"))
+        else:
+            self._complete(status.ok("Appended", code))
 
     # IDLE
 
@@ -356,6 +361,8 @@ _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {
     commands.Login: ImapDialogue.log_in,
     commands.Authenticate: ImapDialogue.log_in,
     commands.Append: ImapDialogue.append,
+    AppendMore: ImapDialogue.append_more,
+    Replace: ImapDialogue.append,
     commands.Idle: ImapDialogue.idle,
     commands.Done: ImapDialogue.idle_done,
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xtramail.wire.imap.append_commands import AppendMore
 from xtramail.wire.imap.commands import Append, Command, Idle, StartTls
 from xtramail.wire.imap.config import BASE_CAPABILITIES, KNOWN_EXTENSIONS, ImapServerConfig, Limits
 from xtramail.wire.imap.events import Answered, Event, LiteralAborted, LiteralChunk, LiteralEnd, Need
 from xtramail.wire.imap.server import ImapServerConnection
 from xtramail.wire.imap.status import Tagged, ok
 
-EVERYTHING = (*BASE_CAPABILITIES, *sorted(KNOWN_EXTENSIONS))
+EVERYTHING = tuple(dict.fromkeys((*BASE_CAPABILITIES, *sorted(KNOWN_EXTENSIONS), "BINARY")))
 
 
 def fresh(
@@ -76,7 +77,7 @@ def play(
                 happened.append(event)
             elif isinstance(event, Append) and refuse is not None:
                 happened += [event, connection.send(refuse)]
-            elif isinstance(event, (Append, Idle)):
+            elif isinstance(event, (Append, AppendMore, Idle)):
                 happened += [event, connection.accept()]
             elif isinstance(event, Command):
                 happened += [event, connection.send(answer or ok("done"))]

@@ -13,6 +13,7 @@ from xtramail.model.flags import Flag
 from xtramail.model.secret import Secret
 from xtramail.wire.errors import MisuseError
 from xtramail.wire.imap import commands
+from xtramail.wire.imap.append_commands import AppendMore
 from xtramail.wire.imap.events import LiteralAborted, Need
 from xtramail.wire.imap.server import ImapServerConnection
 from xtramail.wire.imap.states import State
@@ -289,7 +290,8 @@ def test_a_refused_append_never_becomes_commands(plus: bytes, piece: int | None)
     "tail", [b"junk\r\n", b" {3+}\r\nabc\r\n", b" {3}\r\n", b" \r\n", b"\n", b" (\\Seen) {3+}\r\nabc {2+}\r\nxy\r\n"]
 )
 def test_an_append_with_junk_behind_its_message_is_thrown_away(tail: bytes, piece: int | None) -> None:
-    happened = play(logged_in(), b"a APPEND Sent {5+}\r\nhello" + tail + b"b NOOP\r\n", piece=piece)
+    connection = logged_in(capabilities=("IMAP4rev1", "LITERAL+"))
+    happened = play(connection, b"a APPEND Sent {5+}\r\nhello" + tail + b"b NOOP\r\n", piece=piece)
     assert LiteralAborted(b"a") in happened
     assert written(happened).startswith(b"a BAD ")
     assert written(happened).endswith(b"\r\nb OK done\r\n")
@@ -302,6 +304,31 @@ def test_a_nul_in_a_message_throws_it_away_and_reads_on(piece: int | None) -> No
     happened = play(logged_in(), octets, piece=piece)
     assert LiteralAborted(b"a") in happened
     assert written(happened) == b"a BAD NUL is not allowed\r\nb OK done\r\n"
+
+
+@PIECES
+def test_messages_of_one_append_come_one_after_the_other(piece: int | None) -> None:
+    octets = b"a APPEND Sent {5+}\r\nhello (\\Seen) {3}\r\nabc UTF8 (~{2+}\r\nxy) ~{3+}\r\na\0b\r\nb NOOP\r\n"
+    happened = play(logged_in(capabilities=EVERYTHING), octets, piece=piece)
+    more = [event for event in happened if isinstance(event, AppendMore)]
+    assert [(event.size, bool(event.flags & Flag.SEEN)) for event in more] == [(3, True), (2, False), (3, False)]
+    assert [bytes(piece) for piece in happened if isinstance(piece, bytearray)] == [b"hello", b"abc", b"xy", b"a\0b"]
+    assert written(happened) == b"+ Go ahead\r\na OK done\r\nb OK done\r\n"
+
+
+@PIECES
+@pytest.mark.parametrize(
+    "tail",
+    [b" (\\Bogus) {3+}\r\nabc\r\n", b" {0+}\r\n\r\n", b") {3+}\r\nabc {2+}\r\nxy\r\n", b" UTF8 (~{2+}\r\nxy\r\n"],
+)
+def test_a_broken_further_message_throws_all_away(tail: bytes, piece: int | None) -> None:
+    happened = play(
+        logged_in(capabilities=EVERYTHING), b"a APPEND Sent {5+}\r\nhello" + tail + b"b NOOP\r\n", piece=piece
+    )
+    assert LiteralAborted(b"a") in happened
+    assert written(happened).startswith((b"a BAD ", b"a NO [CANNOT]"))
+    assert written(happened).endswith(b"\r\nb OK done\r\n")
+    assert written(happened).count(b"\r\n") == 2
 
 
 def test_an_empty_message_is_declined() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from xtramail.mailbox.answers.answer import Answer, done, mailbox_flags, selected
+from xtramail.mailbox.answers.quota import deleted_storage
 from xtramail.mailbox.answers.resyncing import check, missed
 from xtramail.mailbox.object_ids import object_id
-from xtramail.mailbox.answers.quota import deleted_storage
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, View
 from xtramail.model.errors import XtramailError
@@ -101,4 +101,4 @@ def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> b
             values[StatusItem.DELETED_STORAGE] = deleted_storage(snap, row)
         return {item: values[item] for item in items}
 
-    return responses.status(row.name, session.read(read))
+    return responses.status(row.name, session.read(read), session.terms.spelling)

@@ -13,6 +13,7 @@ from xtramail.wire.imap.sort_commands import Sort
 _NEEDS: dict[str, str] = {
     "CONDSTORE": "ENABLE",
     "QRESYNC": "CONDSTORE",
+    "UTF8=ACCEPT": "ENABLE",
     "SEARCHRES": "ESEARCH",
     "PARTIAL": "ESEARCH",
     "LIST-STATUS": "LIST-EXTENDED",

@@ -38,7 +38,7 @@ def bad(text: str, code: bytes = b"") -> Tagged:
     return Tagged(Outcome.BAD, text, code)
 
 
-# Most of RFC 5530 §3; TOOBIG is RFC 4469 §5.
+# Most of RFC 5530 §3; TOOBIG is RFC 4469 §5, UNKNOWN-CTE RFC 3516 §4.3.
 CODE_OF_ERROR: dict[type[errors.XtramailError], bytes] = {
     errors.NoSuchMailbox: b"NONEXISTENT",
     errors.MailboxExists: b"ALREADYEXISTS",
@@ -53,6 +53,7 @@ CODE_OF_ERROR: dict[type[errors.XtramailError], bytes] = {
     errors.OverQuota: b"OVERQUOTA",
     errors.LimitReached: b"LIMIT",
     errors.TooLarge: b"TOOBIG",
+    errors.UnknownEncoding: b"UNKNOWN-CTE",
     errors.BadCredentials: b"AUTHENTICATIONFAILED",
     errors.BadInput: b"CANNOT",
     errors.Refused: b"CANNOT",
