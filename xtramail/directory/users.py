@@ -213,6 +213,13 @@ def refuse_while_open(domain: str, address_key: str = "") -> Callable[[Snapshot]
                 f"{who}: {waiting} messages still wait for the primary; "
                 f"see: xtramail queue list, then deliver, bounce or wait"
             )
+        # A sender must be there to be told what became of his mail, and his domain's smarthost to carry it.
+        sent = _sent(snap, domain, address_key)
+        if sent:
+            raise NotPermitted(
+                f"{who}: {sent} messages from it still wait to be handed on; "
+                f"see: xtramail queue list, then retry, bounce or wait"
+            )
 
     return refuse
 
@@ -225,6 +232,13 @@ def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
         )
         for entry in outbound.entries(snap, domain)
     )
+
+
+def _sent(snap: Snapshot, domain: str, address_key: str) -> int:
+    senders = (_key(entry.reverse_path) for entry in outbound.entries(snap) if entry.reverse_path)
+    if address_key:
+        return sum(sender == address_key for sender in senders)
+    return sum(sender.rpartition("@")[2] == domain for sender in senders)
 
 
 def _key(address: str) -> str:

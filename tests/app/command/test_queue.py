@@ -189,6 +189,8 @@ def test_a_user_and_a_domain_with_waiting_mail_cannot_be_removed(office: Office)
     entry = one_waiting(office, sender="ann@local.example")
     assert "1 messages still wait for the primary; see: xtramail queue list" in office.refused("user", "remove", RAY)
     assert "still wait for the primary" in office.refused("domain", "remove", "relay.example")
+    for words in (("user", "remove", "ann@local.example"), ("domain", "remove", "local.example")):
+        assert "1 messages from it still wait to be handed on" in office.refused(*words), "its sender is to be told"
     office.done("queue", "bounce", id_text(entry.id))
     assert office.json("user", "remove", RAY) == {"removed": RAY}
     assert office.json("domain", "remove", "relay.example") == {"removed": "relay.example", "users": 1}
