@@ -24,6 +24,8 @@ def _seconds(*parts: int) -> int:
         (b"29-Feb-2024 23:59:60 +0000", _seconds(2024, 2, 29, 23, 59, 59)),
         (b"01-Jan-1970 00:00:00 +1400", 0),
         (b"01-Jan-0001 00:00:00 +0000", 0),
+        (b"01-Jan-0001 00:00:00 +1400", 0),
+        (b"31-Dec-9999 23:59:59 -1200", _seconds(9999, 12, 31, 23, 59, 59)),
     ],
 )
 def test_a_date_time_is_read_with_its_zone(text: bytes, seconds: int) -> None:

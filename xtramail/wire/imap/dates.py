@@ -24,10 +24,15 @@ _MONTHS = {
     )
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The last second that date-year = 4DIGIT can name: a zone must not push a moment past what can be told again.
+_LAST = 253_402_300_799
 
 
 def parse_date_time(text: bytes) -> int:
-    """``17-Jul-1996 02:44:25 +0200`` (quotes gone) to seconds since 1970, not below 0; BadSyntax when it is no date."""
+    """``17-Jul-1996 02:44:25 +0200`` (quotes gone) to seconds since 1970; BadSyntax when it is no date.
+
+    A moment before 1970 counts as the first second, one after the year 9999 as the last.
+    """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise BadSyntax("Date-time is malformed; write it as 17-Jul-1996 02:44:25 +0000")
@@ -43,7 +48,7 @@ def parse_date_time(text: bytes) -> int:
         raise BadSyntax("No such time or zone")
     offset = int(zone_hours) * 3600 + int(zone_minutes) * 60
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
-    return max(seconds - offset if sign == b"+" else seconds + offset, 0)
+    return min(max(seconds - offset if sign == b"+" else seconds + offset, 0), _LAST)
 
 
 def parse_date(text: bytes) -> date:
