@@ -72,13 +72,13 @@ class Options(usage.Options):
         self._repeat("smtp", endpoint)
 
     def opt_submission(self, endpoint: str) -> None:
-        """Mail from our users, after STARTTLS and a login. May be repeated.
-        [listen.submission, default: ["tcp6:587"]]"""
+        """Mail from our users, after STARTTLS and a login. May be repeated. \
+[listen.submission, default: ["tcp6:587"]]"""
         self._repeat("submission", endpoint)
 
     def opt_submissions(self, endpoint: str) -> None:
-        """Mail from our users, TLS from the first octet. May be repeated.
-        [listen.submissions, default: ["tcp6:465"]]"""
+        """Mail from our users, TLS from the first octet. May be repeated. \
+[listen.submissions, default: ["tcp6:465"]]"""
         self._repeat("submissions", endpoint)
 
     def opt_imaps(self, endpoint: str) -> None:
@@ -102,6 +102,11 @@ class Options(usage.Options):
     def opt_set(self, assignment: str) -> None:
         """Any setting as section.key=VALUE, the value in TOML. May be repeated."""
         self._sets.append(assignment)
+
+    def opt_version(self) -> None:
+        """Display the versions of xtramail and Twisted, and exit."""
+        print(f"xtramail {xtramail.__version__}")
+        super().opt_version()  # type: ignore[no-untyped-call]
 
     def load(self) -> Loaded:
         """The settings as they are now. Raises ConfigError with every mistake."""
