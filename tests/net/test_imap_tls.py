@@ -19,7 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from tests.imap_world import MAIL, PASSWORD, World
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore
-from xtramail.net.imap_server import ImapFactory
+from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.tls import TlsService
 
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from xtramail.model.clock import SystemClock
 from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
-from xtramail.net.imap_server import ImapFactory
+from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.metrics_http import metrics_site

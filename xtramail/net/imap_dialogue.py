@@ -28,6 +28,7 @@ from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.append_commands import AppendMore, Replace
 from xtramail.wire.imap.commands import Command
+from xtramail.wire.imap.deflate import Compress
 from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
 from xtramail.wire.imap.offers import offered, uses_condstore
 from xtramail.wire.imap.server import ImapServerConnection
@@ -65,6 +66,9 @@ class Line(Protocol):
 
     def logged_in(self) -> None: ...
 
+    def compress(self) -> None:
+        """Deflate both ways, behind what was written."""
+
 
 OnError = Callable[[Exception], None]
 
@@ -76,6 +80,7 @@ class ImapDialogue:
         self._service = service
         self._line = line
         self._failures = 0
+        self._compressed = False
         self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
         self.session: Session | None = None
@@ -227,6 +232,17 @@ class ImapDialogue:
         self._complete(status.ok("Enabled"))
         self._agree(self._session(), command)
 
+    def compress(self, _command: Compress) -> None:
+        if self._compressed:
+            self._complete(status.no("Compression is active already", b"COMPRESSIONACTIVE"))
+        elif self._line.connection.buffered:
+            # Sent before our OK, it would have to be read as both plain and compressed.
+            self._complete(status.bad("Wait for OK before sending more"))
+        else:
+            self._compressed = True
+            self._complete(status.ok("Deflating from now on"))
+            self._line.compress()
+
     # Login
 
     def log_in(self, command: commands.Login | commands.Authenticate) -> None:
@@ -363,6 +379,7 @@ _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {
     commands.Append: ImapDialogue.append,
     AppendMore: ImapDialogue.append_more,
     Replace: ImapDialogue.append,
+    Compress: ImapDialogue.compress,
     commands.Idle: ImapDialogue.idle,
     commands.Done: ImapDialogue.idle_done,
 }

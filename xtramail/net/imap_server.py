@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer, ITCPTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -23,11 +23,12 @@ from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.deadline import Deadline
 from xtramail.net.imap_dialogue import ImapDialogue, OnError
+from xtramail.net.imap_flow import Flow
 from xtramail.net.imap_service import ImapService
 from xtramail.net.imap_watch import STILL_HERE, ImapWatch
-from xtramail.net.outbox import Outbox
 from xtramail.net.smtp_pace import TextPace
 from xtramail.telemetry import maillog
+from xtramail.wire.imap.deflate import BrokenStream
 from xtramail.wire.imap.events import Answered, Need
 from xtramail.wire.imap.server import ImapServerConnection
 from xtramail.wire.imap.states import State
@@ -57,7 +58,8 @@ class ImapServerProtocol(Protocol):
         self._login_deadline = Deadline(self._reactor, self._timed_out)
         self._closing = Deadline(self._reactor, self.cut)
         self.pace = TextPace(grace=times.rate_grace, octets_per_second=times.rate_octets)
-        self._outbox = Outbox(lambda octets: self.transport.write(octets))
+        self._flow = Flow(self.connection, lambda octets: self.transport.write(octets))
+        self._outbox = self._flow.outbox
         self._stream: Iterator[bytes] | None = None
         self._streamed: Callable[[Exception | None], None] = lambda error: None
         self._waiting = False
@@ -103,7 +105,7 @@ class ImapServerProtocol(Protocol):
             return
         self.pace.arrived(len(data))
         self._moved()
-        self.connection.feed(data)
+        self._flow.feed(data)
         self._pump()
 
     def handshakeCompleted(self) -> None:
@@ -193,7 +195,7 @@ class ImapServerProtocol(Protocol):
         if isinstance(event, Need):
             if event is Need.CLOSED:
                 self._close("logged out")
-            return False
+            return event is Need.DATA and self._inflated()
         if isinstance(event, Answered):
             if self.connection.errors < _ERRORS_BORNE:
                 self.write(event.octets)
@@ -204,6 +206,13 @@ class ImapServerProtocol(Protocol):
         if self.connection.idling:
             self._watch.idling()
         return True
+
+    def _inflated(self) -> bool:
+        try:
+            return self._flow.advance()
+        except BrokenStream as error:
+            self.hang_up(error.text)
+            return False
 
     def _next_piece(self, stream: Iterator[bytes]) -> None:
         try:
@@ -236,7 +245,7 @@ class ImapServerProtocol(Protocol):
     def _pace_reading(self) -> None:
         if self._ended:
             return
-        wanted = self._held and self.connection.buffered > _INPUT
+        wanted = self._held and self._flow.buffered > _INPUT
         if wanted and not self._paused:
             self._paused = True
             self.transport.pauseProducing()
@@ -302,6 +311,9 @@ class ImapServerProtocol(Protocol):
 
     def stream(self, pieces: Iterator[bytes], then: Callable[[Exception | None], None]) -> None:
         self._stream, self._streamed = pieces, then
+
+    def compress(self) -> None:
+        self._flow.compress()
 
     def logged_in(self) -> None:
         self._login_deadline.clear()
@@ -385,16 +397,3 @@ class ImapServerProtocol(Protocol):
         self._login_deadline.clear()
         self._watch.stop()
         self._dialogue.close(reason)
-
-
-class ImapFactory(Factory):
-    """The connections of one service; wrap it in TLSMemoryBIOFactory where ``config.tls_active``."""
-
-    noisy = False
-
-    def __init__(self, service: ImapService) -> None:
-        self.service = service
-
-    def buildProtocol(self, addr: IAddress | None) -> ImapServerProtocol:
-        return ImapServerProtocol(self.service)
-

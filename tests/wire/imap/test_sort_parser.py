@@ -21,7 +21,7 @@ def test_sort_criteria_keep_their_order_and_reverse_holds_for_one() -> None:
 
 
 def test_uid_sort_takes_any_charset_and_every_key() -> None:
-    octets = "a UID SORT (ARRIVAL) ISO-8859-1 1:3 FROM {2+}\r\n".encode() + "jü".encode("latin-1")
+    octets = b"a UID SORT (ARRIVAL) ISO-8859-1 1:3 FROM {2+}\r\n" + "jü".encode("latin-1")
     numbers = InNumbers(SequenceSet(ranges=((1, 3),)))
     assert parsed(octets) == Sort(
         tag=b"a",

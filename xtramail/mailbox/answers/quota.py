@@ -31,7 +31,8 @@ def get_quota(session: Session, command: GetQuota) -> Answer:
 def get_quota_root(session: Session, command: GetQuotaRoot) -> Answer:
     line = session.read(_quota_line)
     roots = (ROOT,) if line else ()
-    return done("Quota told", quota_commands.quota_root(responses.mailbox(command.mailbox, session.terms.spelling), roots) + line)
+    mailbox = responses.mailbox(command.mailbox, session.terms.spelling)
+    return done("Quota told", quota_commands.quota_root(mailbox, roots) + line)
 
 
 def _quota_line(snap: Snapshot) -> bytes:

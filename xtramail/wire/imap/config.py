@@ -24,6 +24,7 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "MULTIAPPEND",
     "REPLACE",
     "UTF8=ACCEPT",
+    "COMPRESS=DEFLATE",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "CONDSTORE",
@@ -32,20 +33,20 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "SEARCHRES",
     "WITHIN",
     "PARTIAL",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+    "APPENDLIMIT",
+    "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
+    "CREATE-SPECIAL-USE",
 )
 
 # Capabilities that the parser knows beyond the base: naming one in the configuration opens its syntax.
 KNOWN_EXTENSIONS: frozenset[str] = frozenset(
     {
         "LITERAL-",
-        "LIST-EXTENDED",
-        "LIST-STATUS",
-        "STATUS=SIZE",
-        "APPENDLIMIT",
-        "OBJECTID",
-        "SAVEDATE",
-        "PREVIEW",
-        "CREATE-SPECIAL-USE",
     }
 )
 

@@ -12,7 +12,8 @@ from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command, Resync, StoreMode
 from xtramail.wire.imap.config import ENABLEABLE
-from xtramail.wire.imap.faults import BadSyntax
+from xtramail.wire.imap.deflate import read_compress
+from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.fetch_items import FetchItems
 from xtramail.wire.imap.fetch_parser import parse_fetch_items, read_fetch_items
 from xtramail.wire.imap.flag_parser import parse_last_flags
@@ -31,9 +32,9 @@ _MOST_ID_FIELDS = 30
 _MOST_ID_OCTETS = 1024
 
 _FETCH_MODIFIER = re.compile(rb" \((?=(?:CHANGEDSINCE|VANISHED|PARTIAL)[ )])", re.IGNORECASE)
-# create-param of RFC 6154 §3; \Inbox and \All are ours to give, not to be made.
+# create-param of RFC 6154 §3; \All and \Flagged are views of other mailboxes, which there are none of.
 _SPECIAL_USES: dict[bytes, str] = {
-    name.lower().encode(): name for name in ("\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
+    name.lower().encode(): name for name in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")
 }
 
 
@@ -145,7 +146,7 @@ def _create(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
             cursor.expect(b"\\")
             use = _SPECIAL_USES.get(b"\\" + cursor.atom().lower())
             if use is None:
-                raise BadSyntax("Unknown special use")
+                raise Declined("No mailbox can be made for this use", b"USEATTR")
             special.append(use)
         cursor.expect(b")")
     cursor.finish()
@@ -344,6 +345,7 @@ READERS: dict[bytes, Reader] = {
     b"CAPABILITY": bare(commands.Capability),
     b"CHECK": bare(commands.Check),
     b"CLOSE": bare(commands.Close),
+    b"COMPRESS": needing("COMPRESS=DEFLATE", read_compress),
     b"COPY": _transferring(commands.Copy, uid=False),
     b"CREATE": _create,
     b"DELETE": _mailbox(commands.Delete),

@@ -20,6 +20,7 @@ class State(Enum):
 _ANY = frozenset({b"CAPABILITY", b"ID", b"LOGOUT", b"NOOP"})
 _AUTHENTICATED = _ANY | {
     b"APPEND",
+    b"COMPRESS",
     b"CREATE",
     b"DELETE",
     b"ENABLE",
