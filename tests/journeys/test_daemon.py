@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,17 +21,12 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def reachable(tmp_path: Path) -> Iterator[Path]:
-    """The test's folder, with the folders above it passable for the user that the server becomes."""
-    changed = []
-    for folder in (tmp_path, *tmp_path.parents):
-        mode = folder.stat().st_mode & 0o777
-        if not mode & 0o001 and folder.stat().st_uid == os.geteuid():
-            folder.chmod(mode | 0o011)
-            changed.append((folder, mode))
-    yield tmp_path
-    for folder, mode in changed:
-        folder.chmod(mode)
+def reachable() -> Iterator[Path]:
+    """A folder that the user whom the server becomes may pass: pytest's own are closed to everybody else."""
+    with tempfile.TemporaryDirectory(prefix="xtramail-daemon-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def low_ports(count: int) -> list[int]:
