@@ -51,11 +51,29 @@ NO_ROW = MessageRow(
     body_structure_plain=b"",
 )
 
+
+def _moment(savedate: int) -> bytes:
+    """NIL for a message that was saved before dates of it were kept (RFC 8514 §4.2)."""
+    return responses.internal_date(savedate) if savedate else b"NIL"
+
+
+def _thread(thread_id: int) -> bytes:
+    """RFC 8474 §5.2: NIL for a message in no thread."""
+    return b"(%b)" % id_text(thread_id).encode() if thread_id else b"NIL"
+
+
+def _preview(text: str) -> bytes:
+    """RFC 8970 §4. Mail may hold control characters, and a NUL would break even a literal."""
+    if not text.isprintable():
+        text = "".join(character for character in text if character >= " " and character != "\x7f")
+    return responses.string(text.encode())
+
+
 PIECES: dict[Attribute, Piece] = {
     Attribute.UID: lambda place, row, flags, header: b"UID %d" % place.uid,
     Attribute.FLAGS: lambda place, row, flags, header: b"FLAGS " + flags.of(place),
     Attribute.MODSEQ: lambda place, row, flags, header: b"MODSEQ (%d)" % place.row.modseq,
-    Attribute.SAVEDATE: lambda place, row, flags, header: b"SAVEDATE " + responses.internal_date(place.row.savedate),
+    Attribute.SAVEDATE: lambda place, row, flags, header: b"SAVEDATE " + _moment(place.row.savedate),
     Attribute.INTERNALDATE: lambda place, row, flags, header: (
         b"INTERNALDATE " + responses.internal_date(row.internaldate)
     ),
@@ -64,8 +82,8 @@ PIECES: dict[Attribute, Piece] = {
     Attribute.BODY: lambda place, row, flags, header: b"BODY " + row.body_structure_plain,
     Attribute.BODYSTRUCTURE: lambda place, row, flags, header: b"BODYSTRUCTURE " + row.bodystructure,
     Attribute.EMAILID: lambda place, row, flags, header: b"EMAILID (%b)" % id_text(row.object_id).encode(),
-    Attribute.THREADID: lambda place, row, flags, header: b"THREADID (%b)" % id_text(row.thread_id).encode(),
-    Attribute.PREVIEW: lambda place, row, flags, header: b"PREVIEW " + responses.string(row.preview.encode()),
+    Attribute.THREADID: lambda place, row, flags, header: b"THREADID " + _thread(row.thread_id),
+    Attribute.PREVIEW: lambda place, row, flags, header: b"PREVIEW " + _preview(row.preview),
 }
 
 

@@ -65,6 +65,8 @@ class Listed:
 
     name: str
     attributes: tuple[bytes, ...]
+    child_info: tuple[bytes, ...] = ()
+    """Selection options that names below it fit (RFC 5258 §3.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def list_folders(folders: Iterable[Folder], patterns: Sequence[str], subscribed:
     by_name = {folder.name: folder for folder in folders}
     with_children = {parent for name in by_name for parent in parents_of(name)}
     listed = []
-    for name in sorted(by_name.keys() | with_children, key=_order):
+    for name in sorted(by_name.keys() | with_children, key=order_of):
         if not any(matches(name, pattern) for pattern in patterns):
             continue
         folder = by_name.get(name)
@@ -119,8 +121,9 @@ def list_subscribed(names: Iterable[str], existing: frozenset[str], patterns: Se
             ends_in_level = any(pattern.endswith("%") and matches(parent, pattern) for pattern in patterns)
             if parent not in subscribed and ends_in_level:
                 found[parent] = (b"\\Noselect",)
-    return [Listed(name=name, attributes=found[name]) for name in sorted(found, key=_order)]
+    return [Listed(name=name, attributes=found[name]) for name in sorted(found, key=order_of)]
 
 
-def _order(name: str) -> tuple[bool, str]:
+def order_of(name: str) -> tuple[bool, str]:
+    """INBOX and what is below it first."""
     return name != "INBOX" and not name.startswith("INBOX/"), name

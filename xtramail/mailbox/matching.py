@@ -13,6 +13,7 @@ from enum import IntEnum
 from xtramail.mailbox.facts import Facts, day_number
 from xtramail.mailbox.view import View
 from xtramail.model.flags import Flag
+from xtramail.model.ids import id_from_text
 from xtramail.wire.imap import search_keys as keys
 from xtramail.wire.imap.search_keys import Comparison, DateField, Recency, SearchKey
 
@@ -48,6 +49,8 @@ def compile_key(key: SearchKey, view: View, now: float) -> Test:
             return _text(key)
         case keys.DateIs():
             return _date(key)
+        case keys.HasEmailId() | keys.HasThreadId():
+            return _object_id(key)
         case keys.Larger() | keys.Smaller() | keys.OlderThan() | keys.YoungerThan():
             return _row(key, now)
         case _:
@@ -123,6 +126,16 @@ def _row(key: keys.Larger | keys.Smaller | keys.OlderThan | keys.YoungerThan, no
             return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.internaldate <= now - seconds)
         case keys.YoungerThan(seconds=seconds):
             return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.internaldate > now - seconds)
+
+
+def _object_id(key: keys.HasEmailId | keys.HasThreadId) -> Test:
+    try:
+        wanted = id_from_text(key.object_id.decode("ascii"))
+    except ValueError:
+        return Test(Cost.FLAGS, lambda facts: False)
+    if isinstance(key, keys.HasEmailId):
+        return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.object_id == wanted)
+    return Test(Cost.ROW, lambda facts: facts.row is not None and facts.row.thread_id == wanted)
 
 
 def _date(key: keys.DateIs) -> Test:

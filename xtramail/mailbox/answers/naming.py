@@ -7,17 +7,27 @@ from collections.abc import Iterator
 from xtramail.mailbox.answers.answer import Answer, done
 from xtramail.mailbox.answers.selecting import status_line
 from xtramail.mailbox.listing import Folder, Listed, list_folders, list_subscribed, pattern_of
+from xtramail.mailbox.listing_extended import Selection, list_selected
+from xtramail.mailbox.object_ids import object_id
 from xtramail.mailbox.session import Session
-from xtramail.model.errors import NotPermitted
-from xtramail.wire.imap import commands, responses
+from xtramail.model.errors import AlreadyExists
+from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import ListReturn, ListSelection
 
 
 async def create(session: Session, command: commands.Create) -> Answer:
+    """A special use that cannot be had leaves nothing made (RFC 6154 §3)."""
     if len(command.special_use) > 1:
-        raise NotPermitted("A mailbox has one special use at most")
-    await session.create(command.mailbox, command.special_use[0] if command.special_use else "")
-    return done("Created")
+        return _no_use("A mailbox has one special use at most")
+    try:
+        row = await session.create(command.mailbox, command.special_use[0] if command.special_use else "")
+    except AlreadyExists as error:
+        return _no_use(error.text)
+    return done("Created", code=responses.mailboxid_code(object_id(row)) if session.terms.offers("OBJECTID") else b"")
+
+
+def _no_use(text: str) -> Answer:
+    return Answer(tagged=status.no(text, b"USEATTR"))
 
 
 async def delete(session: Session, command: commands.Delete) -> Answer:
@@ -53,7 +63,8 @@ def list_mailboxes(session: Session, command: commands.List) -> Answer:
     if command.patterns == ("",) and not command.extended:
         return done("Listed", responses.list_root())
     listed = _listed(session, command)
-    lines = [responses.list_line(one.name, one.attributes) for one in listed]
+    spelling = session.terms.spelling
+    lines = [responses.list_line(one.name, one.attributes, _child_info(one), spelling) for one in listed]
     if command.status:
         lines.extend(_status_lines(session, command, listed))
     return done("Listed", b"".join(lines))
@@ -61,25 +72,24 @@ def list_mailboxes(session: Session, command: commands.List) -> Answer:
 
 def _listed(session: Session, command: commands.List) -> list[Listed]:
     patterns = [pattern_of(command.reference, pattern) for pattern in command.patterns]
-    rows = session.mailboxes()
-    subscribed_only = ListSelection.SUBSCRIBED in command.selection
-    wants_subscribed = subscribed_only or ListReturn.SUBSCRIBED in command.returns
-    subscribed = frozenset(session.subscriptions()) if wants_subscribed else None
-    folders = [Folder(name=row.name, special_use=row.special_use) for row in rows]
-    listed = list_folders(folders, patterns, subscribed)
-    if ListSelection.SPECIAL_USE in command.selection:
-        special = {row.name for row in rows if row.special_use}
-        listed = [one for one in listed if one.name in special]
-    if subscribed_only and subscribed is not None:
-        listed = _subscribed_only(listed, subscribed, patterns)
-    return listed
+    folders = [Folder(name=row.name, special_use=row.special_use) for row in session.mailboxes()]
+    wanted = command.selection
+    selection = Selection(
+        subscribed=ListSelection.SUBSCRIBED in wanted,
+        special_use=ListSelection.SPECIAL_USE in wanted,
+        recursive=ListSelection.RECURSIVEMATCH in wanted,
+    )
+    if selection.names:
+        return list_selected(folders, patterns, frozenset(session.subscriptions()), selection)
+    subscribed = frozenset(session.subscriptions()) if ListReturn.SUBSCRIBED in command.returns else None
+    return list_folders(folders, patterns, subscribed)
 
 
-def _subscribed_only(listed: list[Listed], subscribed: frozenset[str], patterns: list[str]) -> list[Listed]:
-    """Subscribed names that do not exist are told with \\NonExistent (RFC 5258 §3)."""
-    found = {one.name: one for one in listed}
-    names = [one.name for one in list_subscribed(subscribed, frozenset(found), patterns) if one.name in subscribed]
-    return [found.get(name) or Listed(name, (b"\\NonExistent", b"\\Subscribed")) for name in names]
+def _child_info(one: Listed) -> bytes:
+    """mbox-list-extended of RFC 5258 §6."""
+    if not one.child_info:
+        return b""
+    return b'("CHILDINFO" (%b))' % b" ".join(b'"%b"' % option for option in one.child_info)
 
 
 def _status_lines(session: Session, command: commands.List, listed: list[Listed]) -> Iterator[bytes]:
@@ -96,4 +106,5 @@ def lsub(session: Session, command: commands.Lsub) -> Answer:
     existing = frozenset(row.name for row in session.mailboxes())
     pattern = pattern_of(command.reference, command.pattern)
     listed = list_subscribed(session.subscriptions(), existing, [pattern])
-    return done("Listed", b"".join(responses.lsub_line(one.name, one.attributes) for one in listed))
+    spelling = session.terms.spelling
+    return done("Listed", b"".join(responses.lsub_line(one.name, one.attributes, spelling) for one in listed))

@@ -140,6 +140,20 @@ class YoungerThan:
 
 
 @dataclass(frozen=True, slots=True)
+class HasEmailId:
+    """EMAILID (RFC 8474 §5.3)."""
+
+    object_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HasThreadId:
+    """THREADID (RFC 8474 §5.3)."""
+
+    object_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     key: SearchKey
 
@@ -173,6 +187,8 @@ SearchKey = (
     | ModSeqAtLeast
     | OlderThan
     | YoungerThan
+    | HasEmailId
+    | HasThreadId
     | Not
     | Or
     | And

@@ -19,8 +19,10 @@ from xtramail.wire.imap.search_keys import (
     DateField,
     DateIs,
     Everything,
+    HasEmailId,
     HasFlag,
     HasKeyword,
+    HasThreadId,
     HeaderContains,
     InNumbers,
     InUids,
@@ -258,6 +260,16 @@ def _modseq(reading: _Reading) -> SearchKey:
     return ModSeqAtLeast(cursor.modseq())
 
 
+def _object_id(kind: type[HasEmailId] | type[HasThreadId]) -> Callable[[_Reading], SearchKey]:
+    """objectid = 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 §7); what is none of ours fits nothing."""
+
+    def read(reading: _Reading) -> SearchKey:
+        reading.cursor.space()
+        return kind(reading.cursor.atom())
+
+    return read
+
+
 def _day(date_field: DateField, comparison: Comparison) -> Callable[[_Reading], SearchKey]:
     def read(reading: _Reading) -> SearchKey:
         reading.cursor.space()
@@ -283,6 +295,9 @@ _WITH_ARGUMENT: dict[bytes, Callable[[_Reading], SearchKey]] = {
     b"OLDER": _older,
     b"YOUNGER": _younger,
     b"MODSEQ": _modseq,
+    b"EMAILID": _object_id(HasEmailId),
+    b"THREADID": _object_id(HasThreadId),
+    b"SAVEDATESUPPORTED": lambda _reading: Everything(),
     **{comparison.name.encode(): _day(DateField.INTERNAL, comparison) for comparison in Comparison},
     **{b"SENT" + comparison.name.encode(): _day(DateField.SENT, comparison) for comparison in Comparison},
     **{b"SAVED" + comparison.name.encode(): _day(DateField.SAVED, comparison) for comparison in Comparison},
@@ -292,5 +307,8 @@ _NEEDS: dict[bytes, str] = {
     b"OLDER": "WITHIN",
     b"YOUNGER": "WITHIN",
     b"MODSEQ": "CONDSTORE",
+    b"EMAILID": "OBJECTID",
+    b"THREADID": "OBJECTID",
+    b"SAVEDATESUPPORTED": "SAVEDATE",
     **{b"SAVED" + comparison.name.encode(): "SAVEDATE" for comparison in Comparison},
 }
