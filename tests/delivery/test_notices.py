@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.delivery.relay_world import RelayWorld, refuse
+from tests.delivery.relay_world import Call, RelayWorld, refuse
 from tests.delivery.world import PEER, reverse
+from xtramail.delivery.courier import Carried
 from xtramail.model.address import Address
 from xtramail.model.envelope import ForwardPath
+from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive
 from xtramail.wire.smtp.client_events import Stage
@@ -45,3 +47,121 @@ def test_a_report_names_the_recipient_the_sender_wrote_to_first(orcpt: str, line
 
 def test_a_report_names_no_original_recipient_where_none_was_given() -> None:
     assert b"Original-Recipient" not in told(None)
+
+
+# Who is told.
+
+MESSAGE = b"From: x@x.example\r\nSubject: plans\r\n\r\nhi\r\n"
+
+
+def bounced(world: RelayWorld, sender: str, *to: str, code: int = 550) -> None:
+    """Mail from the world that the primary refuses (550), or that is given up by an admin (0)."""
+    world.receive(*to, sender=sender, message=MESSAGE)
+    world.courier.script = refuse(Stage.RCPT, code, "5.1.1", "nobody")
+    for entry in world.queue():
+        if code:
+            world.deliver(entry)
+        else:
+            drive(world.relay.bounce(entry.id, "given up"))
+
+
+def test_a_sender_of_ours_finds_the_notice_in_his_mailbox_and_his_primary_gets_it_too() -> None:
+    world = RelayWorld()
+    bounced(world, "ray@relay.example", "una@any.example")
+    copies = [world.octets(row) for row in world.mailbox(world.ray)]
+    (notice,) = [one for one in copies if b"multipart/report" in one]
+    assert notice.startswith(b"Return-Path: <>\r\n")
+    assert b"Auto-Submitted: auto-replied" in notice and b"Subject: plans" in notice and b"\r\nhi\r\n" not in notice
+    (entry,) = world.queue()
+    assert (entry.kind, entry.origin, entry.reverse_path) == ("primary", "dsn", "")
+    assert [one.address for one in entry.recipients] == ["ray@relay.example"]
+    assert world.balanced()
+
+
+def test_a_notice_that_fails_is_told_to_nobody() -> None:
+    world = RelayWorld()
+    bounced(world, "ray@relay.example", "una@any.example")
+    world.deliver(world.only())
+    assert world.queue() == [] and world.untold == [] and len(world.mailbox(world.ray)) == 1
+    assert world.balanced()
+
+
+def test_the_null_sender_is_told_nothing() -> None:
+    world = RelayWorld()
+    bounced(world, "", "ray@relay.example")
+    assert world.queue() == [] and len(world.mailbox(world.ray)) == 1 and len(world.untold) == 1
+
+
+def test_a_stranger_whose_mail_a_primary_refuses_may_be_forged_and_is_not_told() -> None:
+    world = RelayWorld()
+    bounced(world, "zoe@sender.example", "una@any.example")
+    assert world.queue() == [] and world.untold == ["its outside sender may be forged"]
+
+
+@pytest.mark.parametrize(
+    ("known", "told_so"),
+    [([(0, "mx.sender.example")], True), ("down", True), ("domain sender.example takes no mail", False)],
+)
+def test_a_stranger_whose_mail_we_gave_up_is_told_where_his_domain_takes_mail(known: object, told_so: bool) -> None:
+    world = RelayWorld()
+    world.hosts.known = {"sender.example": known}  # type: ignore[dict-item]
+    bounced(world, "zoe@sender.example", "una@any.example", code=0)
+    assert [entry.destination for entry in world.queue()] == ["sender.example"] * told_so
+    assert len(world.untold) == (not told_so)
+
+
+def test_a_stranger_is_told_when_mail_expires_even_if_the_primary_said_no_all_the_time() -> None:
+    world = RelayWorld()
+    world.receive("una@any.example", sender="zoe@sender.example", message=MESSAGE)
+    world.courier.script = refuse(Stage.MAIL, 550, "5.7.1", "not you")
+    world.clock.advance(14 * 86_400)
+    world.deliver(world.only())
+    (entry,) = world.queue()
+    assert (entry.destination, entry.kind) == ("sender.example", "dsn")
+
+
+@pytest.mark.parametrize(("notify", "count"), [(("NEVER",), 0), (("SUCCESS",), 0), (("FAILURE", "DELAY"), 1), ((), 1)])
+def test_notify_is_obeyed(notify: tuple[str, ...], count: int) -> None:
+    world = RelayWorld()
+    transaction = world.submission.begin(PEER, world.ann)
+    transaction.mail_from(reverse(world.ann.address))
+    transaction.rcpt_to(ForwardPath(address=RAY, notify=notify))
+    transaction.chunk(b"From: ann@local.example\r\n\r\nhi\r\n")
+    drive(transaction.commit())
+    world.courier.script = refuse(Stage.RCPT, 550)
+    world.deliver(world.only())
+    assert len(world.mailbox(world.ann)) == count
+
+
+def test_several_recipients_that_fail_together_are_in_one_notice() -> None:
+    world = RelayWorld()
+    bounced(world, "ann@local.example", "una@any.example", "vic@any.example")
+    (notice,) = world.mailbox(world.ann)
+    octets = world.octets(notice)
+    assert octets.count(b"Final-Recipient: ") == 2 and octets.count(b"Status: 5.1.1") == 2
+    assert world.balanced()
+
+
+def test_a_failing_commit_leaves_neither_fate_nor_notice() -> None:
+    world = RelayWorld()
+    world.receive("una@any.example", sender="ann@local.example", message=MESSAGE)
+    entry = world.only()
+
+    def then_full(call: Call) -> Carried:
+        world.engine.fail_next(StoreFull())
+        return refuse(Stage.RCPT, 550)(call)  # type: ignore[return-value]
+
+    world.courier.script = then_full
+    with pytest.raises(StoreFull):
+        world.deliver(entry)
+    assert world.mailbox(world.ann) == [] and world.only().recipients == entry.recipients
+    drive(world.relay.write_owed(entry.id))
+    assert len(world.mailbox(world.ann)) == 1 and world.queue() == []
+
+
+def test_a_sender_who_left_is_not_told() -> None:
+    world = RelayWorld()
+    world.receive("una@any.example", sender="gone@local.example", message=MESSAGE)
+    world.courier.script = refuse(Stage.RCPT, 550)
+    world.deliver(world.only())
+    assert world.queue() == [] and world.untold == ["its sender has no mailbox here any more"]
