@@ -75,6 +75,8 @@ def test_uids_given_after_the_backup_never_mean_other_messages(folder: Path, tmp
     assert [row.name for row in after] == [row.name for row in before]
     assert len({row.uidvalidity for row in after} | {row.uidvalidity for row in before}) == 12
     assert min(row.uidvalidity for row in after) > max(row.uidvalidity for row in before)
+    # UIDL of POP3 has no UIDVALIDITY: the UIDs themselves must be new, too.
+    assert min(row.uidnext for row in after) > max(row.uidnext for row in before)
     assert clock.modseq > told.modseq
     assert all(row.highestmodseq > told.modseq for row in after)
     deliver(engine, 8, DAYS[0])

@@ -2,8 +2,9 @@
 
 Between the backup and now, mail was delivered, read and relayed that this store does not know of. So nothing it gave
 out may be given again: mailboxes get new UIDVALIDITYs (RFC 9051 §2.3.1.1: UIDs of lost messages never mean others),
-MODSEQ jumps ahead to the clock, and the queue is held, its recipients unconfirmed, because each may have had the
-message. Owns that change; copying files is ``app/restore``'s.
+UIDs and mailbox ids skip ahead (UIDL of POP3 has no UIDVALIDITY), MODSEQ jumps ahead to the clock, and the queue is
+held, its recipients unconfirmed, because each may have had the message. Owns that change; copying files is
+``app/restore``'s.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from xtramail.store import keys, ledger, outbound
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.mailbox_rows import mailboxes, put_mailbox
 from xtramail.store.records import LedgerRow, QueueEntry, QueueRecipient
-from xtramail.store.user_clock import next_modseq, next_uidvalidity
+from xtramail.store.user_clock import next_modseq, next_uidvalidity, skip_mailbox_ids
 
 STEP = 100
+SKIPPED_UIDS = 1_000_000
+"""More than anybody gets between two backups; 2,000 restores keep UIDs under 2^31, which some clients need."""
+SKIPPED_MAILBOXES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,15 @@ async def renew(engine: Engine, now: float, reason: str) -> Renewed:
 def _renew_user(txn: Txn, now: float) -> int:
     rows = mailboxes(txn)
     modseq = next_modseq(txn, keys.micros(now))
+    skip_mailbox_ids(txn, SKIPPED_MAILBOXES)
     for row in rows:
-        put_mailbox(txn, replace(row, uidvalidity=next_uidvalidity(txn, now), highestmodseq=modseq))
+        fresh = replace(
+            row,
+            uidvalidity=next_uidvalidity(txn, now),
+            uidnext=row.uidnext + SKIPPED_UIDS,
+            highestmodseq=modseq,
+        )
+        put_mailbox(txn, fresh)
     return len(rows)
 
 

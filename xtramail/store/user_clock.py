@@ -43,6 +43,12 @@ def next_mailbox(txn: Txn, now: float) -> tuple[int, int]:
     return clock.next_mailbox, uidvalidity
 
 
+def skip_mailbox_ids(txn: Txn, count: int) -> None:
+    """Never give the next ``count`` mailbox ids: they may have been given by somebody whose work was lost."""
+    clock = clock_of(txn)
+    _put(txn, replace(clock, next_mailbox=clock.next_mailbox + count))
+
+
 def next_uidvalidity(txn: Txn, now: float) -> int:
     """A UIDVALIDITY for a mailbox that exists already and whose UIDs can no longer be trusted: after a restore."""
     clock = clock_of(txn)
