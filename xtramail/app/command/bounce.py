@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
-from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
+from twisted.python.failure import Failure
 
 from xtramail.app.command.context import Context
 from xtramail.app.outgoing import Outgoing
@@ -33,27 +33,20 @@ def run_on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     """Run ``work(reactor)`` to its end on a reactor of its own; click.Abort when it was interrupted."""
     # Not the installed one, which runs once in the life of a process.
     reactor: Any = SelectReactor()
-    outcomes: list[Deferred[T]] = []
+    results: list[T | Failure] = []
 
-    def begin() -> None:
-        finished = start(work(reactor))
-        outcomes.append(finished)
-        finished.addBoth(ended)
-
-    def ended(result: Any) -> Any:
+    def ended(result: T | Failure) -> None:
         results.append(result)
         reactor.stop()
 
-    results: list[Any] = []
-    reactor.callWhenRunning(begin)
+    reactor.callWhenRunning(lambda: start(work(reactor)).addBoth(ended))
     reactor.run()
     if not results:
         raise click.Abort
-    result = results[0]
-    if hasattr(result, "raiseException"):
+    (result,) = results
+    if isinstance(result, Failure):
         result.raiseException()
-    value: T = result
-    return value
+    return result
 
 
 def give_up(context: Context, numbers: Sequence[int], reason: str) -> GivenUp:

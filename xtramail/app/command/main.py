@@ -19,7 +19,7 @@ COMMANDS = {
     "domain": (f"{_HERE}.domain", "Add, change, hold and remove served domains."),
     "user": (f"{_HERE}.user", "Add, change, show and remove users."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
-    "trace": (f"{_HERE}.message", "Follow mail by an address, a Message-ID or our own id."),
+    "trace": (f"{_HERE}.trace", "Follow mail by an address, a Message-ID or our own id."),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
     "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
     "status": (f"{_HERE}.status", "Show the server at a glance."),
