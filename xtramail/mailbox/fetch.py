@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from xtramail.mailbox.fetch_binary import BINARY_TEXTS, BinaryParts
 from xtramail.mailbox.fetch_pieces import FROM_FLAGS, NO_ROW, PIECES, FlagTexts, Piece, listing
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.sections import Span, locate
 from xtramail.mailbox.view import Place, View
-from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
+from xtramail.model.errors import Corrupt, NoSuchMessage, UnknownEncoding, XtramailError
 from xtramail.store import bodies
 from xtramail.store.engine import Engine
 from xtramail.store.records import MessageRow
@@ -84,6 +85,8 @@ class FetchRun:
         size = 0
         for run in slices(self._view, uids):
             for octets in self._slice(run):
+                if not octets:
+                    yield b""
                 pending.append(octets)
                 size += len(octets)
                 if size >= _FLUSH:
@@ -134,10 +137,12 @@ class FetchRun:
         try:
             for piece in self._plan.pieces:
                 if isinstance(piece, Section):
+                    if piece.text in BINARY_TEXTS:
+                        yield from body.binary.measure(piece)
                     begun.append(body.begin(piece))
                 else:
                     begun.append((piece(place, row, self._texts, b""), None))
-        except (Corrupt, NoSuchMessage) as error:
+        except (Corrupt, NoSuchMessage, UnknownEncoding) as error:
             self.failed = error
             return
         if place.uid in self._with_flags and not self._plan.tells_flags:
@@ -160,12 +165,16 @@ class _Body:
         self._row = row
         self._ref = row.body
         self._headers: dict[Span, bytes] = {}
+        self.binary = BinaryParts(engine, row)
 
     def begin(self, section: Section) -> tuple[bytes, Iterator[bytes] | None]:
         """Label, literal head and first octets of a section (all of a small one); then the iterator of what is left.
 
         Corrupt or NoSuchMessage when its first octets cannot be read.
         """
+        if section.text in BINARY_TEXTS:
+            head, octets = self.binary.begin(section)
+            return head, None if octets is None else self._unbroken(octets)
         span = locate(self._row, section)
         if span is None:
             return section.label + b" NIL", None
@@ -199,6 +208,12 @@ class _Body:
             raise StreamBroken(error.text) from error
         if left:
             raise StreamBroken("body is shorter than announced")
+
+    def _unbroken(self, octets: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from octets
+        except (Corrupt, NoSuchMessage) as error:
+            raise StreamBroken(error.text) from error
 
     def _header(self, span: Span) -> bytes:
         header = self._headers.get(span)

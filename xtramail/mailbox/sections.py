@@ -11,6 +11,7 @@ from xtramail.model.message import Part
 from xtramail.store.records import MessageRow
 from xtramail.wire.imap.fetch_items import Section, SectionText
 
+_WHOLE = frozenset({SectionText.WHOLE, SectionText.BINARY, SectionText.BINARY_SIZE})
 _HEADERS = frozenset({SectionText.HEADER, SectionText.HEADER_FIELDS, SectionText.HEADER_FIELDS_NOT})
 
 
@@ -45,7 +46,7 @@ def locate(row: MessageRow, section: Section) -> Span | None:
 
 
 def _of_message(start: int, header_length: int, size: int, text: SectionText) -> Span | None:
-    if text is SectionText.WHOLE:
+    if text in _WHOLE:
         return Span(start, size)
     if text in _HEADERS:
         return Span(start, header_length)
@@ -57,7 +58,7 @@ def _of_message(start: int, header_length: int, size: int, text: SectionText) ->
 def _of_part(part: Part, text: SectionText) -> Span | None:
     if text is SectionText.MIME:
         return Span(part.mime_at, part.mime_length)
-    if text is SectionText.WHOLE:
+    if text in _WHOLE:
         return Span(part.body_at, part.body_length)
     if part.inner_header_length < 0:
         # HEADER and TEXT of a part are those of the message it carries.
@@ -76,7 +77,7 @@ def _only_part(row: MessageRow, parts: dict[tuple[int, ...], Part], section: Sec
             return None
         if section.text is SectionText.MIME:
             return Span(0, row.header_length)
-        if section.text is SectionText.WHOLE:
+        if section.text in _WHOLE:
             return Span(row.header_length, row.size - row.header_length)
         if top is None or top.inner_header_length < 0:
             return None
@@ -86,6 +87,6 @@ def _only_part(row: MessageRow, parts: dict[tuple[int, ...], Part], section: Sec
         return None
     if section.text is SectionText.MIME:
         return Span(part.body_at, part.inner_header_length)
-    if section.text is SectionText.WHOLE:
+    if section.text in _WHOLE:
         return Span(part.body_at + part.inner_header_length, part.body_length - part.inner_header_length)
     return None

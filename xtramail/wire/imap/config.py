@@ -25,6 +25,7 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "REPLACE",
     "UTF8=ACCEPT",
     "COMPRESS=DEFLATE",
+    "BINARY",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "CONDSTORE",

@@ -40,11 +40,15 @@ class SectionText(Enum):
     HEADER_FIELDS_NOT = "HEADER.FIELDS.NOT"
     TEXT = "TEXT"
     MIME = "MIME"
+    BINARY = "BINARY"
+    """All of it, without its transfer encoding (RFC 3516 §4.2)."""
+    BINARY_SIZE = "BINARY.SIZE"
+    """How many octets that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """``BODY[section]<start.count>``, and RFC822, RFC822.HEADER, RFC822.TEXT, which are the same under another label.
+    """``BODY[section]<start.count>``, BINARY, and RFC822 and its kin, which are the same under another label.
 
     ``path``: part numbers, ``()`` for the message itself. ``fields``: lower-case header field names, in the client's
     order. ``start``/``count``: octets asked for, None without ``<...>``; cut to what is there, an empty literal past

@@ -41,7 +41,14 @@ _NEEDS: dict[Attribute, str] = {
     Attribute.SAVEDATE: "SAVEDATE",
     Attribute.PREVIEW: "PREVIEW",
 }
-_SECTION_TEXTS: dict[bytes, SectionText] = {text.value.encode(): text for text in SectionText if text.value}
+_BINARY: dict[bytes, SectionText] = {
+    b"BINARY": SectionText.BINARY,
+    b"BINARY.PEEK": SectionText.BINARY,
+    b"BINARY.SIZE": SectionText.BINARY_SIZE,
+}
+_SECTION_TEXTS: dict[bytes, SectionText] = {
+    text.value.encode(): text for text in SectionText if text.value and text not in _BINARY.values()
+}
 
 
 def parse_fetch_items(text: bytes) -> FetchItems:
@@ -78,8 +85,14 @@ def _compiled(items: tuple[FetchItem, ...]) -> FetchItems:
     return FetchItems(
         items=items,
         sets_seen=any(isinstance(item, Section) and not item.peek for item in items),
-        needs=frozenset(_NEEDS[item] for item in items if isinstance(item, Attribute) and item in _NEEDS),
+        needs=frozenset(need for item in items if (need := _need(item))),
     )
+
+
+def _need(item: FetchItem) -> str:
+    if isinstance(item, Section):
+        return "BINARY" if item.text in _BINARY.values() else ""
+    return _NEEDS.get(item, "")
 
 
 def _item(cursor: Cursor) -> FetchItem:
@@ -89,6 +102,8 @@ def _item(cursor: Cursor) -> FetchItem:
     name = match.group().upper()
     cursor.at = match.end()
     if cursor.take(b"["):
+        if name in _BINARY:
+            return _binary(cursor, name)
         if name not in (b"BODY", b"BODY.PEEK"):
             raise BadSyntax("Only BODY and BODY.PEEK take a section")
         return _section(cursor, name == b"BODY.PEEK")
@@ -123,8 +138,28 @@ def _section(cursor: Cursor, peek: bool) -> Section:
         fields = tuple(field.lower() for field in spelled)
     cursor.expect(b"]")
     label = b"BODY[" + label + b"]"
+    start, count, origin = _partial(cursor)
+    return Section(label=label + origin, path=path, text=text, fields=fields, peek=peek, start=start, count=count)
+
+
+def _binary(cursor: Cursor, name: bytes) -> Section:
+    """section-binary = "[" [section-part] "]", behind its "[" (RFC 3516 §7)."""
+    path, named = _section_spec(cursor)
+    if named:
+        raise BadSyntax("BINARY takes part numbers only")
+    cursor.expect(b"]")
+    text = _BINARY[name]
+    is_size = text is SectionText.BINARY_SIZE
+    start, count, origin = (None, None, b"") if is_size else _partial(cursor)
+    label = text.value.encode() + b"[" + b".".join(b"%d" % number for number in path) + b"]" + origin
+    peek = is_size or name == b"BINARY.PEEK"
+    return Section(label=label, path=path, text=text, peek=peek, start=start, count=count)
+
+
+def _partial(cursor: Cursor) -> tuple[int | None, int | None, bytes]:
+    """``["<" number "." nz-number ">"]``: first octet, count, and how the answer names the origin."""
     if not cursor.follows(b"<"):
-        return Section(label=label, path=path, text=text, fields=fields, peek=peek)
+        return None, None, b""
     partial = _PARTIAL.match(cursor.octets, cursor.at)
     if partial is None:
         raise BadSyntax("Partial is malformed; write it as <0.1024>")
@@ -133,8 +168,7 @@ def _section(cursor: Cursor, peek: bool) -> Section:
     if start > _MOST_NUMBER or not 0 < count <= _MOST_NUMBER:
         raise BadSyntax("Partial is out of range")
     # The answer names the origin octet only (RFC 3501 §7.4.2).
-    label += b"<%d>" % start
-    return Section(label=label, path=path, text=text, fields=fields, peek=peek, start=start, count=count)
+    return start, count, b"<%d>" % start
 
 
 def _section_spec(cursor: Cursor) -> tuple[tuple[int, ...], bytes]:
