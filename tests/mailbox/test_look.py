@@ -9,8 +9,11 @@ import pytest
 
 from tests.imap_world import ANN, World
 from xtramail.mailbox.look import Look, take_look
+from xtramail.mailbox.session import Session
+from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.errors import NoSuchMailbox
 from xtramail.model.flags import Flag
+from xtramail.model.pending import drive
 from xtramail.store import keys, mailboxes, messages
 from xtramail.store.engine import Snapshot
 from xtramail.store.erasure import erase
@@ -97,7 +100,9 @@ def test_a_new_message_and_an_expunged_one() -> None:
     second, ranges = look_at(world, first)
     assert list(second.uids) == [1, 3, 4]
     assert ranges == 2
-    assert second.flags.keys() == second.homes.keys() == {1, 3, 4}
+    assert set(second.flags) == {1, 3, 4}
+    assert 2 not in second.flags
+    assert set(first.flags) == {1, 2, 3}
 
 
 def test_a_dropped_bucket_is_gone_without_a_read() -> None:
@@ -147,3 +152,61 @@ def test_a_deleted_mailbox_is_no_look() -> None:
     world.services.looks.release(shared)
     assert len(world.services.looks) == 0
     session.close()
+
+
+def open_session(world: World) -> tuple[Session, View]:
+    session = world.session()
+    return session, session.select("INBOX", Access.READ_WRITE)
+
+
+def read_anew(world: World) -> Look:
+    return look_at(world, None)[0]
+
+
+def same(left: Look, right: Look) -> bool:
+    """All that a client can be told of them is alike."""
+    return (
+        left.mailbox == right.mailbox
+        and list(left.uids) == list(right.uids)
+        and dict(left.flags) == dict(right.flags)
+        and left.modseq == right.modseq
+        and {bucket: (part.modseq, part.first_unseen) for bucket, part in left.parts.items()}
+        == {bucket: (part.modseq, part.first_unseen) for bucket, part in right.parts.items()}
+    )
+
+
+def test_what_a_session_did_itself_is_not_read_again_and_looks_as_if_it_were() -> None:
+    world = world_of(4)
+    session, view = open_session(world)
+    drive(session.store_flags(view, [1, 3], "add", Flag.SEEN, ()))
+    followed = view.shared.now()
+    assert look_at(world, followed) == (followed, 0)
+    assert same(followed, read_anew(world))
+    drive(session.move(view, [2], "Trash"))
+    drive(session.store_flags(view, [4], "add", Flag.DELETED, ()))
+    drive(session.expunge(view))
+    followed = view.shared.now()
+    assert look_at(world, followed) == (followed, 0)
+    assert same(followed, read_anew(world))
+    assert [uid for _, uid in view.sync(Telling.EVERYTHING).expunged] == [4, 2]
+
+
+def test_what_happened_before_an_own_change_is_read_all_the_same() -> None:
+    world = world_of(3)
+    session, view = open_session(world)
+    now = world.clock.now()
+    world.deliver()
+    change(world, lambda txn, box: messages.store_flags(txn, box, [2], "add", Flag.FLAGGED, (), now=now))
+    drive(session.store_flags(view, [1], "add", Flag.SEEN, ()))
+    assert same(view.shared.now(), read_anew(world))
+    assert {told.uid for told in view.sync(Telling.EVERYTHING).flags} == {1, 2}
+
+
+def test_a_keyword_of_a_new_name_and_a_move_within_the_mailbox_are_read() -> None:
+    world = world_of(3)
+    session, view = open_session(world)
+    drive(session.store_flags(view, [1], "add", Flag.SEEN, ("fresh",)))
+    assert view.shared.now().keywords == ("fresh",)
+    drive(session.move(view, [1], "INBOX"))
+    assert same(view.shared.now(), read_anew(world))
+    assert list(view.shared.now().uids) == [2, 3, 4]

@@ -6,11 +6,14 @@ MODSEQ changed; what expired is simply not there any more. Does not own what a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from xtramail.model.bucket import Bucket
+from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import NoSuchMailbox
+from xtramail.model.flags import Flag
 from xtramail.store import keys, mailboxes, messages
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import FlagRow, MailboxRow
@@ -18,15 +21,58 @@ from xtramail.store.records import FlagRow, MailboxRow
 
 @dataclass(frozen=True, slots=True)
 class BucketPart:
-    """What a look knows of one bucket: the UIDs of this mailbox in it, ascending, as of MODSEQ ``modseq``."""
+    """What a look knows of one bucket: the messages of this mailbox in it, by ascending UID, as of ``modseq``."""
 
     modseq: int
-    uids: tuple[int, ...]
+    flags: Mapping[int, FlagRow]
+    first_unseen: int
+    """The lowest UID without \\Seen, 0 when there is none."""
+    changed: tuple[int, ...] = ()
+    """UIDs whose flags differ from the part before; only where ``changed_after`` says which that was."""
+    changed_after: int = 0
+    """MODSEQ of the part that this one was made from, 0 when it was read from the store."""
+
+    @property
+    def uids(self) -> Iterable[int]:
+        return self.flags.keys()
+
+    def changed_since(self, before: BucketPart) -> Iterable[int]:
+        """UIDs that may have other flags than in ``before``."""
+        if self.changed_after == before.modseq:
+            return self.changed
+        return [uid for uid, row in self.flags.items() if row.modseq > before.modseq]
+
+
+class Flags(Mapping[int, FlagRow]):
+    """The flags of a look's messages by UID, put together out of its parts."""
+
+    __slots__ = ("_homes", "_parts")
+
+    def __init__(self, homes: Mapping[int, Bucket], parts: Mapping[Bucket, BucketPart]) -> None:
+        self._homes = homes
+        self._parts = parts
+
+    def get(self, uid: int, default: Any = None) -> Any:
+        part = self._parts.get(self._homes.get(uid, PERMANENT))
+        return default if part is None else part.flags.get(uid, default)
+
+    def __getitem__(self, uid: int) -> FlagRow:
+        return self._parts[self._homes[uid]].flags[uid]
+
+    def __contains__(self, uid: object) -> bool:
+        return self.get(uid) is not None  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[int]:
+        for part in self._parts.values():
+            yield from part.flags
+
+    def __len__(self) -> int:
+        return sum(len(part.flags) for part in self._parts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Never changed once made; parts that did not change are shared from look to look (compare them by identity)."""
+    """Never changes once made; parts that did not change are shared from look to look (compare them by identity)."""
 
     mailbox: MailboxRow
     keywords: tuple[str, ...]
@@ -34,13 +80,62 @@ class Look:
     parts: Mapping[Bucket, BucketPart]
     uids: Sequence[int]
     """Ascending, whatever buckets they are in (a copy keeps its bucket, so ranges of buckets overlap)."""
-    flags: Mapping[int, FlagRow]
-    homes: Mapping[int, Bucket]
-    """In which bucket each UID's rows are."""
+    homes: dict[int, Bucket]
+    """In which bucket each UID's rows are. Shared by all looks of a mailbox, which add to it (a UID is given once and
+    its bucket stays), so it knows UIDs too that this look does not have."""
     modseq: int
     """HIGHESTMODSEQ: greater than any told before when something changed, expiry included."""
     newest_drop: int
     """The newest drop stamp of the whole store, as of this look."""
+
+    @property
+    def flags(self) -> Flags:
+        return Flags(self.homes, self.parts)
+
+    def patched(self, change: OwnChange) -> Look | None:
+        """This look after ``change``, without reading; None when it is not known what else happened before it."""
+        known = len(self.keywords)
+        if self.mailbox != change.before:
+            return None
+        if any(row.keywords and row.keywords[-1] >= known for row in change.flags.values()):
+            # A keyword of a new name.
+            return None
+        touched: dict[Bucket, tuple[list[int], list[int]]] = {}
+        for uid in change.flags:
+            touched.setdefault(self.homes[uid], ([], []))[0].append(uid)
+        for uid in change.gone:
+            touched.setdefault(self.homes[uid], ([], []))[1].append(uid)
+        if not touched.keys() <= self.parts.keys():
+            return None
+        parts = dict(self.parts)
+        modseq = change.after.highestmodseq
+        for bucket, (changed, gone) in touched.items():
+            old = parts[bucket]
+            flags = {**old.flags, **{uid: change.flags[uid] for uid in changed}}
+            for uid in gone:
+                del flags[uid]
+            parts[bucket] = BucketPart(
+                modseq=modseq,
+                flags=flags,
+                first_unseen=_first_unseen(flags),
+                changed=tuple(changed),
+                changed_after=old.modseq,
+            )
+        return replace(
+            self, mailbox=change.after, parts=parts, uids=_without(self.uids, change.gone), modseq=modseq
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnChange:
+    """What one transaction of ours did to a mailbox, whose own row was ``before`` and is ``after``."""
+
+    before: MailboxRow
+    after: MailboxRow
+    flags: Mapping[int, FlagRow]
+    """New rows."""
+    gone: Sequence[int]
+    """UIDs that are not there any more."""
 
 
 def take_look(snap: Snapshot, mailbox_id: int, before: Look | None) -> Look | None:
@@ -57,40 +152,67 @@ def take_look(snap: Snapshot, mailbox_id: int, before: Look | None) -> Look | No
 
 def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], before: Look | None) -> Look:
     old_parts: Mapping[Bucket, BucketPart] = before.parts if before is not None else {}
-    parts = {bucket: old_parts[bucket] for bucket in modseqs if bucket in old_parts}
-    flags = dict(before.flags) if before is not None else {}
+    homes = before.homes if before is not None else {}
+    parts: dict[Bucket, BucketPart] = {}
     gone = [uid for bucket in old_parts.keys() - modseqs.keys() for uid in old_parts[bucket].uids]
-    came: list[tuple[int, Bucket]] = []
+    came: list[int] = []
     for bucket, modseq in modseqs.items():
         known = old_parts.get(bucket)
         if known is not None and known.modseq == modseq:
+            parts[bucket] = known
             continue
-        rows = messages.bucket_look(snap, mailbox.id, bucket).rows
-        uids = tuple(uid for uid, _ in rows)
-        if known is None:
-            came.extend((uid, bucket) for uid in uids)
-        elif known.uids != uids:
-            here, there = frozenset(uids), frozenset(known.uids)
-            gone.extend(there - here)
-            came.extend((uid, bucket) for uid in here - there)
-        flags.update(rows)
-        parts[bucket] = BucketPart(modseq=modseq, uids=uids)
-    for uid in gone:
-        del flags[uid]
-    uids_now, homes = (before.uids, before.homes) if before is not None else ([], {})
-    if gone or came or before is None:
-        homes = {uid: bucket for uid, bucket in homes.items() if uid in flags} | dict(came)
-        uids_now = sorted(flags)
+        flags = dict(messages.bucket_look(snap, mailbox.id, bucket).rows)
+        there = known.flags if known is not None else {}
+        fresh = [uid for uid in flags if uid not in there]
+        if len(flags) - len(fresh) < len(there):
+            gone.extend(uid for uid in there if uid not in flags)
+        homes.update(dict.fromkeys(fresh, bucket))
+        came.extend(fresh)
+        parts[bucket] = BucketPart(modseq=modseq, flags=flags, first_unseen=_first_unseen(flags))
+    uids = _without(before.uids, gone) if before is not None else ()
+    if came or before is None:
+        uids = _with(uids, came)
+    if len(homes) > 2 * len(uids) + _STALE:
+        homes = {uid: bucket for bucket, part in parts.items() for uid in part.uids}
     return Look(
         mailbox=mailbox,
         keywords=mailboxes.keyword_names(snap, mailbox.id),
         parts=parts,
-        uids=uids_now,
-        flags=flags,
+        uids=uids,
         homes=homes,
         modseq=messages.highest_modseq(snap, mailbox),
         newest_drop=snap.newest_drop(),
     )
+
+
+_FEW = 32
+_STALE = 1_000
+"""UIDs that are gone may stay in ``homes`` up to this many, and as many again as there are messages."""
+
+
+def _first_unseen(flags: Mapping[int, FlagRow]) -> int:
+    return next((uid for uid, row in flags.items() if not row.flags & Flag.SEEN), 0)
+
+
+def _without(uids: Sequence[int], gone: Sequence[int]) -> Sequence[int]:
+    """``uids`` (ascending) but for ``gone``; the very same where nothing is."""
+    if not gone:
+        return uids
+    if len(gone) > _FEW:
+        doomed = frozenset(gone)
+        return [uid for uid in uids if uid not in doomed]
+    left = list(uids)
+    for uid in gone:
+        del left[bisect_left(left, uid)]
+    return left
+
+
+def _with(uids: Sequence[int], came: Sequence[int]) -> Sequence[int]:
+    """``uids`` (ascending) and those that ``came``."""
+    fresh = sorted(came)
+    if uids and fresh and fresh[0] < uids[-1]:
+        return sorted((*uids, *fresh))
+    return [*uids, *fresh]
 
 
 class SharedLook:
@@ -114,6 +236,11 @@ class SharedLook:
             raise NoSuchMailbox("The mailbox was deleted")
         self._last = look
         return look
+
+    def follow(self, change: OwnChange) -> None:
+        """A session has just done this: where nothing else happened meanwhile, the next look need not read it."""
+        if self._last is not None:
+            self._last = self._last.patched(change) or self._last
 
 
 class Looks:

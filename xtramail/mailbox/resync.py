@@ -17,9 +17,12 @@ def changed_uids(look: Look, since: int) -> list[int]:
     """UIDs of messages with a MODSEQ above ``since``, ascending."""
     if since >= look.modseq:
         return []
-    flags = look.flags
     return sorted(
-        uid for part in look.parts.values() if part.modseq > since for uid in part.uids if flags[uid].modseq > since
+        uid
+        for part in look.parts.values()
+        if part.modseq > since
+        for uid, row in part.flags.items()
+        if row.modseq > since
     )
 
 

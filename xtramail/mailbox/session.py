@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from xtramail.mailbox.look import Looks
+from xtramail.mailbox.look import Looks, OwnChange
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.clock import Clock
@@ -20,6 +20,7 @@ from xtramail.model.ids import IdSource
 from xtramail.store import accounts, keys, mailboxes, messages
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.mailbox_names import INBOX
+from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import FlagMode, Stored
 from xtramail.store.records import Account, MailboxRow
 
@@ -189,11 +190,18 @@ class Session:
         """NotPermitted in a mailbox selected read-only; else as ``store.messages.store_flags``."""
         self.writable(view)
         mailbox_id, now = view.mailbox_id, self.services.clock.now()
-        return await self._transact(
-            lambda txn: messages.store_flags(
-                txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now
+        stored, rows = await self._transact(
+            lambda txn: _watched(
+                txn,
+                mailbox_id,
+                lambda: messages.store_flags(
+                    txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now
+                ),
             )
         )
+        if stored.changed:
+            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags=stored.changed, gone=()))
+        return stored
 
     async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
         """NoSuchMailbox, OverQuota, LimitReached: then nothing was copied."""
@@ -214,7 +222,12 @@ class Session:
             row = _target(txn, target)
             return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
 
-        return await self._transact(work)
+        placed, rows = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)))
+        if placed.pairs and rows[0].uidnext == rows[1].uidnext:
+            # Within one mailbox messages come as well as go.
+            gone = [old for old, _ in placed.pairs]
+            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags={}, gone=gone))
+        return placed
 
     async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
         """Expunge what has \\Deleted, of ``uids`` or of the whole mailbox; writes nothing when nothing has."""
@@ -225,7 +238,13 @@ class Session:
         if not doomed:
             return
         mailbox_id, now, by = view.mailbox_id, self.services.clock.now(), self.account.address
-        await self._transact(lambda txn: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=True))
+        gone, rows = await self._transact(
+            lambda txn: _watched(
+                txn, mailbox_id, lambda: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=True)
+            )
+        )
+        if gone:
+            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags={}, gone=gone))
 
     async def _transact(self, function: Callable[[Txn], T]) -> T:
         return await self.services.engine.transact(self._scope, function)
@@ -241,3 +260,10 @@ def _target(snap: Snapshot, name: str) -> MailboxRow:
     if row is None:
         raise NoSuchMailbox
     return row
+
+
+def _watched(txn: Txn, mailbox_id: int, work: Callable[[], T]) -> tuple[T, tuple[MailboxRow, MailboxRow]]:
+    """What ``work`` gives, and the mailbox's own row before and after it."""
+    before = require(txn, mailbox_id)
+    result = work()
+    return result, (before, require(txn, mailbox_id))

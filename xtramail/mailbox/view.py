@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from xtramail.mailbox.look import Look, SharedLook
 from xtramail.mailbox.terms import PLAIN, Terms
-from xtramail.model.bucket import Bucket
+from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import BadInput, NoSuchMailbox
 from xtramail.model.sequence import SequenceSet
 from xtramail.store.records import FlagRow
@@ -121,14 +121,10 @@ class View:
         """Message number of a UID of this view."""
         return bisect_left(self.uids, uid) + 1
 
-    def first_unseen(self, seen: int) -> int | None:
-        """Number of the first message without the flag bit ``seen``."""
-        flags = self.told.flags
-        for number, uid in enumerate(self.uids, 1):
-            row = flags.get(uid)
-            if row is not None and not row.flags & seen:
-                return number
-        return None
+    def first_unseen(self) -> int | None:
+        """Number of the first message without \\Seen."""
+        firsts = [part.first_unseen for part in self.told.parts.values() if part.first_unseen]
+        return self.number(min(firsts)) if firsts else None
 
     def select_uids(self, numbers: SequenceSet) -> list[int]:
         """UIDs of a UID set; those that are not there are passed over (RFC 3501 §6.4.8)."""
@@ -157,11 +153,13 @@ class View:
 
     def places(self, uids: Sequence[int]) -> list[Place]:
         """Where the messages are; an expunged one that the client still counts is found where it was."""
-        flags, homes, found = self.told.flags, self.told.homes, []
+        parts, homes, found = self.told.parts, self.told.homes, []
         for uid in uids:
-            row = flags.get(uid)
+            bucket = homes.get(uid, PERMANENT)
+            part = parts.get(bucket)
+            row = part.flags.get(uid) if part is not None else None
             if row is not None:
-                found.append(Place(uid, homes[uid], row))
+                found.append(Place(uid, bucket, row))
             elif uid in self._gone:
                 found.append(self._gone[uid])
         return found
@@ -213,13 +211,14 @@ class View:
         )
 
     def _find_gone(self, before: Look, now: Look) -> None:
-        count = len(before.uids)
-        if list(now.uids[:count]) == list(before.uids):
-            return
-        flags = now.flags
-        for uid in before.uids:
-            if uid not in flags:
-                self._gone[uid] = Place(uid=uid, bucket=before.homes[uid], row=before.flags[uid])
+        for bucket, part in before.parts.items():
+            left = now.parts.get(bucket)
+            if left is part:
+                continue
+            there: Mapping[int, FlagRow] = left.flags if left is not None else {}
+            for uid, row in part.flags.items():
+                if uid not in there:
+                    self._gone[uid] = Place(uid=uid, bucket=bucket, row=row)
 
     def _fresh(self, now: Look) -> Sequence[int]:
         """UIDs beyond the last one told: UIDs only ascend (RFC 9051 §2.3.1.1)."""
@@ -228,13 +227,12 @@ class View:
     def _changed_flags(self, before: Look, now: Look) -> tuple[FlagChange, ...]:
         changed = []
         for bucket, part in now.parts.items():
-            if before.parts.get(bucket) is part:
+            known = before.parts.get(bucket)
+            if known is None or known is part:
                 continue
-            for uid in part.uids:
-                row, old = now.flags[uid], before.flags.get(uid)
-                if old is None or old.modseq == row.modseq:
-                    continue
-                if self._quiet.get(uid) != row.modseq:
+            for uid in part.changed_since(known):
+                row, old = part.flags[uid], known.flags.get(uid)
+                if old is not None and old.modseq != row.modseq and self._quiet.get(uid) != row.modseq:
                     changed.append(uid)
         self._quiet.clear()
         changed.sort()

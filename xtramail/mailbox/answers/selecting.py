@@ -9,7 +9,6 @@ from xtramail.mailbox.object_ids import object_id
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, View
 from xtramail.model.errors import XtramailError
-from xtramail.model.flags import Flag
 from xtramail.store import mailboxes
 from xtramail.store.engine import Snapshot
 from xtramail.wire.imap import commands, responses, status
@@ -40,7 +39,7 @@ def _selected(view: View, closed: bytes, resync: Resync | None) -> Answer:
     """RFC 3501 §6.3.1: all of it, in the order that its examples have; what a client missed comes last."""
     mailbox = view.told.mailbox
     lines = [closed, mailbox_flags(view), responses.exists(view.exists), responses.recent(view.recent)]
-    unseen = view.first_unseen(Flag.SEEN)
+    unseen = view.first_unseen()
     if unseen is not None:
         lines.append(responses.ok("First unseen", responses.unseen_code(unseen)))
     lines.append(responses.ok("UIDs are valid", responses.uidvalidity_code(mailbox.uidvalidity)))
