@@ -44,7 +44,7 @@ def create_keyring(path: Path) -> Keyring:
 def load_keyring(path: Path) -> Keyring:
     """BadInput names the file and line that is wrong; FileNotFoundError when it is missing."""
     keys: dict[str, bytes] = {}
-    for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
+    for number, line in enumerate(path.read_text("ascii", errors="replace").splitlines(), 1):
         words = line.split()
         if not words:
             continue
