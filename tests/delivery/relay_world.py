@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.delivery.world import HOSTNAME, World
+from tests.delivery.world import HOLD as HOLD
+from tests.delivery.world import World
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Hop
 from xtramail.delivery.dispatch import Dispatch
-from xtramail.delivery.notices import Notices
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
-from xtramail.delivery.routing import NameServiceDown, NoMailHost, Routing, RoutingSettings
+from xtramail.delivery.routing import Routing, RoutingSettings
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
 from xtramail.model.errors import PrimaryDown, XtramailError
@@ -22,8 +22,6 @@ from xtramail.store import keys, outbound
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
-
-HOLD = 14 * 86_400.0
 
 
 @dataclass
@@ -138,30 +136,13 @@ class ScriptedCourier:
                 self.taken.append((recipient, str(sender or ""), call.octets()))
 
 
-class ScriptedHosts:
-    """``routing.MailHosts``: ``known`` by domain; what is not known is its own host."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, list[tuple[int, str]] | str] = {}
-
-    def mail_hosts(self, domain: str) -> Pending[list[tuple[int, str]]]:
-        found = self.known.get(domain, [(0, domain)])
-        if found == "down":
-            return Pending.failed(NameServiceDown("DNS does not answer"))
-        if isinstance(found, str):
-            return Pending.failed(NoMailHost(found))
-        return Pending.of(found)
-
-
 class RelayWorld(World):
     """The queue of ``World`` with what empties it."""
 
     def __init__(self, *, engine: MemoryEngine | None = None) -> None:
         super().__init__(engine=engine)
         self.courier = ScriptedCourier()
-        self.hosts = ScriptedHosts()
         self.attempts: list[Attempt] = []
-        self.untold: list[str] = []
         self.routing = Routing(directory=self.directory, hosts=self.hosts, settings=RoutingSettings())
         self.runs = 0
         self.start()
@@ -174,22 +155,11 @@ class RelayWorld(World):
         drive(self.dispatch.begin())
 
     def other_relay(self, owner: str) -> Relay:
-        notices = Notices(
-            engine=self.engine,
-            directory=self.directory,
-            policy=self.intake.policy,
-            hosts=self.hosts,
-            clock=self.clock,
-            ids=self.ids,
-            hostname=HOSTNAME,
-            hold_seconds=HOLD,
-            untold=lambda entry, why: self.untold.append(why),
-        )
         return Relay(
             engine=self.engine,
             courier=self.courier,
             routing=self.routing,
-            notices=notices,
+            notices=self.notices,
             clock=self.clock,
             settings=RelaySettings(owner=owner, timetable=Timetable(steps=(60.0, 600.0))),
             log=self.attempts.append,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from tests.delivery.relay_world import Call, RelayWorld, refuse
-from tests.delivery.world import PEER, reverse
+from tests.delivery.world import PEER, World, reverse
 from xtramail.delivery.courier import Carried
 from xtramail.model.address import Address
 from xtramail.model.envelope import ForwardPath
@@ -165,3 +168,76 @@ def test_a_sender_who_left_is_not_told() -> None:
     world.courier.script = refuse(Stage.RCPT, 550)
     world.deliver(world.only())
     assert world.queue() == [] and world.untold == ["its sender has no mailbox here any more"]
+
+
+# Success, for who asks for it.
+
+ANN, BOB = (Address(local=name, domain="local.example") for name in ("ann", "bob"))
+
+
+def submitted(world: RelayWorld, to: Address, *notify: str) -> None:
+    transaction = world.submission.begin(PEER, world.ann)
+    assert transaction.mail_from(reverse(world.ann.address)).code == 250
+    reply = transaction.rcpt_to(ForwardPath(address=to, notify=notify))
+    assert isinstance(reply, Reply) and reply.code == 250
+    transaction.chunk(b"From: ann@local.example\r\n\r\nhi\r\n")
+    assert drive(transaction.commit()).code == 250
+
+
+def reports(world: RelayWorld) -> list[bytes]:
+    """Those in ann's INBOX."""
+    octets = [world.octets(row) for row in world.mailbox(world.ann)]
+    return [one for one in octets if b"multipart/report" in one]
+
+
+def test_who_asks_for_it_is_told_that_the_mailbox_has_his_message() -> None:
+    world = RelayWorld()
+    submitted(world, BOB, "SUCCESS", "FAILURE")
+    (report,) = reports(world)
+    assert b"Action: delivered\r\n" in report and b"Status: 2.0.0\r\n" in report
+    assert b"Final-Recipient: rfc822; bob@local.example\r\n" in report
+    assert world.balanced()
+
+
+def test_nobody_is_told_of_success_unasked() -> None:
+    world = RelayWorld()
+    submitted(world, BOB)
+    submitted(world, RAY, "FAILURE")
+    world.deliver(world.only())
+    assert reports(world) == []
+
+
+def test_what_a_host_without_dsn_took_is_told_as_relayed() -> None:
+    world = RelayWorld()
+    submitted(world, RAY, "SUCCESS")
+    world.deliver(world.only())
+    (report,) = reports(world)
+    assert b"Action: relayed\r\n" in report
+    assert world.balanced()
+
+
+def test_a_host_with_dsn_reports_for_itself() -> None:
+    world = RelayWorld()
+    submitted(world, RAY, "SUCCESS")
+    accept = world.courier.script
+    world.courier.script = lambda call: replace(accept(call), dsn=True)
+    world.deliver(world.only())
+    assert reports(world) == []
+
+
+class NoRoom:
+    """``acceptance.Receipts`` of a store that is full by now."""
+
+    async def parts(self, *_: object) -> list[Any]:
+        raise StoreFull
+
+
+def test_a_message_is_accepted_even_when_its_report_cannot_be_written() -> None:
+    world = World(receipts=NoRoom())
+    transaction = world.submission.begin(PEER, world.ann)
+    assert transaction.mail_from(reverse(world.ann.address)).code == 250
+    assert transaction.rcpt_to(ForwardPath(address=BOB, notify=("SUCCESS",)))
+    transaction.chunk(b"From: ann@local.example\r\n\r\nhi\r\n")
+    assert drive(transaction.commit()).code == 250
+    assert world.log.lost == ["StoreFull"]
+    assert len(world.mailbox(world.bob)) == 1

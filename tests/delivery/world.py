@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from xtramail.delivery.acceptance import Acceptance
+from xtramail.delivery.acceptance import Acceptance, Receipts
 from xtramail.delivery.arrival import Accepted, Arrival
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.notices import Notices
 from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.routing import NameServiceDown, NoMailHost
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.directory import Directory
@@ -33,6 +35,7 @@ from xtramail.store.records import Account, DomainRow, LedgerRow, LogEvent, Queu
 
 PEER = Peer(address="192.0.2.7", port=40_000, helo="mail.sender.example", esmtp=True)
 HOSTNAME = "mx.host.example"
+HOLD = 14 * 86_400.0
 MESSAGE = (
     b"From: Zoe <zoe@sender.example>\r\nTo: ann@local.example\r\nSubject: Re: plans\r\n"
     b"Message-ID: <m1@sender.example>\r\nDate: Wed, 31 Dec 2025 23:00:00 +0000\r\n\r\nHello Ann.\r\n"
@@ -58,6 +61,7 @@ class Log:
 
     accepts: list[Accepted] = field(default_factory=list)
     skips: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
 
     def accepted(self, accepted: Accepted) -> None:
@@ -66,15 +70,38 @@ class Log:
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         self.skips.append(account)
 
+    def report_lost(self, arrival: Arrival, cause: str) -> None:
+        self.lost.append(cause)
+
     def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
         self.refusals.append((reply.text, cause))
+
+
+class ScriptedHosts:
+    """``routing.MailHosts``: ``known`` by domain; what is not known is its own host."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, list[tuple[int, str]] | str] = {}
+
+    def mail_hosts(self, domain: str) -> Pending[list[tuple[int, str]]]:
+        found = self.known.get(domain, [(0, domain)])
+        if found == "down":
+            return Pending.failed(NameServiceDown("DNS does not answer"))
+        if isinstance(found, str):
+            return Pending.failed(NoMailHost(found))
+        return Pending.of(found)
 
 
 class World:
     engine: Any
 
     def __init__(
-        self, *, engine: Engine | None = None, message_size: int = 50 << 20, clock: SetClock | None = None
+        self,
+        *,
+        engine: Engine | None = None,
+        message_size: int = 50 << 20,
+        clock: SetClock | None = None,
+        receipts: Receipts | None = None,
     ) -> None:
         """A new world; on an ``engine`` that was used before, the world that is on it."""
         self.engine = engine if engine is not None else MemoryEngine()
@@ -85,8 +112,26 @@ class World:
         self.directory = Directory(engine=self.engine, clock=self.clock, asker=self.primary)
         settings = PolicySettings(hostname=HOSTNAME, message_size=message_size)
         policy = Policy(engine=self.engine, directory=self.directory, clock=self.clock, settings=settings)
+        self.hosts = ScriptedHosts()
+        self.untold: list[str] = []
+        self.notices = Notices(
+            engine=self.engine,
+            directory=self.directory,
+            policy=policy,
+            hosts=self.hosts,
+            clock=self.clock,
+            ids=self.ids,
+            hostname=HOSTNAME,
+            hold_seconds=HOLD,
+            untold=lambda entry, why: self.untold.append(why),
+        )
         acceptance = Acceptance(
-            engine=self.engine, policy=policy, ids=self.ids, log=self.log, hold_seconds=14 * 86_400.0
+            engine=self.engine,
+            policy=policy,
+            ids=self.ids,
+            log=self.log,
+            hold_seconds=HOLD,
+            receipts=receipts or self.notices,
         )
         self.intake = Intake(
             engine=self.engine, policy=policy, acceptance=acceptance, clock=self.clock, ids=self.ids

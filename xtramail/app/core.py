@@ -96,7 +96,14 @@ class Core:
         )
         self.directory = self.outgoing.directory
         self.policy = self.outgoing.policy
-        acceptance = Acceptance(engine=engine, policy=self.policy, ids=ids, log=self.smtp_log, hold_seconds=hold)
+        acceptance = Acceptance(
+            engine=engine,
+            policy=self.policy,
+            ids=ids,
+            log=self.smtp_log,
+            hold_seconds=hold,
+            receipts=self.outgoing.notices,
+        )
         self.intake = Intake(
             engine=engine,
             policy=self.policy,

@@ -98,21 +98,22 @@ class Outgoing:
             resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
         hosts = MailHostLookup(resolver)
         self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
+        self.notices = Notices(
+            engine=engine,
+            directory=self.directory,
+            policy=self.policy,
+            hosts=hosts,
+            clock=clock,
+            ids=ids,
+            hostname=hostname,
+            hold_seconds=settings.relay.hold_days * DAY,
+            untold=untold,
+        )
         self.relay = Relay(
             engine=engine,
             courier=self.courier,
             routing=self.routing,
-            notices=Notices(
-                engine=engine,
-                directory=self.directory,
-                policy=self.policy,
-                hosts=hosts,
-                clock=clock,
-                ids=ids,
-                hostname=hostname,
-                hold_seconds=settings.relay.hold_days * DAY,
-                untold=untold,
-            ),
+            notices=self.notices,
             clock=clock,
             settings=relay_settings(settings, run),
             log=log,

@@ -6,28 +6,47 @@ accepted is decided before, in ``policy``, ``intake`` and ``submission``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 from xtramail.delivery import accepted_rows as rows
 from xtramail.delivery.arrival import AcceptanceLog, Accepted, Arrival
-from xtramail.delivery.policy import STORE_FAULT, STORE_FULL, Policy
+from xtramail.delivery.policy import STORE_FAULT, STORE_FULL, Policy, Route
 from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import Bucket
 from xtramail.model.envelope import BodyType
 from xtramail.model.errors import StoreFull, XtramailError
 from xtramail.model.ids import IdSource, id_text
-from xtramail.model.outcome import Reply
+from xtramail.model.outcome import Fate, Reply
 from xtramail.store import keys
 from xtramail.store.engine import Engine
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import QueueEntry, QueueRecipient
 from xtramail.telemetry.crashpoint import reach
+
+
+class Receipts(Protocol):
+    """Reports of success (``notices``)."""
+
+    def parts(
+        self, entry: QueueEntry, settled: Sequence[QueueRecipient], now: float
+    ) -> Coroutine[Any, Any, list[rows.Part]]:
+        """The writes of a report to ``entry``'s sender; empty where none may be sent."""
 
 
 class Acceptance:
     """Commits messages."""
 
     def __init__(
-        self, *, engine: Engine, policy: Policy, ids: IdSource, log: AcceptanceLog, hold_seconds: float
+        self,
+        *,
+        engine: Engine,
+        policy: Policy,
+        ids: IdSource,
+        log: AcceptanceLog,
+        hold_seconds: float,
+        receipts: Receipts,
     ) -> None:
         """``hold_seconds``: how long a message may wait in the queue before its sender is told."""
         self._engine = engine
@@ -35,6 +54,7 @@ class Acceptance:
         self._ids = ids
         self._log = log
         self._hold_seconds = hold_seconds
+        self._receipts = receipts
 
     async def commit(self, arrival: Arrival, text: Spooled, *, sent: Spooled | None, now: float) -> Reply:
         """250 once everything is durable; 452 or 451 when it could not be made so. ``sent``: the sender's own copy."""
@@ -63,7 +83,23 @@ class Acceptance:
                 skipped=skipped,
             )
         )
+        await self._tell_delivered(arrival, text, now)
         return Reply.of(250, "2.0.0", f"Ok: queued as {id_text(arrival.message_id)}")
+
+    async def _tell_delivered(self, arrival: Arrival, text: Spooled, now: float) -> None:
+        """A report to who asked for one, where the mailbox is the end of the way (RFC 3461 §5.2.2)."""
+        at_home = [route for route in arrival.routes if not route.relay and "SUCCESS" in route.path.notify]
+        if not at_home:
+            return
+        entry = self._entry(arrival, text, at_home)
+        # The mailbox has it: no queue entry is kept, this one only says what the report is about.
+        here = {"fate": Fate.DELIVERED.value, "reply": rows.AT_HOME}
+        delivered = [msgspec.structs.replace(recipient, **here) for recipient in entry.recipients]
+        try:
+            await self._engine.transact_all(await self._receipts.parts(entry, delivered, now))
+        except XtramailError as error:
+            # The message is accepted all the same: that it arrived is worth more than the report of it.
+            self._log.report_lost(arrival, type(error).__name__)
 
     def refuse(self, arrival: Arrival, reply: Reply, cause: str) -> Reply:
         """``reply``, once it is in the log with its ``cause``."""
@@ -71,32 +107,32 @@ class Acceptance:
         return reply
 
     def _entries(self, arrival: Arrival, text: Spooled) -> Iterator[tuple[QueueEntry, Bucket]]:
-        path = arrival.reverse_path
-        for destination, routes in rows.by_destination(arrival.routes):
-            bucket = arrival.bucket(routes[0])
+        for _, routes in rows.by_destination(arrival.routes):
             for some in rows.lots(routes):
-                yield (
-                    QueueEntry(
-                        id=self._ids.next(),
-                        message_id=arrival.message_id,
-                        destination=destination,
-                        kind="outside" if some[0].domain is None else "primary",
-                        body=text.ref(bucket),
-                        reverse_path="" if path.address is None else str(path.address),
-                        arrival=arrival.at,
-                        due=arrival.at,
-                        expires=arrival.at + self._hold_seconds,
-                        recipients=tuple(rows.recipient(route, arrival.at) for route in some),
-                        origin=arrival.origin,
-                        ret=path.ret or "",
-                        envid=path.envid or "",
-                        smtputf8=path.smtputf8,
-                        eightbit=path.body is BodyType.EIGHT_BIT,
-                        header_message_id=text.summary.message_id,
-                        account_id=0 if arrival.sender is None else arrival.sender.id,
-                    ),
-                    bucket,
-                )
+                yield self._entry(arrival, text, some), arrival.bucket(some[0])
+
+    def _entry(self, arrival: Arrival, text: Spooled, routes: Sequence[Route]) -> QueueEntry:
+        """The entry for recipients of one destination."""
+        path, first = arrival.reverse_path, routes[0]
+        return QueueEntry(
+            id=self._ids.next(),
+            message_id=arrival.message_id,
+            destination=first.destination,
+            kind="outside" if first.domain is None else "primary",
+            body=text.ref(arrival.bucket(first)),
+            reverse_path="" if path.address is None else str(path.address),
+            arrival=arrival.at,
+            due=arrival.at,
+            expires=arrival.at + self._hold_seconds,
+            recipients=tuple(rows.recipient(route, arrival.at) for route in routes),
+            origin=arrival.origin,
+            ret=path.ret or "",
+            envid=path.envid or "",
+            smtputf8=path.smtputf8,
+            eightbit=path.body is BodyType.EIGHT_BIT,
+            header_message_id=text.summary.message_id,
+            account_id=0 if arrival.sender is None else arrival.sender.id,
+        )
 
 
 def unavailable(error: XtramailError) -> Reply:

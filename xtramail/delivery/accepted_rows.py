@@ -29,6 +29,8 @@ Part = tuple[bytes, Callable[[Txn], Any]]
 # A value of the store holds 64 KiB: a thousand recipients need several rows, and replies have to fit in later.
 RECIPIENTS_PER_ROW = 100
 OCTETS_PER_ROW = 24_000
+AT_HOME = "delivered to the mailbox"
+"""The ledger's word for mail whose way ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
                 at_home = LedgerRow(
                     fate=Fate.DELIVERED.value,
                     at=arrival.at,
-                    reply="delivered to the mailbox",
+                    reply=AT_HOME,
                     destination=route.destination,
                 )
                 outbound.ledger_put(

@@ -62,5 +62,8 @@ class AcceptanceLog(Protocol):
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         """An alarm: a mailbox is over so many quotas that mail to its primary is not copied any more."""
 
+    def report_lost(self, arrival: Arrival, cause: str) -> None:
+        """A report of success that the sender asked for could not be written."""
+
     def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
         """A message was refused after its text."""

@@ -51,6 +51,8 @@ class Carried:
     tls: str = ""
     fault: str = ""
     """Why the connection did not get as far as the message: refused, timed out, TLS, a reply; empty when it did."""
+    dsn: bool = False
+    """The host offers DSN (RFC 3461): what became of the message from there on is its to report."""
 
 
 class Courier(Protocol):

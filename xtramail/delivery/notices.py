@@ -1,4 +1,7 @@
-"""Notices of failure (RFC 3464): who may be told that a message did not arrive, and the writes that tell him.
+"""Notices (RFC 3464): who may be told what became of a message, and the writes that tell him.
+
+Failure is told unless the sender said otherwise, success only to who asked for it (RFC 3461 §4.1): *delivered* where
+the mailbox is the end, *relayed* where the next host promises no report of its own.
 
 A notice is accepted mail of its own: a message with an id, in the sender's mailbox at once where we have it, with queue
 entry and ledger rows, in the commit that fails its cause. It goes to senders that we serve or that logged in. A sender
@@ -24,6 +27,7 @@ from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.errors import BadInput, Corrupt, NoSuchMessage, Unavailable
 from xtramail.model.ids import IdSource, id_text
+from xtramail.model.outcome import Fate
 from xtramail.model.peer import Peer
 from xtramail.store import bodies, keys
 from xtramail.store.engine import Engine
@@ -49,20 +53,23 @@ class Notices:
     hold_seconds: float
     untold: Callable[[QueueEntry, str], None]
 
-    async def parts(self, entry: QueueEntry, failed: Sequence[QueueRecipient], now: float) -> list[rows.Part]:
+    async def parts(self, entry: QueueEntry, settled: Sequence[QueueRecipient], now: float) -> list[rows.Part]:
         """See ``relay.Notices``."""
-        told = [recipient for recipient in failed if _wants_failure(recipient)]
+        told = [recipient for recipient in settled if _wants(recipient)]
+        failed = any(recipient.fate == Fate.BOUNCED for recipient in told)
         if not told:
             return []
         if not entry.reverse_path:
-            self.untold(entry, "it came from the null sender")
+            if failed:
+                self.untold(entry, "it came from the null sender")
             return []
         try:
             route = await self._route(entry, Address.parse(entry.reverse_path), told)
         except BadInput as error:
             route = f"its sender cannot be answered: {error.text}"
         if isinstance(route, str):
-            self.untold(entry, route)
+            if failed:
+                self.untold(entry, route)
             return []
         return await self._accepted(entry, route, delivery_report(self._report(entry, told, now)), now)
 
@@ -90,17 +97,24 @@ class Notices:
         return Route(path=path, domain=None, accounts=(), relay=True, destination=sender.domain_key)
 
     def _report(self, entry: QueueEntry, told: Sequence[QueueRecipient], now: float) -> Report:
-        names = "\n".join(f"  {r.address}\n    {r.reply or 'no answer'}" for r in told)
+        reference = f"Its header is attached; our reference is {id_text(entry.message_id)}.\n"
+        texts = [
+            f"{sentence}\n\n{_names(some)}\n"
+            for sentence, some in (
+                ("Your message could not be delivered to:", [r for r in told if r.fate == Fate.BOUNCED]),
+                ("Your message was delivered or handed on for:", [r for r in told if r.fate != Fate.BOUNCED]),
+            )
+            if some
+        ]
+        failed = any(r.fate == Fate.BOUNCED for r in told)
+        last = "It will not be tried again. " if failed else "There will be no further report. "
         message = id_text(self.ids.next())
         return Report(
             reporting_mta=self.hostname,
             sender_address=f"postmaster@{self.hostname}",
             to=entry.reverse_path,
-            subject="Your message was not delivered",
-            text=(
-                f"Your message could not be delivered to:\n\n{names}\n\n"
-                f"It will not be tried again. Its header is attached; our reference is {id_text(entry.message_id)}.\n"
-            ),
+            subject="Your message was not delivered" if failed else "Your message was delivered",
+            text="\n".join([*texts, last + reference]),
             date=format_date(now),
             message_id=f"<{message}@{self.hostname}>",
             boundary=f"=_{message}",
@@ -160,12 +174,26 @@ class Notices:
         ]
 
 
-def _wants_failure(recipient: QueueRecipient) -> bool:
-    """RFC 3461 §4.1: FAILURE is the default."""
-    return not recipient.notify or "FAILURE" in recipient.notify.split(",")
+def _wants(recipient: QueueRecipient) -> bool:
+    """RFC 3461 §4.1: of failure unless he says otherwise, of success only when he says so."""
+    asked = recipient.notify.split(",") if recipient.notify else ["FAILURE"]
+    return ("FAILURE" if recipient.fate == Fate.BOUNCED else "SUCCESS") in asked
+
+
+def _names(some: Sequence[QueueRecipient]) -> str:
+    return "\n".join(f"  {r.address}\n    {r.reply or 'no answer'}" for r in some)
 
 
 def _status(recipient: QueueRecipient) -> RecipientStatus:
+    if recipient.fate != Fate.BOUNCED:
+        return RecipientStatus(
+            final_recipient=recipient.address,
+            # A reply code is the next host's word; without one the mailbox here was the end.
+            action="relayed" if recipient.code else "delivered",
+            status="2.0.0",
+            diagnostic=recipient.reply if recipient.code else "",
+            original_recipient=_original(recipient.orcpt),
+        )
     words = recipient.reply.split()
     given = words[1] if recipient.code >= 500 and len(words) > 1 and words[1].startswith("5.") else ""
     return RecipientStatus(

@@ -60,12 +60,15 @@ class Attempt:
 
 
 class Notices(Protocol):
-    """Tells a sender what did not arrive (RFC 3464)."""
+    """Tells a sender what did not arrive, or did when he asked for that (RFC 3464)."""
 
     def parts(
-        self, entry: QueueEntry, failed: Sequence[QueueRecipient], now: float
+        self, entry: QueueEntry, settled: Sequence[QueueRecipient], now: float
     ) -> Coroutine[Any, Any, list[Part]]:
-        """The writes of a notice to ``entry``'s sender, empty where none may be sent. They join the failing commit."""
+        """The writes of a notice to ``entry``'s sender about recipients that were just bounced or delivered.
+
+        Empty where he did not ask for one, or none may be sent. They join the commit that settles the recipients.
+        """
 
 
 @dataclass(slots=True)
@@ -241,9 +244,10 @@ class Relay:
         judged = judge(leased, open_recipients(leased), carried) if carried.outcomes else {}
         due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
         planned = _after(leased, judged, carried.fault, due, now)
-        failed = [
+        reported = {Fate.BOUNCED.value} if carried.dsn else {Fate.BOUNCED.value, Fate.DELIVERED.value}
+        settled = [
             r for r, before in zip(planned.recipients, leased.recipients, strict=True)
-            if r.fate == Fate.BOUNCED and before.fate != Fate.BOUNCED
+            if r.fate in reported and before.fate != r.fate
         ]
 
         def write(txn: Txn) -> QueueEntry:
@@ -257,7 +261,7 @@ class Relay:
 
         event = _event(planned, _changed(leased, planned), carried, now)
         try:
-            notices = await self._notices.parts(planned, failed, now) if failed else []
+            notices = await self._notices.parts(planned, settled, now) if settled else []
             reach("relay.before-outcome")
             results = await self._engine.transact_all(
                 [

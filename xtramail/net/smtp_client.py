@@ -96,7 +96,8 @@ class SmtpCourier:
             fault = line.fault if not line.alive and any(o.reply is None for o in outcomes) else ""
             if line.alive:
                 self._keep(hop, line, used + 1)
-            return Carried(outcomes=outcomes, host=str(hop), tls=line.tls, fault=fault)
+            dsn = line.engine.offers("DSN")
+            return Carried(outcomes=outcomes, host=str(hop), tls=line.tls, fault=fault, dsn=dsn)
 
     async def _transaction(
         self, line: SmtpLine, envelope: Envelope, body: Body, before_dot: BeforeDot

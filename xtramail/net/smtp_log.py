@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.arrival import Accepted, Arrival
 from xtramail.model.address import Address
-from xtramail.model.ids import MessageId
+from xtramail.model.ids import MessageId, id_text
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.telemetry import maillog
@@ -80,6 +80,10 @@ class SmtpLog:
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         maillog.copy_skipped(message_id=arrival.message_id, account=account)
         self._metrics.alarm(_OVER_QUOTA)
+
+    def report_lost(self, arrival: Arrival, cause: str) -> None:
+        maillog.alarm(kind="report-lost", text=f"message {id_text(arrival.message_id)}: {cause}")
+        self._metrics.alarm("report-lost")
 
     def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
         maillog.message_refused(
