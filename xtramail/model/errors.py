@@ -74,6 +74,10 @@ class TooLarge(Refused):
     """Message is too large."""
 
 
+class UnknownEncoding(Refused):
+    """This content cannot be kept or shown in the form asked for."""
+
+
 class BadCredentials(Refused):
     """Login failed. Accounts with two-step sign-in need a device password."""
 
