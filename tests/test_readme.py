@@ -1,4 +1,4 @@
-"""The README says what is true: each row that works names its test, and what does not work yet is really not offered."""
+"""The README says what is true: what works names its test, and what does not work yet is really not offered."""
 
 from __future__ import annotations
 
