@@ -7,6 +7,8 @@ import re
 import pytest
 
 from tests.imap_world import Client, World
+from xtramail.model.pending import drive
+from xtramail.store.restored import renew
 
 
 def world_of(count: int) -> World:
@@ -57,6 +59,23 @@ def test_modseq_grows_with_every_change_and_with_expiry() -> None:
     assert highest(world.client().say("SELECT INBOX")) == seen[-1]
 
 
+def test_after_a_restore_modseq_is_ahead_and_what_was_known_counts_no_more() -> None:
+    world = world_of(2)
+    client = world.client()
+    before = client.say("STATUS INBOX (HIGHESTMODSEQ UIDVALIDITY)")
+    client.lose()
+    drive(renew(world.engine, world.clock.now(), "restored"))
+    client = world.client()
+    client.say("ENABLE QRESYNC")
+    after = client.say("STATUS INBOX (HIGHESTMODSEQ UIDVALIDITY)")
+    assert highest(after) > highest(before)
+    old, new = (int(re.findall(r"UIDVALIDITY (\d+)", answer)[0]) for answer in (before, after))
+    assert new > old
+    answer = client.say(f"SELECT INBOX (QRESYNC ({old} {highest(before)} 1:2))")
+    assert f"UIDVALIDITY {new}" in answer and "VANISHED" not in answer and "FETCH" not in answer
+    assert highest(answer) == highest(after)
+
+
 def test_a_store_tells_the_new_modseq_also_when_silent() -> None:
     client = opened(world_of(2), "ENABLE CONDSTORE")
     loud = client.say("STORE 1 +FLAGS (\\Flagged)")
@@ -82,6 +101,7 @@ def test_a_client_that_never_asked_is_told_no_modseq() -> None:
         "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (x)",
         "SEARCH MODSEQ 1",
         "STATUS INBOX (HIGHESTMODSEQ)",
+        'LIST "" INBOX RETURN (STATUS (HIGHESTMODSEQ))',
         "SELECT INBOX (CONDSTORE)",
         "EXAMINE INBOX (CONDSTORE)",
         "ENABLE CONDSTORE",

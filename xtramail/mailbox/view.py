@@ -149,7 +149,8 @@ class View:
 
     def _still_told(self) -> list[int]:
         """What was saved and has not been told to be expunged since."""
-        return [uid for uid in self.saved if uid in self.told.flags or uid in self._gone]
+        flags = self.told.flags
+        return [uid for uid in self.saved if uid in flags or uid in self._gone]
 
     def places(self, uids: Sequence[int]) -> list[Place]:
         """Where the messages are; an expunged one that the client still counts is found where it was."""

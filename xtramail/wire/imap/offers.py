@@ -62,4 +62,6 @@ def uses_condstore(command: Command) -> bool:
         return command.unchanged_since is not None
     if isinstance(command, (commands.Search, Sort)):
         return command.uses_modseq
+    if isinstance(command, commands.List):
+        return commands.StatusItem.HIGHESTMODSEQ in command.status
     return isinstance(command, commands.Status) and commands.StatusItem.HIGHESTMODSEQ in command.items
