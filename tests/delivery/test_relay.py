@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.delivery.relay_world import (
@@ -20,11 +22,11 @@ from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.courier import Carried
 from xtramail.delivery.judgement import MOST_REPLIES
 from xtramail.model.bucket import bucket_at
-from xtramail.model.errors import Corrupt, StoreFault, StoreFull
+from xtramail.model.errors import Corrupt, NoSuchAccount, StoreFault, StoreFull
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import Pending, drive
 from xtramail.net.adapter import start
-from xtramail.store import keys, outbound
+from xtramail.store import accounts, keys, outbound
 from xtramail.store.retention import move_open_bodies
 from xtramail.wire.smtp.client_events import Stage, Verdict
 
@@ -293,6 +295,35 @@ def test_a_bug_in_the_courier_does_not_keep_an_entry_for_ever(world: RelayWorld)
     assert isinstance(failed[0], ZeroDivisionError)
     assert world.only().lease_owner == "" and world.only().attempts == 1
     assert "ZeroDivisionError" in world.only().last_reply
+
+
+def test_a_bug_in_a_notice_does_not_keep_the_outcome_from_being_written(world: RelayWorld) -> None:
+    number = id_of(world.receive(RAY))
+    world.hosts.mail_hosts = lambda domain: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    world.clock.advance(HOLD)
+    world.courier.script = lose(Stage.CONNECT)
+    with pytest.raises(ZeroDivisionError):
+        world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.BOUNCED} and world.queue() == [] and world.balanced()
+
+
+def test_a_notice_that_cannot_be_filed_this_moment_is_made_anew(world: RelayWorld) -> None:
+    number = id_of(world.submit(world.ann, RAY, message=MESSAGE.replace(b"zoe@sender", b"ann@local")))
+    world.courier.script = refuse(Stage.RCPT, 550, "5.1.1")
+    entry = world.only()
+    transact_all = world.engine.transact_all
+
+    def removed_meanwhile(parts: Any) -> Any:
+        world.engine.transact_all = transact_all  # type: ignore[method-assign]
+        world.engine.transact(keys.user_scope(world.ann.id), accounts.delete_account).result()
+        return transact_all(parts)
+
+    world.engine.transact_all = removed_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(NoSuchAccount):
+        world.deliver(entry)
+    assert world.relay.owes(entry.id)
+    drive(world.relay.write_owed(entry.id))
+    assert world.fates(number) == {RAY: Fate.BOUNCED} and world.queue() == [] and world.balanced()
 
 
 def test_primaries_are_tried_in_their_order_until_one_decides(world: RelayWorld) -> None:

@@ -24,7 +24,7 @@ from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelo
 from xtramail.delivery.routing import NoMailHost, Routing
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.clock import Clock
-from xtramail.model.errors import Corrupt, NoSuchMessage, Unavailable, XtramailError
+from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import OPEN_FATES, Fate, Reply
 from xtramail.model.pending import Pending
@@ -113,7 +113,7 @@ class Relay:
     async def deliver(self, entry_id: int) -> Attempt | None:
         """Try an entry once; None when another attempt has it or it is gone.
 
-        StoreFull and StoreFault when the outcome could not be written: :meth:`owes` then says so, and
+        StoreFull, StoreFault and others when the outcome could not be written: :meth:`owes` then says so, and
         :meth:`write_owed` tries to write it again. If nobody does, the lease runs out and the message is tried again.
         """
         leased = await self._engine.transact(keys.QUEUE, lambda txn: self._lease(txn, entry_id))
@@ -157,7 +157,7 @@ class Relay:
         return entry_id in self._owed
 
     async def write_owed(self, entry_id: int) -> Attempt | None:
-        """Write what could not be written before; StoreFull and StoreFault as in :meth:`deliver`."""
+        """Write what could not be written before; raises as :meth:`deliver`."""
         work = self._owed.pop(entry_id, None)
         return await self._settle(work) if work is not None else None
 
@@ -260,8 +260,16 @@ class Relay:
             return changed
 
         event = _event(planned, _changed(leased, planned), carried, now)
+        bug: Exception | None = None
+        notices: list[Part] = []
         try:
-            notices = await self._notices.parts(planned, settled, now) if settled else []
+            try:
+                notices = await self._notices.parts(planned, settled, now) if settled else []
+            except XtramailError:
+                raise
+            except Exception as error:
+                # The outcome counts for more than its report: unwritten, the message would go out again and again.
+                bug = error
             reach("relay.before-outcome")
             results = await self._engine.transact_all(
                 [
@@ -273,7 +281,7 @@ class Relay:
         except _LeaseLost:
             await self._engine.transact(keys.QUEUE, lambda txn: _write_deliveries(txn, leased.id, judged, now))
             return None
-        except Unavailable:
+        except XtramailError:
             self._owed[leased.id] = work
             raise
         reach("relay.after-outcome")
@@ -287,6 +295,8 @@ class Relay:
             unreadable=work.unreadable,
         )
         self._log(attempt)
+        if bug is not None:
+            raise bug
         return attempt
 
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.relay import Attempt, Relay
-from xtramail.model.errors import Unavailable
+from xtramail.model.errors import Unavailable, XtramailError
 from xtramail.net.adapter import start
 from xtramail.net.smtp_client import SmtpCourier
 from xtramail.store import keys
@@ -95,7 +95,7 @@ class RelayService(Service):
         try:
             taken = self._dispatch.take()
         except Exception as error:
-            self._pause_store()
+            self._paused_until = self._reactor.seconds() + STORE_PAUSE
             self._fault(0, error)
             return
         for entry_id in taken.start:
@@ -126,8 +126,8 @@ class RelayService(Service):
         """The attempt once it is written down, however long the store is full: forgetting it would deliver twice."""
         try:
             return await work(entry_id)
-        except Unavailable as error:
-            self._pause_store()
+        except XtramailError as error:
+            self._pause_for(error)
             if not self._relay.owes(entry_id):
                 raise
             self._fault(entry_id, error)
@@ -135,13 +135,14 @@ class RelayService(Service):
             await self._pause(entry_id)
             try:
                 return await self._relay.write_owed(entry_id)
-            except Unavailable:
-                self._pause_store()
+            except XtramailError as error:
+                self._pause_for(error)
                 if not self.running:
                     raise
 
-    def _pause_store(self) -> None:
-        self._paused_until = self._reactor.seconds() + STORE_PAUSE
+    def _pause_for(self, error: Exception) -> None:
+        if isinstance(error, Unavailable):
+            self._paused_until = self._reactor.seconds() + STORE_PAUSE
 
     async def _pause(self, entry_id: int) -> None:
         if not self.running:
