@@ -6,8 +6,15 @@ import re
 
 import pytest
 
+from tests import corpus
 from tests.imap_world import MAIL, World
+from xtramail.mailbox.facts import Facts
+from xtramail.mailbox.matching import compile_key
+from xtramail.mailbox.rows import read_rows
+from xtramail.mailbox.view import Access
 from xtramail.model.flags import Flag
+from xtramail.store.search_texts import searchables
+from xtramail.wire.imap.search_keys import BodyContains, HeaderContains, SearchKey, TextContains
 
 HTML = (
     b"From: =?utf-8?q?J=C3=BCrgen?= <juergen@example.net>\r\n"
@@ -132,3 +139,27 @@ def test_the_client_hears_limit_when_its_search_takes_too_long() -> None:
     for _ in range(50):
         made.reactor.advance(0)
     assert client.heard().startswith("a NO [LIMIT]")
+
+
+def test_headers_and_texts_laid_down_for_searching_fit_as_the_messages_themselves_do() -> None:
+    made = World()
+    for message in (MAIL, HTML, *corpus.messages(25, 3)):
+        made.deliver(message)
+    session = made.session()
+    view = session.select("INBOX", Access.READ_ONLY)
+    places = view.places(view.uids)
+    rows = read_rows(made.engine, session.account.id, view.mailbox_id, places)
+    stored = searchables(made.engine, [rows[place.uid].body for place in places], whole=True)
+    assert None not in stored
+    fits = 0
+    for word in ("", "re", "Jürgen", "example.org", "GRÜSSE", "müller", "invoice", "(", "utf-8", "e@", " the ", "2026"):
+        keys_of_word: list[SearchKey] = [BodyContains(word), TextContains(word)]
+        keys_of_word += [HeaderContains(name, word) for name in ("subject", "from", "to", "received", "x-mailer")]
+        for key in keys_of_word:
+            test = compile_key(key, view, 0.0)
+            for place, one in zip(places, stored, strict=True):
+                row = rows[place.uid]
+                slow = test.fits(Facts(made.engine, view, place, row))
+                assert test.fits(Facts(made.engine, view, place, row, one)) == slow, (key, place.uid)
+                fits += slow
+    assert fits > 300

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tests.store.samples import DAY_ONE, write
 from xtramail.store import keys, search_texts
 from xtramail.store.memory_engine import MemoryEngine
@@ -45,3 +47,42 @@ def test_the_last_owner_takes_text_and_chunks_along() -> None:
     assert write(engine, lambda txn: search_texts.remove_owner(txn, REF, 2, 2), keys.BODY)
     assert engine.read_body(DAY_ONE, 5, 0) is None and engine.read_body(DAY_ONE, 6, 0) is not None
     assert len(engine.contents()) == 1
+
+
+def test_header_and_text_are_kept_folded_and_read_together() -> None:
+    engine = MemoryEngine()
+    header = "Subject: Größe\nFrom: Ann"
+    long = "Straße " * 20_000
+    for body_id, text in ((5, "Ein TEXT"), (6, long)):
+        write(
+            engine,
+            lambda txn, body_id=body_id, text=text: search_texts.put_search_text(
+                txn, DAY_ONE, body_id, text, [1, 2], header=header
+            ),
+            keys.BODY,
+        )
+    refs = [REF, replace(REF, id=6), replace(REF, id=7)]
+    small, large, missing = search_texts.searchables(engine, refs, whole=True)
+    folded = "\nsubject: grösse\nfrom: ann\n".encode()
+    assert small == search_texts.Searchable(folded, b"ein text")
+    assert large == search_texts.Searchable(folded, b"strasse " * 20_000)
+    assert missing is None
+    small, large, missing = search_texts.searchables(engine, refs, whole=False)
+    assert small is not None and large is not None and small.header == large.header == folded
+    assert search_texts.search_text(engine, REF) == "ein text"
+    assert not write(engine, lambda txn: search_texts.remove_owner(txn, REF, 1, 2), keys.BODY)
+    assert search_texts.owners(engine, REF) == (2,)
+    assert search_texts.searchables(engine, [REF], whole=True) == [small]
+
+
+def test_what_was_written_without_its_header_and_what_has_a_huge_one_is_read_from_the_body() -> None:
+    engine = MemoryEngine()
+    put(engine, "Text", (1,))
+    assert search_texts.searchables(engine, [REF], whole=True) == [None]
+    write(
+        engine,
+        lambda txn: search_texts.put_search_text(txn, DAY_ONE, 5, "Text", [1], header="X: " + "y" * 60_000),
+        keys.BODY,
+    )
+    assert search_texts.searchables(engine, [REF], whole=True) == [None]
+    assert search_texts.search_text(engine, REF) == "Text"

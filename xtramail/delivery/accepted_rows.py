@@ -140,7 +140,10 @@ def _body(spooled: Spooled, ref: BodyRef, tail: bodies.Tail, owners: list[int]) 
         bodies.put_chunks(txn, ref.bucket, ref.id, tail)
         # What no mailbox shows, nobody searches.
         if owners:
-            search_texts.put_search_text(txn, ref.bucket, ref.id, spooled.summary.search_text, owners)
+            summary = spooled.summary
+            search_texts.put_search_text(
+                txn, ref.bucket, ref.id, summary.search_text, owners, header=summary.header_text
+            )
 
     return write
 

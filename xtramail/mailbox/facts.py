@@ -11,7 +11,7 @@ from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import bodies
 from xtramail.store.engine import Engine
 from xtramail.store.records import MessageRow
-from xtramail.store.search_texts import search_text
+from xtramail.store.search_texts import Searchable, search_text
 from xtramail.wire.mime.header import unfold
 from xtramail.wire.mime.summary import header_text
 
@@ -27,9 +27,13 @@ def day_number(day: date) -> int:
 class Facts:
     """One message under search. Text is case folded; what cannot be read any more is empty."""
 
-    __slots__ = ("_body", "_engine", "_header", "place", "row", "view")
+    __slots__ = ("_body", "_engine", "_header", "place", "row", "stored", "view")
 
-    def __init__(self, engine: Engine, view: View, place: Place, row: MessageRow | None) -> None:
+    def __init__(
+        self, engine: Engine, view: View, place: Place, row: MessageRow | None, stored: Searchable | None = None
+    ) -> None:
+        """``stored``: header and text as they were laid down for searching, where they are and somebody read them."""
+        self.stored = stored
         self._engine = engine
         self.view = view
         self.place = place

@@ -6,6 +6,7 @@ Owns what each key of RFC 3501 §6.4.4 means for a stored message. Does not own 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -162,15 +163,38 @@ def _day(field: DateField, wanted: int) -> tuple[Cost, Callable[[Facts], int]]:
 
 def _text(key: keys.HeaderContains | keys.BodyContains | keys.TextContains) -> Test:
     text = key.text.casefold()
+    octets = text.encode("utf-8", "replace")
     match key:
         case keys.HeaderContains(field=field):
-            return Test(
-                Cost.HEADER, lambda facts: any(name == field and text in value for name, value in facts.header)
-            )
+            return _field(field, text, octets)
         case keys.BodyContains():
-            return Test(Cost.TEXT, lambda facts: text in facts.body)
+
+            def in_body(facts: Facts) -> bool:
+                stored = facts.stored
+                return octets in stored.text if stored is not None else text in facts.body
+
+            return Test(Cost.TEXT, in_body)
         case keys.TextContains():
-            return Test(
-                Cost.TEXT,
-                lambda facts: any(text in f"{name}: {value}" for name, value in facts.header) or text in facts.body,
-            )
+
+            def anywhere(facts: Facts) -> bool:
+                stored = facts.stored
+                if stored is not None:
+                    return octets in stored.header or octets in stored.text
+                return any(text in f"{name}: {value}" for name, value in facts.header) or text in facts.body
+
+            return Test(Cost.TEXT, anywhere)
+
+
+def _field(field: str, text: str, octets: bytes) -> Test:
+    """In the value of one field, without the white space before it."""
+    name = re.escape(field.encode("utf-8", "replace"))
+    search = re.compile(rb"\n" + name + rb"[ \t]*:[ \t]*+[^\n]*?" + re.escape(octets)).search
+
+    def fits(facts: Facts) -> bool:
+        stored = facts.stored
+        if stored is not None:
+            # A needle that is nowhere is found out sooner than where it is.
+            return octets in stored.header and search(stored.header) is not None
+        return any(name == field and text in value for name, value in facts.header)
+
+    return Test(Cost.HEADER, fits)

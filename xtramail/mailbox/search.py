@@ -6,15 +6,20 @@ Exact substring semantics, case folded; about 1-2 ms a megabyte of text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from xtramail.mailbox.facts import Facts
-from xtramail.mailbox.matching import conjuncts
+from xtramail.mailbox.matching import Cost, conjuncts
 from xtramail.mailbox.rows import read_rows, slices
 from xtramail.mailbox.session import MailboxServices
 from xtramail.mailbox.turns import Turns
-from xtramail.mailbox.view import View
+from xtramail.mailbox.view import Place, View
+from xtramail.store.message_row import MessageRow
+from xtramail.store.search_texts import Searchable, searchables
 from xtramail.wire.imap.search_keys import SearchKey
+
+_TEXTS = 16
+"""Texts in memory at once; each has at most 256 KiB."""
 
 
 class SearchRun:
@@ -47,9 +52,21 @@ class SearchRun:
             return
         for run in slices(view, left):
             rows = read_rows(engine, view.shared.account_id, view.mailbox_id, run)
-            for place in run:
-                if self._rest.fits(Facts(engine, view, place, rows.get(place.uid))):
-                    self.found.append(place.uid)
+            for start in range(0, len(run), _TEXTS):
+                some = run[start : start + _TEXTS]
+                stored = self._stored(some, rows)
+                for place in some:
+                    uid = place.uid
+                    if self._rest.fits(Facts(engine, view, place, rows.get(uid), stored.get(uid))):
+                        self.found.append(uid)
                 if turns.over():
                     yield
                     turns.begin()
+
+    def _stored(self, run: Sequence[Place], rows: Mapping[int, MessageRow]) -> dict[int, Searchable | None]:
+        """Header and text of a few messages at once, where the search needs them."""
+        if self._rest.cost < Cost.HEADER:
+            return {}
+        there = [(place.uid, rows[place.uid].body) for place in run if place.uid in rows]
+        found = searchables(self._services.engine, [ref for _, ref in there], whole=self._rest.cost is Cost.TEXT)
+        return {uid: one for (uid, _), one in zip(there, found, strict=True)}

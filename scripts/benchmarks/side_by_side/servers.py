@@ -106,7 +106,9 @@ class Xtramail:
 
         def body(txn: Txn) -> None:
             bodies.put_chunks(txn, bucket, ref.id, tail)
-            put_search_text(txn, bucket, ref.id, summary.search_text, [account])
+            put_search_text(
+                txn, bucket, ref.id, summary.search_text, [account], header=summary.header_text
+            )
 
         def row(txn: Txn) -> None:
             inbox = mailboxes.mailbox_by_name(txn, "INBOX")
