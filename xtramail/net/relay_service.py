@@ -25,6 +25,9 @@ from xtramail.store.engine import Engine
 STORE_PAUSE = 5.0
 """Seconds without new attempts after the store could not write, and between tries to write an outcome."""
 
+LOOK_SHARE = 4.0
+"""Pause between looks, in times of what the last one took."""
+
 Work = Callable[[int], Coroutine[Any, Any, Attempt | None]]
 
 
@@ -53,6 +56,7 @@ class RelayService(Service):
         self._loop.clock = reactor
         self._unwatch: Callable[[], None] | None = None
         self._next: Any = None
+        self._look_took = 0.0
         self._paused_until = 0.0
         self._attempts: dict[int, Deferred[Any]] = {}
         self._pauses: dict[int, tuple[Any, Deferred[None]]] = {}
@@ -84,20 +88,25 @@ class RelayService(Service):
         return DeferredList(list(self._attempts.values()), consumeErrors=True)
 
     def _hint(self) -> None:
-        """Something may be due. However many hints come in one turn, and from wherever, there is one look after it."""
+        """Something may be due. However many hints come in one turn, and from wherever, there is one look after it.
+
+        A look costs a seek for each destination with mail: with thousands of them, looks must not be all we do.
+        """
         if self._next is None and self.running:
-            self._next = self._reactor.callLater(0, self._look)
+            self._next = self._reactor.callLater(LOOK_SHARE * self._look_took, self._look)
 
     def _look(self) -> None:
         self._next = None
         if self._reactor.seconds() < self._paused_until:
             return
+        began = self._reactor.seconds()
         try:
             taken = self._dispatch.take()
         except Exception as error:
             self._paused_until = self._reactor.seconds() + STORE_PAUSE
             self._fault(0, error)
             return
+        self._look_took = self._reactor.seconds() - began
         for entry_id in taken.start:
             self._start(entry_id, self._relay.deliver)
         for entry_id in taken.expired:
