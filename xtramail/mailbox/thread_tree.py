@@ -80,11 +80,17 @@ class Tree:
         if last is not None and not _above(own, last):
             _attach(own, last)
 
-    def roots(self) -> list[Node]:
+    def roots(self) -> Generator[None, None, list[Node]]:
         """The nodes without parents, all of them with their children."""
-        for link in self._links:
-            link.node.children = [child.node for child in link.children]
-        return [link.node for link in self._links if link.parent is None]
+        roots: list[Node] = []
+        for count, link in enumerate(self._links):
+            if link.children:
+                link.node.children = [child.node for child in link.children]
+            if link.parent is None:
+                roots.append(link.node)
+            if not count % _BREATH:
+                yield
+        return roots
 
     def _own(self, letter: Letter) -> _Link:
         """Two messages with one Message-ID: the first has it, the other has none."""

@@ -7,7 +7,7 @@ Owns what each message is known by: its row, and for REFERENCES one field of its
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 from xtramail.mailbox import envelopes
 from xtramail.mailbox.rows import read_rows, slices
@@ -28,6 +28,8 @@ from xtramail.wire.mime.header import unfold, values
 from xtramail.wire.mime.words import decode_value
 
 _HEADER_OCTETS = 256 * 1024
+_HEADERS = 64
+"""Read at once."""
 _REFERENCES = frozenset({b"references"})
 # RFC 5322 §3.6.4: msg-id = "<" id-left "@" id-right ">"; senders leave the @ out.
 _message_ids = re.compile(rb"<[^<>]{1,998}>").findall
@@ -50,12 +52,23 @@ class ThreadRun:
         letters: list[Letter] = []
         for run in slices(self._view, self._search.found):
             rows = read_rows(self._engine, self._view.shared.account_id, self._view.mailbox_id, run)
-            for place in run:
-                letters.append(self._letter(len(letters), place, rows.get(place.uid)))
+            for start in range(0, len(run), _HEADERS):
+                some = run[start : start + _HEADERS]
+                headers = self._headers([rows[place.uid] for place in some if place.uid in rows])
+                for place in some:
+                    row = rows.get(place.uid)
+                    letters.append(self._letter(len(letters), place, row, headers.get(row) if row is not None else None))
                 yield from self._turns.pause()
         self.roots = yield from self._turns.paced(threads_of(letters, self._algorithm))
 
-    def _letter(self, order: int, place: Place, row: MessageRow | None) -> Letter:
+    def _headers(self, rows: Sequence[MessageRow]) -> dict[MessageRow, bytes]:
+        """Those of a few messages in one transaction; missing are the few that are long or damaged."""
+        if self._algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
+            return {}
+        read = bodies.headers(self._engine, [row.body for row in rows])
+        return {row: header for row, header in zip(rows, read, strict=True) if header is not None}
+
+    def _letter(self, order: int, place: Place, row: MessageRow | None, header: bytes | None) -> Letter:
         """A message whose row cannot be read is a thread of its own."""
         if row is None:
             return Letter(uid=place.uid, order=order, sent_at=0, subject="")
@@ -68,14 +81,13 @@ class ThreadRun:
             subject=casemap(row.subject),
             answers=is_reply(decode_value(envelopes.envelope_text(row.envelope, envelopes.SUBJECT))),
             message_id=normal_id(row.message_id.encode()),
-            references=self._references(row),
+            references=self._references(row, self._header(row) if header is None else header),
         )
 
-    def _references(self, row: MessageRow) -> tuple[str, ...]:
+    def _references(self, row: MessageRow, header: bytes) -> tuple[str, ...]:
         found: list[bytes] = []
-        header = self._header(row)
         # Most mail answers nothing: it is not unfolded to learn so.
-        if b"references" in header.lower():
+        if b"\nreferences" in header.lower() or header[:10].lower() == b"references":
             for value in values(unfold(header), _REFERENCES).get(b"references", ()):
                 found += _message_ids(value)
         if not found:

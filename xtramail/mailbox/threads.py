@@ -44,7 +44,8 @@ def by_references(letters: Sequence[Letter]) -> Forest:
     """REFERENCES, steps 1 to 6 of RFC 5256 §3."""
     tree = Tree()
     yield from link_all(tree, letters)
-    roots = yield from _pruned(tree.roots())
+    roots = yield from tree.roots()
+    roots = yield from _pruned(roots)
     roots = yield from _sorted_all(roots)
     roots = yield from _gathered(roots)
     return (yield from _sorted_all(roots))
