@@ -167,11 +167,15 @@ class SmtpLine(Protocol):
         except MisuseError:
             self.drop("closed by us")
             return
+        self._hang_up()
+        self._gone("closed by us")
+
+    def _hang_up(self) -> None:
+        # A TLS transport says goodbye only once no producer is left, and then waits for the other side's: one that
+        # does not answer must not keep us a descriptor.
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        # Over TLS the other side has to answer the goodbye; one that does not must not keep us a descriptor.
         self._linger = self._reactor.callLater(LINGER, self.transport.abortConnection)
-        self._gone("closed by us")
 
     def _start_timer(self) -> None:
         self._progress = self.engine.progress
@@ -196,9 +200,9 @@ class SmtpLine(Protocol):
                 self.wants_tls = True
                 break
             elif event is Need.CLOSE:
-                self._gone("closed by the other side")
                 if self.transport is not None:
-                    self.transport.loseConnection()
+                    self._hang_up()
+                self._gone("closed by the other side")
                 return
             elif isinstance(event, Need):
                 break
