@@ -141,7 +141,7 @@ class Delivery:
     def _put_body(self, number: int, txn: Txn) -> None:
         bodies.put_chunks(txn, self._bucket, number, self._body)
         if self._whole:
-            search_texts.put_search_text(txn, self._bucket, number, SEARCH_TEXT, [1])
+            search_texts.put_search_text(txn, self._bucket, number, search_texts.prepare(SEARCH_TEXT), [1])
 
     def _put_two(self, row: MessageRow, number: int, txn: Txn) -> None:
         txn.put(self._bucket, keys.message(1, number), row.encoded)

@@ -121,7 +121,7 @@ def test_a_search_gives_others_their_turn_and_its_commands_keep_their_order() ->
     client = made.client()
     client.say("SELECT INBOX")
     ticks = iter(range(10_000))
-    made.clock.monotonic = lambda: next(ticks) * 0.01  # type: ignore[method-assign]
+    made.clock.monotonic = lambda: next(ticks) * 0.02  # type: ignore[method-assign]
     client.send(b"a SEARCH TEXT noon\r\nb NOOP\r\n")
     assert client.transport.value() == b""
     for _ in range(50):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xtramail.model.collation import casemap
+from xtramail.model.collation import casemap, searchfold
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,17 @@ def test_an_accent_orders_behind_its_letter() -> None:
 
 def test_sharp_s_has_no_simple_titlecase() -> None:
     assert casemap("ß") == "ß"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("STRASSE", "straße"),
+        ("ПРИВЕТ", "привет"),
+        ("\uff21\uff22\uff11", "ab1"),
+        ("Mu\u0308nchen", "MÜNCHEN"),
+        ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+    ],
+)
+def test_what_is_sought_and_where_take_one_form(one: str, other: str) -> None:
+    assert searchfold(one) == searchfold(other)

@@ -136,14 +136,13 @@ def bodies_written(arrival: Arrival, text: Spooled, sent: Spooled | None, kept: 
 
 
 def _body(spooled: Spooled, ref: BodyRef, tail: bodies.Tail, owners: list[int]) -> Callable[[Txn], None]:
+    # What no mailbox shows, nobody searches.
+    text = search_texts.prepare(spooled.summary.search_text, spooled.summary.header_text) if owners else None
+
     def write(txn: Txn) -> None:
         bodies.put_chunks(txn, ref.bucket, ref.id, tail)
-        # What no mailbox shows, nobody searches.
-        if owners:
-            summary = spooled.summary
-            search_texts.put_search_text(
-                txn, ref.bucket, ref.id, summary.search_text, owners, header=summary.header_text
-            )
+        if text is not None:
+            search_texts.put_search_text(txn, ref.bucket, ref.id, text, owners)
 
     return write
 

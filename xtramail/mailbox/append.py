@@ -20,7 +20,7 @@ from xtramail.store.erasure import erase
 from xtramail.store.messages import Added, NewMessage
 from xtramail.store.new_message import new_message
 from xtramail.store.records import Account
-from xtramail.store.search_texts import put_search_text
+from xtramail.store.search_texts import prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
 SENT = "\\Sent"
@@ -69,7 +69,7 @@ class Appending:
         self._scanner = Scanner(clock=services.clock.monotonic)
         self._message: NewMessage | None = None
         self._tail: bodies.Tail = []
-        self._search_text = self._header_text = ""
+        self._search_text = prepare("")
         self._aside: Pending[None] | None = None
 
     def chunk(self, octets: bytes) -> Pending[None] | None:
@@ -87,7 +87,7 @@ class Appending:
         """All octets are here."""
         summary = self._scanner.finish()
         ref, self._tail = self._writer.finish()
-        self._search_text, self._header_text = summary.search_text, summary.header_text
+        self._search_text = prepare(summary.search_text, summary.header_text)
         self._message = new_message(
             summary,
             body=ref,
@@ -134,12 +134,12 @@ class Appending:
 
     def _body_link(self) -> Callable[[Txn], None]:
         bucket, body_id, tail, text = self._bucket, self.id, self._tail, self._search_text
-        account, header = self._session.account.id, self._header_text
-        self._tail, self._search_text, self._header_text = [], "", ""
+        account = self._session.account.id
+        self._tail, self._search_text = [], prepare("")
 
         def link(txn: Txn) -> None:
             bodies.put_chunks(txn, bucket, body_id, tail)
-            put_search_text(txn, bucket, body_id, text, [account], header=header)
+            put_search_text(txn, bucket, body_id, text, [account])
 
         return link
 

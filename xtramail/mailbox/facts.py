@@ -7,6 +7,7 @@ from email.utils import parsedate
 
 from xtramail.mailbox.view import Place, View
 from xtramail.model.clock import DAY_SECONDS
+from xtramail.model.collation import searchfold
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import bodies
 from xtramail.store.engine import Engine
@@ -45,7 +46,7 @@ class Facts:
     def header(self) -> list[tuple[str, str]]:
         """(name, value) of each field, decoded."""
         if self._header is None:
-            lines = (line.partition(":") for line in self._header_text().casefold().split("\n"))
+            lines = (line.partition(":") for line in searchfold(self._header_text()).split("\n"))
             self._header = [(name.rstrip(), value.strip()) for name, _, value in lines]
         return self._header
 
@@ -53,7 +54,7 @@ class Facts:
     def body(self) -> str:
         """Decoded text of the text parts, and file names."""
         if self._body is None:
-            self._body = search_text(self._engine, self.row.body).casefold() if self.row is not None else ""
+            self._body = searchfold(search_text(self._engine, self.row.body)) if self.row is not None else ""
         return self._body
 
     @property

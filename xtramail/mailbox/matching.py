@@ -13,6 +13,7 @@ from enum import IntEnum
 
 from xtramail.mailbox.facts import Facts, day_number
 from xtramail.mailbox.view import View
+from xtramail.model.collation import searchfold
 from xtramail.model.flags import Flag
 from xtramail.model.ids import id_from_text
 from xtramail.wire.imap import search_keys as keys
@@ -58,18 +59,34 @@ def compile_key(key: SearchKey, view: View, now: float) -> Test:
             return _flags(key, view)
 
 
-def conjuncts(key: SearchKey, view: View, now: float) -> tuple[Test, Test]:
-    """The part of ``key`` that flags and numbers alone decide, and the rest of it."""
+@dataclass(frozen=True, slots=True)
+class Conjuncts:
+    """A key taken apart, so that each part is asked only of what the cheaper ones leave; None where there is none."""
+
+    flags: Test | None
+    """Decided by flags and numbers alone."""
+    row: Test | None
+    rest: Test | None
+
+
+def conjuncts(key: SearchKey, view: View, now: float) -> Conjuncts:
     tests = [compile_key(one, view, now) for one in key.keys] if isinstance(key, keys.And) else [
         compile_key(key, view, now)
     ]
-    return (
-        _all([test for test in tests if test.cost is Cost.FLAGS]),
-        _all([test for test in tests if test.cost is not Cost.FLAGS]),
+    return Conjuncts(
+        flags=_joined([test for test in tests if test.cost is Cost.FLAGS]),
+        row=_joined([test for test in tests if test.cost is Cost.ROW]),
+        rest=_joined([test for test in tests if test.cost > Cost.ROW]),
     )
 
 
+def _joined(tests: list[Test]) -> Test | None:
+    return _all(tests) if tests else None
+
+
 def _all(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
     ordered = sorted(tests, key=lambda test: test.cost)
     cost = max((test.cost for test in tests), default=Cost.FLAGS)
     return Test(cost, lambda facts: all(test.fits(facts) for test in ordered))
@@ -158,11 +175,12 @@ def _day(field: DateField, wanted: int) -> tuple[Cost, Callable[[Facts], int]]:
         case DateField.SAVED:
             return Cost.FLAGS, lambda facts: facts.saved_day
         case DateField.SENT:
-            return Cost.HEADER, lambda facts: facts.sent_day(wanted)
+            # The header decides for the few of a neighbouring day only, and is read for them alone.
+            return Cost.ROW, lambda facts: facts.sent_day(wanted)
 
 
 def _text(key: keys.HeaderContains | keys.BodyContains | keys.TextContains) -> Test:
-    text = key.text.casefold()
+    text = searchfold(key.text)
     octets = text.encode("utf-8", "replace")
     match key:
         case keys.HeaderContains(field=field):
@@ -171,15 +189,21 @@ def _text(key: keys.HeaderContains | keys.BodyContains | keys.TextContains) -> T
 
             def in_body(facts: Facts) -> bool:
                 stored = facts.stored
-                return octets in stored.text if stored is not None else text in facts.body
+                if stored is None:
+                    return text in facts.body
+                return stored.octets.find(octets, stored.text_at) >= 0
 
             return Test(Cost.TEXT, in_body)
         case keys.TextContains():
 
             def anywhere(facts: Facts) -> bool:
                 stored = facts.stored
+                if stored is not None and b"\n" not in octets:
+                    # No other needle can be half in the header's last line and half in the text.
+                    return stored.octets.find(octets, stored.header_at) >= 0
                 if stored is not None:
-                    return octets in stored.header or octets in stored.text
+                    found = stored.octets.find(octets, stored.header_at, stored.text_at)
+                    return found >= 0 or stored.octets.find(octets, stored.text_at) >= 0
                 return any(text in f"{name}: {value}" for name, value in facts.header) or text in facts.body
 
             return Test(Cost.TEXT, anywhere)
@@ -194,7 +218,8 @@ def _field(field: str, text: str, octets: bytes) -> Test:
         stored = facts.stored
         if stored is not None:
             # A needle that is nowhere is found out sooner than where it is.
-            return octets in stored.header and search(stored.header) is not None
+            nowhere = stored.octets.find(octets, stored.header_at, stored.text_at) < 0
+            return not nowhere and search(stored.octets, stored.header_at, stored.text_at) is not None
         return any(name == field and text in value for name, value in facts.header)
 
     return Test(Cost.HEADER, fits)

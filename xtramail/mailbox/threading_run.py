@@ -57,7 +57,8 @@ class ThreadRun:
                 headers = self._headers([rows[place.uid] for place in some if place.uid in rows])
                 for place in some:
                     row = rows.get(place.uid)
-                    letters.append(self._letter(len(letters), place, row, headers.get(row) if row is not None else None))
+                    header = headers.get(row) if row is not None else None
+                    letters.append(self._letter(len(letters), place, row, header))
                 yield from self._turns.pause()
         self.roots = yield from self._turns.paced(threads_of(letters, self._algorithm))
 

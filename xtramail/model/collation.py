@@ -1,14 +1,22 @@
-"""How text compares where people do not care for case: i;unicode-casemap (RFC 5051), which SORT and THREAD want."""
+"""How text compares where people do not care for case: for order (SORT, THREAD) and for finding (SEARCH)."""
 
 from __future__ import annotations
 
 import unicodedata
 
 
-def casemap(text: str) -> str:
-    """Titlecase, then full decomposition (RFC 5051 §2): equal texts compare equal, and order is that of code points.
+def searchfold(text: str) -> str:
+    """The form in which a text and what is sought in it are compared octet by octet.
 
-    ASCII only needs its letters raised.
+    A file name from macOS has its accents apart, a letter from Tokyo its digits wide; both are found all the same.
+    """
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text.casefold())
+
+
+def casemap(text: str) -> str:
+    """i;unicode-casemap: titlecase, then full decomposition (RFC 5051 §2).
+
+    Equal texts compare equal, and order is that of code points. ASCII only needs its letters raised.
     """
     if text.isascii():
         return text.upper()

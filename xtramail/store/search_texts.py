@@ -1,8 +1,8 @@
 """The decoded text of a body, for SEARCH, and whom the body was delivered to (scope BODY, tag x).
 
-The first row begins with the accounts, then header and text go on through the rows, case folded and uncompressed, so
-that a search for octets in octets is all that SEARCH has to do. Rows without a header (``FOLDED`` not set) hold the
-text as it was written.
+The first row begins with the accounts, then header and text go on through the rows, uncompressed and folded
+(``model.collation.searchfold``), so that a search for octets in octets is all that SEARCH has to do. Rows without a
+header (``FOLDED`` not set) hold the text as it was written.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xtramail.model.bucket import Bucket
+from xtramail.model.collation import searchfold
 from xtramail.model.errors import Corrupt
 from xtramail.store import keys
 from xtramail.store.engine import Engine, Snapshot, Txn
@@ -31,28 +33,39 @@ _FOLDED = 0x8000
 _MAX_OWNERS = 1_300
 
 
+class Searchable(NamedTuple):
+    """Folded UTF-8 of one message, found in ``octets``: its decoded header lines from ``header_at`` to ``text_at``, a
+    line feed before and behind each, then its text."""
+
+    octets: bytes
+    header_at: int
+    text_at: int
+
+
 @dataclass(frozen=True, slots=True)
-class Searchable:
-    """Case folded UTF-8 of one message. ``header`` is its decoded lines, a line feed before and behind each."""
+class Prepared:
+    """What is written; ``mark`` tells whether it is folded and has a header."""
 
-    header: bytes
-    text: bytes
+    octets: bytes
+    mark: int
 
 
-def put_search_text(
-    txn: Txn, bucket: Bucket, body_id: int, text: str, owners: Sequence[int] = (), *, header: str = ""
-) -> None:
-    """Write the text (cut at 256 KiB) and the ids of the accounts that got the body; at most 1,300 are kept.
+def prepare(text: str, header: str = "") -> Prepared:
+    """Fold and encode, before any transaction: the writer has others waiting.
 
-    ``header``: decoded ``Name: value`` lines. With it both are kept case folded; over 48 KiB it is left out, and the
-    text is kept as it is.
+    ``text`` is cut at 256 KiB. ``header``: decoded ``Name: value`` lines; over 48 KiB, or without any, the text is kept
+    as it is.
     """
-    folded = f"\n{header}\n".casefold().encode("utf-8", "replace") if header else b""
+    folded = searchfold(f"\n{header}\n").encode("utf-8", "replace") if header else b""
     if not header or len(folded) > MAX_HEADER:
-        _put(txn, bucket, body_id, text.encode("utf-8", "replace")[:MAX_OCTETS], owners, 0)
-        return
-    octets = text.casefold().encode("utf-8", "replace")[:MAX_OCTETS]
-    _put(txn, bucket, body_id, _LENGTH.pack(len(folded)) + folded + octets, owners, _FOLDED)
+        return Prepared(text.encode("utf-8", "replace")[:MAX_OCTETS], 0)
+    octets = searchfold(text).encode("utf-8", "replace")[:MAX_OCTETS]
+    return Prepared(_LENGTH.pack(len(folded)) + folded + octets, _FOLDED)
+
+
+def put_search_text(txn: Txn, bucket: Bucket, body_id: int, prepared: Prepared, owners: Sequence[int] = ()) -> None:
+    """Write it, and the ids of the accounts that got the body; at most 1,300 are kept."""
+    _put(txn, bucket, body_id, prepared.octets, owners, prepared.mark)
 
 
 def _put(txn: Txn, bucket: Bucket, body_id: int, octets: bytes, owners: Sequence[int], mark: int) -> None:
@@ -87,8 +100,7 @@ def _searchable(snap: Snapshot, ref: BodyRef, *, whole: bool) -> Searchable | No
         value = b"".join(row for _, row in snap.range(ref.bucket, low, keys.after(low)))
     at = 2 + 4 * (_COUNT.unpack_from(value)[0] & ~_FOLDED)
     start = at + _LENGTH.size
-    end = start + _LENGTH.unpack_from(value, at)[0]
-    return Searchable(value[start:end], value[end:])
+    return Searchable(value, start, start + _LENGTH.unpack_from(value, at)[0])
 
 
 def search_text(engine: Engine, ref: BodyRef) -> str:

@@ -22,7 +22,7 @@ from xtramail.store import bodies, keys, mailboxes, messages
 from xtramail.store.engine import Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.new_message import new_message
-from xtramail.store.search_texts import put_search_text
+from xtramail.store.search_texts import prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
 from .client import PASSWORD, Client
@@ -102,13 +102,12 @@ class Xtramail:
         writer.write(message)
         summary = scanner.finish()
         ref, tail = writer.finish()
+        searched = prepare(summary.search_text, summary.header_text)
         new = new_message(summary, body=ref, object_id=number, internaldate=at, source="smtp")
 
         def body(txn: Txn) -> None:
             bodies.put_chunks(txn, bucket, ref.id, tail)
-            put_search_text(
-                txn, bucket, ref.id, summary.search_text, [account], header=summary.header_text
-            )
+            put_search_text(txn, bucket, ref.id, searched, [account])
 
         def row(txn: Txn) -> None:
             inbox = mailboxes.mailbox_by_name(txn, "INBOX")
