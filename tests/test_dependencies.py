@@ -32,7 +32,7 @@ def imported(*folders: Path) -> set[str]:
     names = {one.name.split(".")[0] for one in found}
     # What lies beside a benchmark is imported by its own name.
     beside = {path.stem for path in (ROOT / "scripts" / "benchmarks").iterdir()}
-    outside = names - sys.stdlib_module_names - {"xtramail", "tests"} - beside
+    outside = names - sys.stdlib_module_names - {"xtramail", "tests", "scripts"} - beside
     found_in = {canonical(name) for package in outside for name in by_package.get(package, [package])}
     # Our one file below twisted/ makes Twisted's package look like ours as well.
     return found_in - {"xtramail"}
