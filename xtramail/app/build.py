@@ -28,12 +28,12 @@ from xtramail.model.clock import SystemClock
 from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
+from xtramail.net.connection_service import ConnectionService
 from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.metrics_http import metrics_site
 from xtramail.net.pop3_server import Pop3Factory
-from xtramail.net.pop3_service import Pop3Service
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import TlsService
@@ -113,7 +113,7 @@ class Server(MultiService):
         self._engine: LmdbEngine | None = None
         self._core: Core | None = None
         self._limits: Limits | None = None
-        self._services: list[SmtpService | ImapService | Pop3Service] = []
+        self._services: list[ConnectionService] = []
         for name, door in self._doors.items():
             for endpoint in getattr(settings.listen, name):
                 self._listen(endpoint, door)

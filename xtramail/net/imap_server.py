@@ -78,7 +78,6 @@ class ImapServerProtocol(Protocol):
     def connectionMade(self) -> None:
         service = self._service
         service.opened(self)
-        service.collaborators.metrics.connection_opened(service.name)
         if ITCPTransport.providedBy(self.transport):
             # An answer is complete when it is written: waiting for more of it only adds round trips.
             self.transport.setTcpNoDelay(True)
@@ -131,7 +130,6 @@ class ImapServerProtocol(Protocol):
             timer.stop()
         if self._dialogue.ticket is not None:
             self._dialogue.ticket.close()
-        self._service.collaborators.metrics.connection_closed(self._service.name)
         self._service.closed(self)
 
     def pauseProducing(self) -> None:

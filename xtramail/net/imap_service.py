@@ -1,4 +1,4 @@
-"""The IMAP service: its settings, its collaborators, its open connections, its drain.
+"""The IMAP service: its settings and its collaborators.
 
 The dialogue of one connection is ``imap_dialogue``'s, its transport ``imap_server``'s; sockets are opened by ``app``.
 """
@@ -6,24 +6,14 @@ The dialogue of one connection is ``imap_dialogue``'s, its transport ``imap_serv
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from twisted.internet.defer import Deferred, succeed
+from typing import Any
 
 from xtramail.mailbox.session import MailboxServices
-from xtramail.model.peer import Peer
-from xtramail.model.secret import Secret
+from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
-from xtramail.store.records import Account
-from xtramail.telemetry import maillog
+from xtramail.net.password_check import PasswordCheck
 from xtramail.telemetry.metrics import Metrics
 from xtramail.wire.imap.config import ImapServerConfig
-
-
-class PasswordCheck(Protocol):
-    """The part of ``directory.login.Login`` used here."""
-
-    async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +55,7 @@ class ImapCollaborators:
     """What ``startTLS`` takes (IOpenSSLServerConnectionCreator); only for a port with STARTTLS."""
 
 
-class OpenConnection(Protocol):
-    def drain(self) -> None: ...
-
-    def cut(self) -> None: ...
-
-
-class ImapService:
+class ImapService(ConnectionService):
     """For 993 the listening socket wraps each connection in TLS: ``config.tls_active`` says so."""
 
     def __init__(
@@ -84,50 +68,13 @@ class ImapService:
         failures: int = 5,
     ) -> None:
         """``name`` in limits, logs and metrics; ``failures``: logins that may fail before the connection is closed."""
-        self.name = name
+        super().__init__(name=name, metrics=collaborators.metrics)
         self.config = config
         self.times = times
         self.collaborators = collaborators
         self.failures = failures
-        self.draining = False
-        self._open: set[OpenConnection] = set()
-        self._drained: Deferred[None] | None = None
 
     @property
     def closing_seconds(self) -> float:
         """How long a connection that said BYE may take to go."""
         return self.times.close_draining if self.draining else self.times.close
-
-    def opened(self, connection: OpenConnection) -> None:
-        self._open.add(connection)
-
-    def closed(self, connection: OpenConnection) -> None:
-        self._open.discard(connection)
-        if not self._open and self._drained is not None:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
-
-    def turned_away(self, peer: Peer, reason: str) -> None:
-        """A limit refused the connection, or its login."""
-        maillog.imap_turned_away(service=self.name, peer=peer, reason=reason)
-        self.collaborators.metrics.connection_turned_away(self.name)
-
-    def handshake_failed(self, peer: Peer, reason: str) -> None:
-        maillog.tls_failed(service=self.name, peer=peer, reason=reason)
-        self.collaborators.metrics.handshake_failed(self.name)
-
-    def drain(self) -> Deferred[None]:
-        """BYE to everybody whose command is answered, and to the others after it; fires when all are gone."""
-        self.draining = True
-        for connection in list(self._open):
-            connection.drain()
-        if not self._open:
-            return succeed(None)
-        if self._drained is None:
-            self._drained = Deferred()
-        return self._drained
-
-    def cut(self) -> None:
-        """The time to drain is over: close what is left."""
-        for connection in list(self._open):
-            connection.cut()

@@ -1,4 +1,4 @@
-"""The POP3 service (995 or 110): its settings, its collaborators, its open connections, its drain.
+"""The POP3 service (995 or 110): its settings and its collaborators.
 
 What a client's commands do is ``pop3_dialogue``'s, its transport ``pop3_server``'s; sockets are opened by ``app``.
 """
@@ -6,25 +6,15 @@ What a client's commands do is ``pop3_dialogue``'s, its transport ``pop3_server`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-from twisted.internet.defer import Deferred, succeed
+from typing import Any
 
 from xtramail.mailbox.maildrop import KnownSizes
 from xtramail.mailbox.session import MailboxServices
-from xtramail.model.peer import Peer
-from xtramail.model.secret import Secret
+from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
-from xtramail.store.records import Account
-from xtramail.telemetry import maillog
+from xtramail.net.password_check import PasswordCheck
 from xtramail.telemetry.metrics import Metrics
 from xtramail.wire.pop3.config import Pop3ServerConfig
-
-
-class PasswordCheck(Protocol):
-    """The part of ``directory.login.Login`` used here."""
-
-    async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +51,7 @@ class Pop3Collaborators:
     """What ``startTLS`` takes (IOpenSSLServerConnectionCreator); only for a port with STLS."""
 
 
-class OpenConnection(Protocol):
-    def drain(self) -> None: ...
-
-    def cut(self) -> None: ...
-
-
-class Pop3Service:
+class Pop3Service(ConnectionService):
     """For 995 the listening socket wraps each connection in TLS: ``config.tls_active`` says so."""
 
     def __init__(
@@ -80,51 +64,12 @@ class Pop3Service:
         failures: int = 5,
     ) -> None:
         """``name`` in limits, logs and metrics; ``failures``: logins that may fail before the connection is closed."""
-        self.name = name
+        super().__init__(name=name, metrics=collaborators.metrics)
         self.config = config
         self.times = times
         self.collaborators = collaborators
         self.failures = failures
-        self.draining = False
-        self._open: set[OpenConnection] = set()
-        self._drained: Deferred[None] | None = None
 
     @property
     def idle_seconds(self) -> float:
         return self.times.idle_draining if self.draining else self.times.idle
-
-    def opened(self, connection: OpenConnection) -> None:
-        self._open.add(connection)
-        self.collaborators.metrics.connection_opened(self.name)
-
-    def closed(self, connection: OpenConnection) -> None:
-        self.collaborators.metrics.connection_closed(self.name)
-        self._open.discard(connection)
-        if not self._open and self._drained is not None:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
-
-    def turned_away(self, peer: Peer, reason: str) -> None:
-        """A limit refused the connection, or its login."""
-        maillog.connection_turned_away(service=self.name, peer=peer, reason=reason)
-        self.collaborators.metrics.connection_turned_away(self.name)
-
-    def handshake_failed(self, peer: Peer, reason: str) -> None:
-        maillog.tls_failed(service=self.name, peer=peer, reason=reason)
-        self.collaborators.metrics.handshake_failed(self.name)
-
-    def drain(self) -> Deferred[None]:
-        """Who has not logged in goes now, the others when they said QUIT or fall silent; fires when all are gone."""
-        self.draining = True
-        for connection in list(self._open):
-            connection.drain()
-        if not self._open:
-            return succeed(None)
-        if self._drained is None:
-            self._drained = Deferred()
-        return self._drained
-
-    def cut(self) -> None:
-        """The time to drain is over: close what is left. What had no QUIT deletes nothing."""
-        for connection in list(self._open):
-            connection.cut()

@@ -22,44 +22,30 @@ class SmtpLog:
     """Also ``delivery.arrival.AcceptanceLog``. ``service`` is "smtp", "submission" or "submissions"."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def opened(self, service: str) -> None:
-        self._metrics.connection_opened(service)
-
-    def closed(self, service: str) -> None:
-        self._metrics.connection_closed(service)
-
-    def turned_away(self, service: str, peer: Peer, reason: str) -> None:
-        maillog.smtp_turned_away(service=service, peer=peer, reason=reason)
-        self._metrics.connection_turned_away(service)
-
-    def handshake_failed(self, service: str, peer: Peer, reason: str) -> None:
-        maillog.tls_failed(service=service, peer=peer, reason=reason)
-        self._metrics.handshake_failed(service)
+        self.metrics = metrics
 
     def logged_in(self, service: str, peer: Peer, *, account: str, mechanism: str) -> None:
         maillog.logged_in(service=service, account=account, peer=peer, mechanism=mechanism)
-        self._metrics.login(service, "good")
+        self.metrics.login(service, "good")
 
     def login_failed(self, service: str, *, busy: bool) -> None:
         """Counted only: ``directory.login`` tells the log why."""
-        self._metrics.login(service, "busy" if busy else "refused")
+        self.metrics.login(service, "busy" if busy else "refused")
 
     def recipient_refused(
         self, service: str, peer: Peer, *, sender: Address | None, recipient: Address, reply: Reply
     ) -> None:
         maillog.recipient_refused(service=service, peer=peer, sender=sender, recipient=recipient, reply=reply.text)
-        self._metrics.recipient_refused(service)
+        self.metrics.recipient_refused(service)
 
     def text_refused(self, service: str, peer: Peer, *, message_id: MessageId, reply: Reply) -> None:
         """The engine refused what came: bare CR or LF, too large."""
         maillog.message_refused(message_id=message_id, peer=peer, service=service, reply=reply.text)
-        self._metrics.message_refused(service)
+        self.metrics.message_refused(service)
 
     def bug(self, peer: Peer, failure: Failure | None = None) -> None:
         maillog.bug(where="smtp", peer=peer, failure=failure)
-        self._metrics.bug("smtp")
+        self.metrics.bug("smtp")
 
     # AcceptanceLog.
 
@@ -75,18 +61,18 @@ class SmtpLog:
             account="" if arrival.sender is None else arrival.sender.address,
             header_message_id=accepted.header_message_id,
         )
-        self._metrics.message_accepted(arrival.origin, accepted.size)
+        self.metrics.message_accepted(arrival.origin, accepted.size)
 
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         maillog.copy_skipped(message_id=arrival.message_id, account=account)
-        self._metrics.alarm(_OVER_QUOTA)
+        self.metrics.alarm(_OVER_QUOTA)
 
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         maillog.alarm(kind="report-lost", text=f"message {id_text(arrival.message_id)}: {cause}")
-        self._metrics.alarm("report-lost")
+        self.metrics.alarm("report-lost")
 
     def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
         maillog.message_refused(
             message_id=arrival.message_id, peer=arrival.peer, service=arrival.origin, reply=f"{reply.text} ({cause})"
         )
-        self._metrics.message_refused(arrival.origin)
+        self.metrics.message_refused(arrival.origin)

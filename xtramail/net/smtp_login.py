@@ -8,7 +8,7 @@ from __future__ import annotations
 from xtramail.model.errors import BadCredentials, LoginBusy, Unavailable
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
-from xtramail.net.smtp_service import PasswordCheck
+from xtramail.net.password_check import PasswordCheck
 from xtramail.store.records import Account
 from xtramail.wire.smtp.events import Auth
 

@@ -71,7 +71,6 @@ class SmtpServerProtocol(Protocol):
     def connectionMade(self) -> None:
         service = self._service
         service.opened(self)
-        self._log.opened(service.name)
         if ITCPTransport.providedBy(self.transport):
             # A reply is complete when it is written: waiting for more of it only adds round trips.
             self.transport.setTcpNoDelay(True)
@@ -112,7 +111,7 @@ class SmtpServerProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._handshaking and not self._ended:
-            self._log.handshake_failed(self._service.name, self._dialogue.peer, reason.getErrorMessage())
+            self._service.handshake_failed(self._dialogue.peer, reason.getErrorMessage())
         self._ended = True
         self._dialogue.end()
         self._patience.stop()
@@ -121,7 +120,6 @@ class SmtpServerProtocol(Protocol):
             self._delayed = None
         if self._admitted:
             self._ticket.close()
-        self._log.closed(self._service.name)
         self._service.closed(self)
 
     def pauseProducing(self) -> None:
@@ -315,7 +313,7 @@ class SmtpServerProtocol(Protocol):
         self._patience.handshake_begins()
 
     def _turn_away(self, error: LimitReached) -> None:
-        self._log.turned_away(self._service.name, self._dialogue.peer, error.text)
+        self._service.turned_away(self._dialogue.peer, error.text)
         # A handshake only to say no is what an attacker would like.
         if self._handshaking or self._service.config.tls_active:
             self._ended = True

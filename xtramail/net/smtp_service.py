@@ -1,4 +1,4 @@
-"""One SMTP listening service (25, 587 or 465): its settings, its collaborators, its open connections, its drain.
+"""One SMTP listening service (25, 587 or 465): its settings and its collaborators.
 
 The dialogue of one connection and the factory are ``smtp_server``'s; sockets are opened by ``app``.
 """
@@ -7,23 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from twisted.internet.defer import Deferred, succeed
+from typing import Any
 
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.model.peer import Peer
-from xtramail.model.secret import Secret
+from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
+from xtramail.net.password_check import PasswordCheck
 from xtramail.net.smtp_log import SmtpLog
 from xtramail.store.records import Account
 from xtramail.wire.smtp.server import Role, SmtpServerConfig
-
-
-class PasswordCheck(Protocol):
-    """The part of ``directory.login.Login`` used here."""
-
-    async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,52 +55,18 @@ class SmtpCollaborators:
     """What ``startTLS`` takes (IOpenSSLServerConnectionCreator); None: STARTTLS is not offered."""
 
 
-class OpenConnection(Protocol):
-    def drain(self) -> None: ...
-
-    def cut(self) -> None: ...
-
-
-class SmtpService:
+class SmtpService(ConnectionService):
     """For 465 the listening socket wraps each connection in TLS: ``config.tls_active`` says so."""
 
     def __init__(
         self, *, name: str, config: SmtpServerConfig, times: SmtpTimes, collaborators: SmtpCollaborators
     ) -> None:
         """``name`` in limits, logs and metrics: "smtp", "submission", "submissions"."""
-        self.name = name
+        super().__init__(name=name, metrics=collaborators.log.metrics)
         self.config = config
         self.times = times
         self.collaborators = collaborators
-        self.draining = False
-        self._open: set[OpenConnection] = set()
-        self._drained: Deferred[None] | None = None
 
     @property
     def wants_login(self) -> bool:
         return self.config.role is Role.SUBMISSION
-
-    def opened(self, connection: OpenConnection) -> None:
-        self._open.add(connection)
-
-    def closed(self, connection: OpenConnection) -> None:
-        self._open.discard(connection)
-        if not self._open and self._drained is not None:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
-
-    def drain(self) -> Deferred[None]:
-        """421 to everybody who is not just sending a message, and to those after it; fires when all are gone."""
-        self.draining = True
-        for connection in list(self._open):
-            connection.drain()
-        if not self._open:
-            return succeed(None)
-        if self._drained is None:
-            self._drained = Deferred()
-        return self._drained
-
-    def cut(self) -> None:
-        """The time to drain is over: close what is left. What had no answer was not accepted."""
-        for connection in list(self._open):
-            connection.cut()

@@ -104,14 +104,6 @@ def connection_turned_away(*, service: str, peer: Peer, reason: str) -> None:
     _warn("connection-turned-away", service=service, peer=peer, reason=reason)
 
 
-def smtp_turned_away(*, service: str, peer: Peer, reason: str) -> None:
-    connection_turned_away(service=service, peer=peer, reason=reason)
-
-
-def imap_turned_away(*, service: str, peer: Peer, reason: str) -> None:
-    connection_turned_away(service=service, peer=peer, reason=reason)
-
-
 def tls_failed(*, service: str, peer: Peer, reason: str) -> None:
     _tell("tls-failed", service=service, peer=peer, reason=reason)
 
