@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-SUBJECT, FROM, TO, CC, IN_REPLY_TO = 1, 2, 5, 6, 8
+SUBJECT, FROM, TO, CC = 1, 2, 5, 6
 """Positions in an envelope."""
 
 _MAILBOX = 2

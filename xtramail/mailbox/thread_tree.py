@@ -5,7 +5,7 @@ Owns the links: no loops, whatever mail claims, and bounded work and memory. Wha
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from xtramail.model.errors import LimitReached
@@ -35,35 +35,50 @@ class Letter:
 
 
 class Node:
-    """A place in a thread; a dummy without ``letter`` where a message is referred to and not there."""
+    """A place in a thread; a dummy without ``letter`` where a message is referred to and not there.
 
-    __slots__ = ("children", "letter")
+    One object for each message and no container before it has children: a hundred thousand of them are otherwise what
+    the garbage collector holds everybody up for.
+    """
+
+    __slots__ = ("_children", "letter", "linked", "parent")
 
     def __init__(self, letter: Letter | None) -> None:
         self.letter = letter
-        self.children: list[Node] = []
+        self._children: list[Node] | None = None
+        self.parent: Node | None = None
+        self.linked: dict[Node, None] | None = None
+        """Children while they are still being linked, each found at once."""
 
+    @property
+    def children(self) -> Sequence[Node]:
+        """Once the tree is complete."""
+        return self._children or ()
 
-class _Link:
-    """A node while it is being linked; children in order, each found at once."""
+    def adopt(self, nodes: Iterable[Node]) -> None:
+        """Behind the children it has."""
+        if self._children is None:
+            self._children = list(nodes)
+        else:
+            self._children.extend(nodes)
 
-    __slots__ = ("children", "node", "parent")
+    def replace_children(self, nodes: list[Node]) -> None:
+        self._children = nodes or None
 
-    def __init__(self) -> None:
-        self.node = Node(None)
-        self.parent: _Link | None = None
-        self.children: dict[_Link, None] = {}
+    def sort_children(self, key: Callable[[Node], tuple[int, int]]) -> None:
+        if self._children is not None and len(self._children) > 1:
+            self._children.sort(key=key)
 
 
 class Tree:
     def __init__(self) -> None:
-        self._by_id: dict[str, _Link] = {}
-        self._links: list[_Link] = []
+        self._by_id: dict[str, Node] = {}
+        self._nodes: list[Node] = []
 
     def add(self, letter: Letter) -> None:
         """Step 1.A and 1.B for one message."""
         own = self._own(letter)
-        last: _Link | None = None
+        last: Node | None = None
         for reference in letter.references[-MOST_REFERENCES:]:
             if reference == letter.message_id:
                 # Nothing answers itself; and what it named before stays its parent.
@@ -75,60 +90,68 @@ class Tree:
             last = link
         if own.parent is not None:
             # What was known of its parent came from others, whose References may have been cut short.
-            del own.parent.children[own]
-            own.parent = None
+            _detach(own)
         if last is not None and not _above(own, last):
             _attach(own, last)
 
     def roots(self) -> Generator[None, None, list[Node]]:
         """The nodes without parents, all of them with their children."""
         roots: list[Node] = []
-        for count, link in enumerate(self._links):
-            if link.children:
-                link.node.children = [child.node for child in link.children]
-            if link.parent is None:
-                roots.append(link.node)
+        for count, node in enumerate(self._nodes):
+            if node.linked:
+                node.adopt(node.linked)
+                node.linked = None
+            if node.parent is None:
+                roots.append(node)
             if not count % _BREATH:
                 yield
         return roots
 
-    def _own(self, letter: Letter) -> _Link:
+    def _own(self, letter: Letter) -> Node:
         """Two messages with one Message-ID: the first has it, the other has none."""
-        link = self._by_id.get(letter.message_id) if letter.message_id else None
-        if link is None or link.node.letter is not None:
-            duplicate = link is not None
-            link = self._new()
+        node = self._by_id.get(letter.message_id) if letter.message_id else None
+        if node is None or node.letter is not None:
+            duplicate = node is not None
+            node = self._new()
             if letter.message_id and not duplicate:
-                self._by_id[letter.message_id] = link
-        link.node.letter = letter
-        return link
+                self._by_id[letter.message_id] = node
+        node.letter = letter
+        return node
 
-    def _referred(self, message_id: str) -> _Link:
-        link = self._by_id.get(message_id)
-        if link is None:
-            if len(self._links) > _MOST_DUMMIES:
+    def _referred(self, message_id: str) -> Node:
+        node = self._by_id.get(message_id)
+        if node is None:
+            if len(self._nodes) > _MOST_DUMMIES:
                 raise LimitReached("The messages refer to too many others; narrow the search")
-            link = self._by_id[message_id] = self._new()
-        return link
+            node = self._by_id[message_id] = self._new()
+        return node
 
-    def _new(self) -> _Link:
-        link = _Link()
-        self._links.append(link)
-        return link
-
-
-def _attach(link: _Link, parent: _Link) -> None:
-    link.parent = parent
-    parent.children[link] = None
+    def _new(self) -> Node:
+        node = Node(None)
+        self._nodes.append(node)
+        return node
 
 
-def _above(link: _Link, other: _Link) -> bool:
-    """Whether ``other`` is ``link`` or below it, so that it cannot be its parent."""
-    if not link.children:
-        return link is other
-    climber: _Link | None = other
+def _attach(node: Node, parent: Node) -> None:
+    node.parent = parent
+    if parent.linked is None:
+        parent.linked = {}
+    parent.linked[node] = None
+
+
+def _detach(node: Node) -> None:
+    if node.parent is not None and node.parent.linked is not None:
+        del node.parent.linked[node]
+    node.parent = None
+
+
+def _above(node: Node, other: Node) -> bool:
+    """Whether ``other`` is ``node`` or below it, so that it cannot be its parent."""
+    if not node.linked:
+        return node is other
+    climber: Node | None = other
     while climber is not None:
-        if climber is link:
+        if climber is node:
             return True
         climber = climber.parent
     return False

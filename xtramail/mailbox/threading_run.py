@@ -30,7 +30,8 @@ from xtramail.wire.mime.words import decode_value
 _HEADER_OCTETS = 256 * 1024
 _HEADERS = 64
 """Read at once."""
-_REFERENCES = frozenset({b"references"})
+_ANSWERING = frozenset({b"references", b"in-reply-to"})
+_ANSWERS = re.compile(rb"^(?:references|in-reply-to)", re.IGNORECASE | re.MULTILINE).search
 # RFC 5322 §3.6.4: msg-id = "<" id-left "@" id-right ">"; senders leave the @ out.
 _message_ids = re.compile(rb"<[^<>]{1,998}>").findall
 
@@ -80,19 +81,20 @@ class ThreadRun:
             order=order,
             sent_at=row.sent_at,
             subject=casemap(row.subject),
-            answers=is_reply(decode_value(envelopes.envelope_text(row.envelope, envelopes.SUBJECT))),
+            answers=_answers(row),
             message_id=normal_id(row.message_id.encode()),
-            references=self._references(row, self._header(row) if header is None else header),
+            references=self._references(self._header(row) if header is None else header),
         )
 
-    def _references(self, row: MessageRow, header: bytes) -> tuple[str, ...]:
-        found: list[bytes] = []
+    def _references(self, header: bytes) -> tuple[str, ...]:
+        """References, or the first id of In-Reply-To where it has none (RFC 5256 §3, step 1)."""
         # Most mail answers nothing: it is not unfolded to learn so.
-        if b"\nreferences" in header.lower() or header[:10].lower() == b"references":
-            for value in values(unfold(header), _REFERENCES).get(b"references", ()):
-                found += _message_ids(value)
+        if _ANSWERS(header) is None:
+            return ()
+        fields = values(unfold(header), _ANSWERING)
+        found = [one for value in fields.get(b"references", ()) for one in _message_ids(value)]
         if not found:
-            found = _message_ids(envelopes.envelope_text(row.envelope, envelopes.IN_REPLY_TO))[:1]
+            found = [one for value in fields.get(b"in-reply-to", ()) for one in _message_ids(value)][:1]
         return tuple(normal_id(one) for one in found[-MOST_REFERENCES:])
 
     def _header(self, row: MessageRow) -> bytes:
@@ -100,6 +102,12 @@ class ThreadRun:
             return bodies.read(self._engine, row.body, 0, min(row.header_length, _HEADER_OCTETS))
         except (Corrupt, NoSuchMessage):
             return b""
+
+
+def _answers(row: MessageRow) -> bool:
+    """Whether the subject says so; where nothing was taken off it, it does not."""
+    subject = envelopes.envelope_text(row.envelope, envelopes.SUBJECT)
+    return subject != row.subject.encode() and is_reply(decode_value(subject))
 
 
 def normal_id(octets: bytes) -> str:

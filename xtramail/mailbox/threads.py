@@ -33,7 +33,7 @@ def by_subject(letters: Sequence[Letter]) -> Forest:
         if first is None:
             groups[letter.subject] = Node(letter)
         else:
-            first.children.append(Node(letter))
+            first.adopt((Node(letter),))
         if not count % _BREATH:
             yield
     # Insertion order is that of the first messages, which is by sent date.
@@ -92,7 +92,7 @@ def _pruned(roots: list[Node]) -> Forest:
                     kept.extend(child.children)
                 else:
                     kept.append(child)
-            node.children = kept
+            node.replace_children(kept)
         if not count % _BREATH:
             yield
     left: list[Node] = []
@@ -110,8 +110,7 @@ def _sorted_all(roots: list[Node]) -> Forest:
     """Steps 4 and 6: siblings by sent date, from the leaves up."""
     order = yield from _downwards(roots)
     for count, node in enumerate(reversed(order)):
-        if len(node.children) > 1:
-            node.children.sort(key=_age)
+        node.sort_children(_age)
         if not count % _BREATH:
             yield
     return (yield from run_sort(roots, _age))
@@ -145,14 +144,14 @@ class _Gathering:
         del self.roots[node]
         if held.letter is None:
             if node.letter is None:
-                held.children.extend(node.children)
+                held.adopt(node.children)
             else:
-                held.children.append(node)
+                held.adopt((node,))
         elif node.letter is not None and node.letter.answers and not held.letter.answers:
-            held.children.append(node)
+            held.adopt((node,))
         else:
             both = Node(None)
-            both.children = [held, node]
+            both.adopt((held, node))
             del self.roots[held]
             self.roots[both] = None
             self.table[subject] = both
