@@ -163,3 +163,51 @@ def test_headers_and_texts_laid_down_for_searching_fit_as_the_messages_themselve
                 assert test.fits(Facts(made.engine, view, place, row, one)) == slow, (key, place.uid)
                 fits += slow
     assert fits > 300
+
+
+def test_names_of_attachments_and_text_in_any_script_are_found() -> None:
+    made = World()
+    made.deliver(
+        b"From: a@example.net\r\nSubject: =?koi8-r?b?8NLJ18XU?=\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+        b"--b\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + "会議は東京で".encode("iso-2022-jp") + b"\r\n"
+        b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment;\r\n"
+        b" filename*=utf-8''U%CC%88bersicht%202026.PDF\r\n\r\nx\r\n--b--\r\n"
+    )
+    client = made.client()
+    client.say("SELECT INBOX")
+    for charset, key, word in (
+        ("UTF-8", "BODY", "übersicht 2026.pdf"),
+        ("UTF-8", "TEXT", "ÜBERSICHT"),
+        ("ISO-8859-1", "BODY", "Übersicht"),
+        ("ISO-2022-JP", "BODY", "東京"),
+        ("KOI8-R", "SUBJECT", "ПРИВЕТ"),
+        ("WINDOWS-1251", "TEXT", "привет"),
+        ("UTF-16BE", "SUBJECT", "вет"),
+    ):
+        octets = word.encode(charset)
+        client.send(b"x SEARCH CHARSET %b %b {%d+}\r\n%b\r\n" % (charset.encode(), key.encode(), len(octets), octets))
+        assert client.heard().startswith("* SEARCH 1\r\n"), (charset, key, word)
+
+
+def test_a_needle_is_never_found_half_in_the_header_and_half_in_the_text() -> None:
+    made = World()
+    made.deliver(b"Subject: one\r\n\r\ntwo\r\n")
+    client = made.client()
+    client.say("SELECT INBOX")
+    for needle in (b"one\ntwo", b"one\r\ntwo"):
+        client.send(b"x SEARCH TEXT {%d+}\r\n%b\r\n" % (len(needle), needle))
+        assert client.heard().startswith("* SEARCH\r\n")
+
+
+def test_a_search_of_headers_opens_no_body_and_one_by_date_no_text() -> None:
+    made = world()
+    engine, read = made.engine, made.engine.read_body
+    opened: list[int] = []
+    engine.read_body = lambda *where: opened.append(where[1]) or read(*where)  # type: ignore[method-assign, func-returns-value]
+    client = made.client()
+    client.say("SELECT INBOX")
+    assert client.say("SEARCH SUBJECT lunch FROM bob").startswith("* SEARCH 1 3 4\r\n")
+    assert client.say("SEARCH TEXT noon SINCE 1-Jan-2026").startswith("* SEARCH 3 4\r\n")
+    assert client.say("SORT (FROM DATE SUBJECT) UTF-8 ALL").startswith("* SORT ")
+    assert opened == []
