@@ -65,6 +65,16 @@ def test_show_tells_where_copies_lie_and_their_fates(office: Office) -> None:
     assert {row["recipient"]: row["fate"] for row in shown["fates"]} == {RAY: "held", "ann@local.example": "delivered"}
 
 
+def test_the_id_that_the_queue_lists_names_its_message_too(office: Office) -> None:
+    office.receive(RAY)
+    number = id_of_mail(office)
+    (waiting,) = office.json("queue", "list")
+    assert waiting["id"] != number
+    assert office.json("message", "show", waiting["id"])["id"] == number
+    assert office.json("message", "export", waiting["id"])["id"] == number
+    assert office.json("message", "release", waiting["id"])["of"] == number
+
+
 def test_export_gives_every_octet_to_standard_output_file_and_json(office: Office, tmp_path: Path) -> None:
     body = MESSAGE + b"\xff\x80 8-bit\r\n" * 20_000
     office.receive(RAY, message=body)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from xtramail.app.command.context import Commands, Context
-from xtramail.app.command.trace import fates_of, parse_id
+from xtramail.app.command.trace import fates_of, message_of
 from xtramail.directory.domains import all_domains
 from xtramail.directory.users import account_of, users_of
 from xtramail.mailbox.stored import Stored, find_stored
@@ -73,7 +73,7 @@ def body_of(context: Context, message_id: int) -> BodyRef:
 @click.pass_obj
 def show(context: Context, id: str) -> None:
     """Show where copies of a message lie and what became of it."""
-    number = parse_id(id)
+    number = message_of(context.engine, id)
     found = copies(context, number)
     fates = fates_of(context, number)
     if not found and not fates:
@@ -112,7 +112,7 @@ def export(context: Context, id: str, output: Path | None) -> None:
 
     As long as it is kept here, expunged or not; with --json and no FILE its octets come as base64.
     """
-    number = parse_id(id)
+    number = message_of(context.engine, id)
     ref = body_of(context, number)
     value: dict[str, object] = {"id": id_text(number), "size": ref.size}
     if output is not None:
@@ -153,7 +153,7 @@ def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
 
     To all recipients in domains with a primary that it was for, or to those named with --to.
     """
-    number, now = parse_id(id), context.now()
+    number, now = message_of(context.engine, id), context.now()
     ref = body_of(context, number)
     events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
     accepted = next((event for event in events if event.kind == "accepted"), None)

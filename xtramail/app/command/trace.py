@@ -8,7 +8,7 @@ from xtramail.app.command.context import Context, Reporting, when
 from xtramail.model.errors import BadInput, NoSuchMessage
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.store import keys, outbound, tracking
-from xtramail.store.engine import Snapshot
+from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import LedgerRow, LogEvent
 
 DAY = 86_400.0
@@ -19,6 +19,13 @@ def parse_id(text: str) -> int:
         return id_from_text(text)
     except ValueError as error:
         raise BadInput(f"id {text!r}: {error}; find it with: xtramail trace ADDRESS") from None
+
+
+def message_of(engine: Engine, text: str) -> int:
+    """The message that ``text`` names by its id, or by the id of an entry in the queue, which lists its own first."""
+    number = parse_id(text)
+    waiting = engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, number))
+    return number if waiting is None else waiting.message_id
 
 
 def shown_event(event: LogEvent) -> dict[str, object]:
@@ -54,10 +61,7 @@ def trace(context: Context, what: str, days: int) -> None:
         if not events:
             events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, f"<{what}>"))
     else:
-        number = parse_id(what)
-        # The queue shows ids of its own beside the message's.
-        waiting = engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, number))
-        number = number if waiting is None else waiting.message_id
+        number = message_of(engine, what)
         events = engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
     if not events:
         raise NoSuchMessage(f"nothing is known of {what}; the log is kept {context.settings.tracking_days} days")
