@@ -46,7 +46,7 @@ def check_format(found: int) -> None:
     if found < keys.FORMAT:
         raise FormatMismatch(
             f"the store has the older format {found}, this program needs {keys.FORMAT}: "
-            f"stop the server, make a backup, and run: xtramail store upgrade"
+            f"stop the server, make a backup with the version that wrote it, and run: xtramail store upgrade"
         )
 
 
