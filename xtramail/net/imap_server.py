@@ -11,22 +11,25 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtramail.mailbox.fetch import StreamBroken
 from xtramail.model.errors import LimitReached
-from xtramail.model.peer import Peer, plain_address
+from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
+from xtramail.net.arrival import arrived, tls_text
 from xtramail.net.deadline import Deadline
 from xtramail.net.imap_dialogue import ImapDialogue, OnError
 from xtramail.net.imap_flow import Flow
 from xtramail.net.imap_service import ImapService
 from xtramail.net.imap_watch import STILL_HERE, ImapWatch
+from xtramail.net.reading import Reading
 from xtramail.net.smtp_pace import TextPace
+from xtramail.net.soon import Soon
 from xtramail.telemetry import maillog
 from xtramail.wire.imap.deflate import BrokenStream
 from xtramail.wire.imap.events import Answered, Need
@@ -66,9 +69,9 @@ class ImapServerProtocol(Protocol):
         self._unread = False
         """The peer does not read: more than 64 KiB wait to be sent."""
         self._handshaking = False
-        self._yielded = False
-        """Others have their turn; ours comes."""
-        self._paused = False
+        self._turn = Soon(self._reactor, self._pump)
+        """Others have theirs; ours comes."""
+        self._reading = Reading()
         self._pumping = False
         self._ended = False
         self._held_since = 0.0
@@ -78,12 +81,7 @@ class ImapServerProtocol(Protocol):
     def connectionMade(self) -> None:
         service = self._service
         service.opened(self)
-        if ITCPTransport.providedBy(self.transport):
-            # An answer is complete when it is written: waiting for more of it only adds round trips.
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        peer = self.transport.getPeer()
-        self.peer = Peer(address=plain_address(getattr(peer, "host", "")), port=getattr(peer, "port", 0))
+        self.peer = arrived(self.transport)
         self.transport.registerProducer(self, True)
         try:
             self._dialogue.ticket = service.collaborators.limits.admit(service.name, self.peer.address)
@@ -113,8 +111,7 @@ class ImapServerProtocol(Protocol):
         self._handshaking = False
         if self._dialogue.ticket is not None:
             self._dialogue.ticket.handshake_ended()
-        handle = self.transport.getHandle()
-        self.peer = replace(self.peer, tls=f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}")
+        self.peer = replace(self.peer, tls=tls_text(self.transport))
         self._moved()
         if self._service.config.tls_active:
             self._greet()
@@ -159,7 +156,7 @@ class ImapServerProtocol(Protocol):
 
     @property
     def _held(self) -> bool:
-        return self._waiting or self._unread or self._handshaking or self._yielded or self._ended
+        return self._waiting or self._unread or self._handshaking or self._turn.asked or self._ended
 
     @property
     def _under_way(self) -> bool:
@@ -232,24 +229,13 @@ class ImapServerProtocol(Protocol):
                 self._give_turn()
 
     def _give_turn(self) -> None:
-        if not self._yielded and not self._ended:
-            self._yielded = True
-            self._reactor.callLater(0, self._turn_comes)
-
-    def _turn_comes(self) -> None:
-        self._yielded = False
-        self._pump()
+        if not self._ended:
+            self._turn.ask()
 
     def _pace_reading(self) -> None:
         if self._ended:
             return
-        wanted = self._held and self._flow.buffered > _INPUT
-        if wanted and not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
-        elif self._paused and not wanted:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.pace(self.transport, too_much=self._held and self._flow.buffered > _INPUT)
 
     # What the dialogue asks for
 
@@ -380,10 +366,7 @@ class ImapServerProtocol(Protocol):
         self._outbox.flush()
         self._end(reason)
         self._closing.set_in(self._service.closing_seconds)
-        if self._paused:
-            # Who does not read does not notice that the peer is gone.
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.resume(self.transport)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xtramail.net.deadline import Deadline
+from xtramail.net.soon import Soon
 
 STILL_HERE = b"* OK Still here\r\n"
 
@@ -18,16 +19,13 @@ class ImapWatch:
 
     def __init__(self, reactor: Any, *, look: Callable[[], None], reassure: Callable[[], None], every: float) -> None:
         """``look()`` once for each burst of hints, ``reassure()`` every so many seconds while the client idles."""
-        self._reactor = reactor
-        self._look = look
         self._every = every
         self._sign = Deadline(reactor, reassure)
-        self._coming: Any = None
+        self._coming = Soon(reactor, look)
 
     def hinted(self) -> None:
         """Commits come in groups: one look for all of them, and never in the middle of the engine's work."""
-        if self._coming is None:
-            self._coming = self._reactor.callLater(0, self._come)
+        self._coming.ask()
 
     def idling(self) -> None:
         """IDLE has begun."""
@@ -35,10 +33,4 @@ class ImapWatch:
 
     def stop(self) -> None:
         self._sign.stop()
-        if self._coming is not None:
-            self._coming.cancel()
-            self._coming = None
-
-    def _come(self) -> None:
-        self._coming = None
-        self._look()
+        self._coming.stop()

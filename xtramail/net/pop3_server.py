@@ -10,19 +10,22 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtramail.mailbox.fetch import StreamBroken
 from xtramail.model.errors import LimitReached
-from xtramail.model.peer import Peer, plain_address
+from xtramail.model.peer import Peer
 from xtramail.net.adapter import start
+from xtramail.net.arrival import arrived, tls_text
 from xtramail.net.deadline import Deadline
 from xtramail.net.outbox import Outbox
 from xtramail.net.pop3_dialogue import Pop3Dialogue
 from xtramail.net.pop3_service import Pop3Service
+from xtramail.net.reading import Reading
+from xtramail.net.soon import Soon
 from xtramail.telemetry import maillog
 from xtramail.wire.pop3.events import Answered, Need
 from xtramail.wire.pop3.replies import Code, Reply, err
@@ -44,7 +47,7 @@ class Pop3ServerProtocol(Protocol):
         self.peer = Peer(address="")
         self._dialogue = Pop3Dialogue(service, self)
         self._dialogue.hint = self._hinted
-        self._hint: Any = None
+        self._hint = Soon(self._reactor, self._look)
         self._patience = Deadline(self._reactor, self._timed_out)
         self._login_deadline = Deadline(self._reactor, self._timed_out)
         self._closing = Deadline(self._reactor, self.cut)
@@ -55,9 +58,9 @@ class Pop3ServerProtocol(Protocol):
         self._unread = False
         """The peer does not read: more than 64 KiB wait to be sent."""
         self._handshaking = False
-        self._yielded = False
-        """Others have their turn; ours comes."""
-        self._paused = False
+        self._turn = Soon(self._reactor, self._pump)
+        """Others have theirs; ours comes."""
+        self._reading = Reading()
         self._pumping = False
         self._ended = False
 
@@ -66,12 +69,7 @@ class Pop3ServerProtocol(Protocol):
     def connectionMade(self) -> None:
         service = self._service
         service.opened(self)
-        if ITCPTransport.providedBy(self.transport):
-            # An answer is complete when it is written: waiting for more of it only adds round trips.
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        peer = self.transport.getPeer()
-        self.peer = Peer(address=plain_address(getattr(peer, "host", "")), port=getattr(peer, "port", 0))
+        self.peer = arrived(self.transport)
         self.transport.registerProducer(self, True)
         try:
             self._dialogue.ticket = service.collaborators.limits.admit(service.name, self.peer.address)
@@ -100,8 +98,7 @@ class Pop3ServerProtocol(Protocol):
         self._handshaking = False
         if self._dialogue.ticket is not None:
             self._dialogue.ticket.handshake_ended()
-        handle = self.transport.getHandle()
-        self.peer = replace(self.peer, tls=f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}")
+        self.peer = replace(self.peer, tls=tls_text(self.transport))
         self._moved()
         if self._service.config.tls_active:
             self._greet()
@@ -147,7 +144,7 @@ class Pop3ServerProtocol(Protocol):
 
     @property
     def _held(self) -> bool:
-        return self._waiting or self._unread or self._handshaking or self._yielded or self._ended
+        return self._waiting or self._unread or self._handshaking or self._turn.asked or self._ended
 
     def _pump(self) -> None:
         if self._pumping:
@@ -215,24 +212,13 @@ class Pop3ServerProtocol(Protocol):
             self._give_turn()
 
     def _give_turn(self) -> None:
-        if not self._yielded and not self._ended:
-            self._yielded = True
-            self._reactor.callLater(0, self._turn_comes)
-
-    def _turn_comes(self) -> None:
-        self._yielded = False
-        self._pump()
+        if not self._ended:
+            self._turn.ask()
 
     def _pace_reading(self) -> None:
         if self._ended:
             return
-        wanted = self._held and self.connection.full
-        if wanted and not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
-        elif self._paused and not wanted:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.pace(self.transport, too_much=self._held and self.connection.full)
 
     # What the dialogue asks for
 
@@ -292,11 +278,10 @@ class Pop3ServerProtocol(Protocol):
 
     def _hinted(self) -> None:
         """Commits come in groups: one look for all of them, and never in the middle of our own work."""
-        if self._hint is None and not self._ended:
-            self._hint = self._reactor.callLater(0, self._look)
+        if not self._ended:
+            self._hint.ask()
 
     def _look(self) -> None:
-        self._hint = None
         try:
             self._dialogue.look()
         except Exception:
@@ -354,10 +339,7 @@ class Pop3ServerProtocol(Protocol):
         self._outbox.flush()
         self._end(reason)
         self._closing.set_in(self._service.times.close)
-        if self._paused:
-            # Who does not read does not notice that the peer is gone.
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.resume(self.transport)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -367,9 +349,7 @@ class Pop3ServerProtocol(Protocol):
         self._stream = None
         self._patience.clear()
         self._login_deadline.clear()
-        if self._hint is not None:
-            self._hint.cancel()
-            self._hint = None
+        self._hint.stop()
         self._dialogue.close(reason)
 
 

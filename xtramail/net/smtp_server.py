@@ -11,16 +11,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtramail.model.errors import LimitReached
 from xtramail.model.outcome import Reply
-from xtramail.model.peer import Peer, plain_address
+from xtramail.model.peer import Peer
 from xtramail.net.adapter import start
+from xtramail.net.arrival import arrived, tls_text
 from xtramail.net.limits import Ticket
+from xtramail.net.reading import Reading
 from xtramail.net.smtp_dialogue import STOPPING, SmtpDialogue
 from xtramail.net.smtp_login import LOGGED_IN, LOGGED_OUT
 from xtramail.net.smtp_patience import Late, SmtpPatience
@@ -62,7 +64,7 @@ class SmtpServerProtocol(Protocol):
         self._unread = False
         """The peer does not read: more than 64 KiB wait to be sent."""
         self._handshaking = False
-        self._paused = False
+        self._reading = Reading()
         self._pumping = False
         self._ended = False
 
@@ -71,12 +73,7 @@ class SmtpServerProtocol(Protocol):
     def connectionMade(self) -> None:
         service = self._service
         service.opened(self)
-        if ITCPTransport.providedBy(self.transport):
-            # A reply is complete when it is written: waiting for more of it only adds round trips.
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        host = self.transport.getPeer()
-        peer = Peer(address=plain_address(getattr(host, "host", "")), port=getattr(host, "port", 0))
+        peer = arrived(self.transport)
         self._dialogue.peer = peer
         self.transport.registerProducer(self, True)
         try:
@@ -103,8 +100,7 @@ class SmtpServerProtocol(Protocol):
             return
         self._handshaking = False
         self._ticket.handshake_ended()
-        handle = self.transport.getHandle()
-        self._dialogue.tls_started(f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}")
+        self._dialogue.tls_started(tls_text(self.transport))
         if not self._service.config.tls_active:
             self._connection.tls_started()
         self._release()
@@ -172,13 +168,7 @@ class SmtpServerProtocol(Protocol):
     def _pace_reading(self) -> None:
         if self._ended:
             return
-        too_much = self._held and self._connection.full
-        if too_much and not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
-        elif self._paused and not too_much:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.pace(self.transport, too_much=self._held and self._connection.full)
 
     def _need(self, need: Need) -> None:
         if need is Need.CLOSE:
@@ -334,10 +324,7 @@ class SmtpServerProtocol(Protocol):
         self._ended = True
         self._dialogue.drop()
         self._patience.closing()
-        if self._paused:
-            # A transport that does not read does not notice that the peer is gone.
-            self._paused = False
-            self.transport.resumeProducing()
+        self._reading.resume(self.transport)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 

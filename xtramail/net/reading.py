@@ -1,0 +1,28 @@
+"""Whether a connection's transport is read: who sends faster than we take it is left to wait in its own buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Reading:
+    """One connection's. The transports given are its own (IPushProducer)."""
+
+    __slots__ = ("_paused",)
+
+    def __init__(self) -> None:
+        self._paused = False
+
+    def pace(self, transport: Any, *, too_much: bool) -> None:
+        """Stop while there is ``too_much`` that nobody takes; go on after it."""
+        if too_much and not self._paused:
+            self._paused = True
+            transport.pauseProducing()
+        elif not too_much:
+            self.resume(transport)
+
+    def resume(self, transport: Any) -> None:
+        """Also before closing: a transport that does not read does not notice that the peer is gone."""
+        if self._paused:
+            self._paused = False
+            transport.resumeProducing()
