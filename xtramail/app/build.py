@@ -25,6 +25,7 @@ from xtramail.app.settings import Limits as LimitSection
 from xtramail.app.settings import Settings
 from xtramail.directory.domains import all_domains
 from xtramail.model.clock import SystemClock
+from xtramail.model.outcome import OPEN_FATES
 from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
@@ -37,7 +38,7 @@ from xtramail.net.pop3_server import Pop3Factory
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import TlsService
-from xtramail.store import schema
+from xtramail.store import keys, outbound, schema
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import ServerLock
 from xtramail.telemetry import maillog
@@ -256,6 +257,7 @@ class Server(MultiService):
         watch("store_used_octets", "What the store occupies.", lambda: float(core.engine.used_bytes()))
         watch("store_free_octets", "What can still be written.", lambda: float(core.engine.free_bytes()))
         watch("relay_under_way", "Attempts under way.", lambda: float(core.dispatch.under_way))
+        watch("recipients_waiting", "Recipients whose mail waits to be handed on.", lambda: waiting(core.engine))
         watch("logins_waiting", "Passwords being checked or waiting for it.", lambda: float(core.worker.waiting))
         figures = core.engine.figures
         watch("store_longest_hold_seconds", "Longest time the write lock was held.", lambda: figures.longest_hold)
@@ -304,6 +306,12 @@ class Server(MultiService):
         self._core.reload(settings)
         self._limits.settings = limit_settings(settings.limits)
         return RELOADABLE
+
+
+def waiting(engine: LmdbEngine) -> float:
+    """Recipients whose fate is open, by the sums that the ledger keeps: a read a bucket, however long the queue."""
+    fates = engine.read(keys.QUEUE, outbound.balance).fates
+    return float(sum(fates[fate] for fate in OPEN_FATES))
 
 
 def limit_settings(section: LimitSection) -> LimitSettings:

@@ -16,8 +16,8 @@ from typing import Any
 
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import day_start
-from xtramail.model.errors import Corrupt, StoreFault
-from xtramail.store import checksum, keys, outbound
+from xtramail.model.errors import Corrupt, FormatMismatch, StoreFault
+from xtramail.store import checksum, keys, outbound, schema
 from xtramail.store.bodies import chunk_count
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
@@ -63,6 +63,8 @@ class Walk:
 
     def run(self, start: Bucket) -> None:
         """Everything from ``start`` on; the permanent rows' meaning is always read, because the rest hangs on it."""
+        if not self._right_format():
+            return
         self._read_queue()
         low = start.to_bytes(4, "big")
         while True:
@@ -88,6 +90,20 @@ class Walk:
             self._check_bodies(bucket, self._queued[bucket])
         for scope in self._engine.scopes(keys.USER_PREFIX):
             self._report(self._engine.read(scope, partial(check_user, scope_name=scope_text(scope))))
+
+    def _right_format(self) -> bool:
+        """Rows of another format would be taken for damaged ones."""
+        try:
+            found = self._engine.read(keys.STORE, schema.format_of)
+            if found is not None:
+                schema.check_format(found)
+        except FormatMismatch as error:
+            self._find("format", error.text)
+            return False
+        except (Corrupt, StoreFault):
+            # The walk will come to it.
+            pass
+        return True
 
     def _row(self, key: bytes, sealed: bytes) -> None:
         try:

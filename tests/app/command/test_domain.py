@@ -148,3 +148,9 @@ def test_a_removed_domain_is_gone_with_its_users(office: Office) -> None:
 def test_without_domains_the_list_says_what_to_do(bare: Office) -> None:
     assert bare.done("domain", "list") == "no domain is served yet; add one: xtramail domain add NAME --primary HOST\n"
     assert bare.json("domain", "list") == []
+
+
+def test_every_mistake_of_a_change_is_told_at_once(office: Office) -> None:
+    office.done("domain", "add", "many.example")
+    told = office.refused("domain", "set", "many.example", "retention-days=x", "primary-tls=maybe", "colour=red")
+    assert "retention-days" in told and "primary-tls" in told and "colour" in told

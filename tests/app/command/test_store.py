@@ -133,6 +133,8 @@ def test_a_store_of_another_format_is_refused_by_every_command_and_never_rewritt
             engine.transact(keys.STORE, lambda txn, v=value: txn.put(0, keys.FORMAT_NUMBER, v)).result()
         for words in (("status",), ("user", "list"), ("domain", "add", "a.example"), ("expire",), ("doctor",)):
             assert reason in office.refused(*words), words
+        seen = office.run("verify")
+        assert seen.exit_code == 1 and reason in seen.stdout
         with office.engine() as engine:
             assert engine.read(keys.STORE, schema.format_of) == number
 

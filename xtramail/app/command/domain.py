@@ -124,6 +124,17 @@ def add(
     )
 
 
+def _change(context: Context, change: str) -> domains.DomainChange:
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise BadInput(f"{change!r}: write it as KEY=VALUE, such as primary=mail.example.org:25")
+    if key == "smarthost-password":
+        if value not in ("-", ""):
+            raise BadInput("smarthost-password: not on the command line; write smarthost-password=- and pipe it in")
+        return domains.DomainChange(field="smarthost_password", value=password_from_stdin() if value else "")
+    return domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value)
+
+
 @domain.command("set")
 @click.argument("name")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
@@ -144,18 +155,14 @@ def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: 
     smarthost-password=-       the password is read from standard input; empty: none
     contact=ADDRESS            who gets postmaster's mail of a local domain
     """
-    parsed = []
+    parsed, mistakes = [], []
     for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise BadInput(f"{change!r}: write it as KEY=VALUE, such as primary=mail.example.org:25")
-        if key == "smarthost-password":
-            if value not in ("-", ""):
-                raise BadInput("smarthost-password: not on the command line; write smarthost-password=- and pipe it in")
-            secret = password_from_stdin() if value else ""
-            parsed.append(domains.DomainChange(field="smarthost_password", value=secret))
-            continue
-        parsed.append(domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value))
+        try:
+            parsed.append(_change(context, change))
+        except BadInput as mistake:
+            mistakes.append(mistake.text)
+    if mistakes:
+        raise BadInput("\n".join(mistakes))
     if password_stdin:
         parsed.append(domains.DomainChange(field="smarthost_password", value=password_from_stdin()))
     row = context.run(domains.set_domain(context.engine, name, parsed))
