@@ -17,6 +17,8 @@ import pytest
 from tests.journeys.conftest import ANN, DOMAIN
 from tests.journeys.harness import PROGRAMS, SERVICES, Installation, answers, eventually, fetched, mail
 
+pytestmark = pytest.mark.usefixtures("passage")
+
 NOBODY = 65534
 
 

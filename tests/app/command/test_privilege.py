@@ -16,6 +16,8 @@ from xtramail.app.authority import issue
 from xtramail.app.command.privilege import become_owner, belonging_to_root, folder_for_owner, give, user_name
 from xtramail.store.server_lock import ServerLock
 
+pytestmark = pytest.mark.usefixtures("passage")
+
 ROOT = os.geteuid() == 0
 SERVICE = 65_534 if ROOT else os.geteuid()
 STRANGER = 65_533
