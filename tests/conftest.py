@@ -17,9 +17,9 @@ def passage() -> Iterator[None]:
     while the tests of a module run, and are as before afterwards.
     """
     closed = [(folder, folder.stat().st_mode & 0o7777) for folder in (ROOT, *ROOT.parents)]
-    closed = [(folder, mode) for folder, mode in closed if not mode & 0o001]
+    closed = [(folder, mode) for folder, mode in closed if mode & 0o011 != 0o011]
     for folder, mode in closed:
-        folder.chmod(mode | 0o001)
+        folder.chmod(mode | 0o011)
     yield
     for folder, mode in closed:
         folder.chmod(mode)
