@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from xtramail.model.address import domain_key
+from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
 
 T = TypeVar("T")
@@ -90,31 +91,11 @@ def choice(*words: str) -> Kind[str]:
     return Kind("choice", parse, _quoted, str)
 
 
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+def _show_duration(seconds: float) -> str:
+    return _quoted(duration_text(seconds))
 
 
-def parse_duration(value: object) -> float:
-    """Seconds of ``"30s"``, ``"300ms"``, ``"5m"``, ``"12h"`` or ``"14d"``; at most ten years."""
-    text = value.strip() if isinstance(value, str) else ""
-    digits = text.rstrip("smhd")
-    unit = _DURATION_UNITS.get(text[len(digits) :])
-    if unit is None or not (digits.isascii() and digits.isdigit()) or len(digits) > 10:
-        raise ValueError('must be a time such as "300ms", "30s", "5m", "12h" or "14d"')
-    seconds = int(digits) * unit
-    if seconds > 3650 * 86400:
-        raise ValueError("must be at most ten years")
-    return seconds
-
-
-def show_duration(seconds: float) -> str:
-    """The shortest exact way to write it."""
-    for unit in ("d", "h", "m", "s"):
-        if seconds >= _DURATION_UNITS[unit] and seconds % _DURATION_UNITS[unit] == 0:
-            return _quoted(f"{int(seconds // _DURATION_UNITS[unit])}{unit}")
-    return _quoted(f"{round(seconds * 1000)}ms")
-
-
-DURATION = Kind("duration", parse_duration, show_duration, str)
+DURATION = Kind("duration", parse_duration, _show_duration, str)
 
 
 def _parse_durations(value: object) -> tuple[float, ...]:
@@ -130,7 +111,7 @@ def _words(text: str) -> object:
     return [word for word in text.replace(",", " ").split() if word]
 
 
-DURATIONS = Kind("durations", _parse_durations, lambda times: f"[{', '.join(map(show_duration, times))}]", _words)
+DURATIONS = Kind("durations", _parse_durations, lambda times: f"[{', '.join(map(_show_duration, times))}]", _words)
 
 _SIZE_UNITS = {
     "TiB": 1 << 40,

@@ -7,8 +7,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from xtramail.directory.domain_settings import SETTINGS, regular
 from xtramail.directory.users import refuse_while_open, users_of
-from xtramail.model.address import Address, domain_key
+from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
 from xtramail.store import accounts, domains, keys, outbound, schema
 from xtramail.store.engine import Engine, Txn
@@ -24,7 +25,7 @@ W = TypeVar("W", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class DomainChange:
-    """One validated ``key=value`` of ``domain set``."""
+    """One validated ``key=value`` of ``domain set``; of field ``settings`` the value is a name with its text."""
 
     field: str
     value: object
@@ -155,27 +156,25 @@ def parse_change(key: str, value: str) -> DomainChange:
             return DomainChange(field="smarthost", value=value)
         case "smarthost-user":
             return DomainChange(field="smarthost_user", value=value)
-        case "contact":
-            if value:
-                Address.parse(value)
-            return DomainChange(field="contact", value=value)
-    known = "primary primary-tls primary-ca recipients continuity retention-days smarthost smarthost-user contact"
-    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {known.replace(' ', ', ')}")
+    if key in SETTINGS:
+        return DomainChange(field="settings", value=(key, regular(key, value)))
+    known = "primary primary-tls primary-ca recipients continuity retention-days smarthost smarthost-user".split()
+    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {', '.join([*known, *SETTINGS])}")
 
 
 async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> DomainRow:
     """All of ``changes`` or none."""
     row = require(engine, name)
-    fields = {change.field: change.value for change in changes if change.field != "contact"}
-    contact = next((str(change.value) for change in changes if change.field == "contact"), None)
+    fields = {change.field: change.value for change in changes if change.field != "settings"}
+    own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
 
     def change(txn: Txn) -> DomainRow:
         current = domains.get_domain(txn)
         if current is None:
             raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
-        changed = msgspec.structs.replace(current, **fields)
-        if contact is not None:
-            changed = msgspec.structs.replace(changed, settings={**changed.settings, "contact": contact})
+        # An empty value is the default's, also when that changes one day.
+        kept = {name: value for name, value in {**current.settings, **own}.items() if value}
+        changed = msgspec.structs.replace(current, settings=kept, **fields)
         if changed.recipients == "ask" and not changed.primaries:
             raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
         if not changed.continuity and not changed.primaries:

@@ -109,6 +109,8 @@ def drop_mark_bucket(key: bytes) -> int:
 ACCOUNT = b"U"
 CLOCK = b"C"
 MAILBOXES = b"M"
+RECOVERED = 0
+"""Mailbox id of what was expunged (``store/recovered``); the ids of all other mailboxes are above it."""
 SUBSCRIPTIONS = b"S"
 
 
@@ -173,7 +175,7 @@ def message_id_place(key: bytes) -> tuple[int, int]:
 
 
 def recoverable(number: int) -> bytes:
-    """``number``: the user's own ascending count of expunged messages."""
+    """``number``: the UID that the message has in Recovered, ascending in order of expunging."""
     return _TAG_U32.pack(b"r", number)
 
 
@@ -337,3 +339,36 @@ def recipient_local(key: bytes) -> str:
 def asked(local_key: str) -> bytes:
     """What the primary said of a recipient."""
     return b"a" + _local(local_key)
+
+
+PRIMARY = b"s"
+"""The state of the domain's primary."""
+TRANSITIONS = b"h"
+OUTAGES = b"o"
+WINDOWS = b"w"
+ALERTS = b"A"
+
+
+def transition(at: float, number: int) -> bytes:
+    """``number`` parts transitions of one moment."""
+    return _TAG_U64_U32.pack(b"h", micros(at), number)
+
+
+def outage(started: int) -> bytes:
+    """``started`` in microseconds: it is the outage's id, too."""
+    return _TAG_U64.pack(b"o", started)
+
+
+def window(number: int) -> bytes:
+    """A maintenance window."""
+    return _TAG_U64.pack(b"w", number)
+
+
+def alert(number: int) -> bytes:
+    """Something that people are still to be told."""
+    return _TAG_U64.pack(b"A", number)
+
+
+def number_of(key: bytes) -> int:
+    """The number in a key of one tag and eight octets."""
+    return int(_U64.unpack_from(key, 1)[0])

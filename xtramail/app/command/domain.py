@@ -10,6 +10,7 @@ from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
 from xtramail.directory import domains
+from xtramail.directory.domain_settings import SETTINGS, DomainSetting, text
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
 from xtramail.store.records import DomainRow
@@ -30,6 +31,12 @@ def host_text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _setting_shown(row: DomainRow, setting: DomainSetting) -> str:
+    if setting.secret:
+        return "set" if row.settings.get(setting.name) else ""
+    return text(row, setting.name)
+
+
 def shown(row: DomainRow) -> dict[str, object]:
     """A domain as JSON shows it: no secret."""
     return {
@@ -44,7 +51,7 @@ def shown(row: DomainRow) -> dict[str, object]:
         "smarthost": row.smarthost,
         "smarthost-user": row.smarthost_user,
         "smarthost-password": "set" if row.smarthost_password else "",
-        "contact": row.settings.get("contact", ""),
+        **{name: _setting_shown(row, one) for name, one in SETTINGS.items()},
         "created": when(row.created),
     }
 
@@ -128,33 +135,44 @@ def _change(context: Context, change: str) -> domains.DomainChange:
     key, equals, value = change.partition("=")
     if not equals:
         raise BadInput(f"{change!r}: write it as KEY=VALUE, such as primary=mail.example.org:25")
-    if key == "smarthost-password":
+    setting = SETTINGS.get(key)
+    if key == "smarthost-password" or (setting is not None and setting.secret):
         if value not in ("-", ""):
-            raise BadInput("smarthost-password: not on the command line; write smarthost-password=- and pipe it in")
-        return domains.DomainChange(field="smarthost_password", value=password_from_stdin() if value else "")
+            raise BadInput(f"{key}: not on the command line; write {key}=- and pipe it in")
+        secret = password_from_stdin() if value else ""
+        if setting is None:
+            return domains.DomainChange(field="smarthost_password", value=secret)
+        return domains.DomainChange(field="settings", value=(key, secret))
     return domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value)
 
 
-@domain.command("set")
+ROUTE_HELP = """Change settings of a domain, all or none. An empty value is the default.
+
+\b
+primary=HOST[:PORT],...     its mail servers, in the order in which they are tried; empty: local mailboxes only
+primary-tls=none|opportunistic|required|verify
+primary-ca=FILE             authorities to believe for verify; empty: the system's
+recipients=ask|listed|any   what is done about unknown recipients
+continuity=on|off           off: its mail is handed on and no copy is kept
+retention-days=N            how long its mail is kept; holds for what is here already
+smarthost=HOST[:PORT]       for mail of its users to the world; empty: none
+smarthost-user=NAME         who logs in there
+smarthost-password=-        the password is read from standard input; empty: none
+"""
+
+
+def _line(setting: DomainSetting) -> str:
+    form = f"{setting.name}={'-' if setting.secret else setting.form}"
+    default = f"  [default: {setting.default}]" if setting.default else ""
+    return f"{form:<27} {setting.doc}{default}"
+
+
+@domain.command("set", help=ROUTE_HELP + "\n".join(_line(setting) for setting in SETTINGS.values()))
 @click.argument("name")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
 @click.option("--password-stdin", is_flag=True, help="Read the smarthost's password from standard input.")
 @click.pass_obj
 def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: bool) -> None:
-    """Change settings of a domain, all or none.
-
-    \b
-    primary=HOST[:PORT],...    its mail servers, in the order in which they are tried; empty: local mailboxes only
-    primary-tls=none|opportunistic|required|verify
-    primary-ca=FILE            authorities to believe for verify; empty: the system's
-    recipients=ask|listed|any  what is done about unknown recipients
-    continuity=on|off          off: its mail is handed on and no copy is kept
-    retention-days=N           how long its mail is kept; holds for what is here already
-    smarthost=HOST[:PORT]      for mail of its users to the world; empty: none
-    smarthost-user=NAME        who logs in there
-    smarthost-password=-       the password is read from standard input; empty: none
-    contact=ADDRESS            who gets postmaster's mail of a local domain
-    """
     parsed, mistakes = [], []
     for change in changes:
         try:

@@ -1,0 +1,110 @@
+"""Settings of a domain beyond its route: every name once, with its default, its rule and one line that explains it.
+
+``domains`` stores them, the command line lists them from here; whoever acts on one reads it with :func:`text`,
+:func:`switch`, :func:`seconds` or :func:`count`. A value is kept as the text that a person wrote, made regular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xtramail.model.address import Address
+from xtramail.model.duration import duration_text, parse_duration
+from xtramail.model.errors import BadInput
+from xtramail.store.records import DomainRow
+
+Rule = Callable[[str], str]
+"""Takes what a person wrote and gives it back regular; ValueError (or BadInput) with the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSetting:
+    name: str
+    default: str
+    rule: Rule
+    form: str
+    """What the value looks like: ``on|off``, ``TIME``."""
+    doc: str
+    secret: bool = False
+    """Read from standard input, never shown."""
+
+
+def _one_of(*words: str) -> Rule:
+    def rule(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"choose one of {', '.join(words)}")
+        return value
+
+    return rule
+
+
+def _number(lowest: int, highest: int) -> Rule:
+    def rule(value: str) -> str:
+        if not value.isascii() or not value.isdigit() or len(value) > 10 or not lowest <= int(value) <= highest:
+            raise ValueError(f"a number from {lowest} to {highest}")
+        return str(int(value))
+
+    return rule
+
+
+def _time(shortest: float) -> Rule:
+    def rule(value: str) -> str:
+        seconds = parse_duration(value)
+        if seconds < shortest:
+            raise ValueError(f"at least {duration_text(shortest)}")
+        return duration_text(seconds)
+
+    return rule
+
+
+def _address(value: str) -> str:
+    if value:
+        Address.parse(value)
+    return value
+
+
+ON_OFF = _one_of("on", "off")
+
+SETTINGS: dict[str, DomainSetting] = {
+    one.name: one
+    for one in (
+        DomainSetting("contact", "", _address, "ADDRESS", "who gets postmaster's mail of a local domain"),
+        DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
+        DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),
+        DomainSetting("outage-window", "1m", _time(0.1), "TIME", "the window in which faults are counted"),
+        DomainSetting("outage-goods", "3", _number(1, 100), "N", "so many good answers in a row: it is back"),
+        DomainSetting("outage-deferred", "3", _number(1, 100), "N", "4xx for so many good recipients is one fault"),
+        DomainSetting("probe-idle", "1m", _time(0.1), "TIME", "how often an idle primary that is up is looked at"),
+        DomainSetting("probe-busy", "15s", _time(0.1), "TIME", "how often one is looked at that failed"),
+        DomainSetting("canary", "", _address, "ADDRESS", "a recipient that probes put to the primary; empty: none"),
+    )
+}
+
+
+def regular(name: str, value: str) -> str:
+    """``value`` as it is kept; BadInput names the setting and its rule. Empty stands for the default."""
+    setting = SETTINGS[name]
+    if not value:
+        return ""
+    try:
+        return setting.rule(value)
+    except ValueError as error:
+        raise BadInput(f"{name} {value!r}: {error}") from None
+
+
+def text(row: DomainRow, name: str) -> str:
+    """What the domain has, else the default."""
+    return row.settings.get(name, "") or SETTINGS[name].default
+
+
+def switch(row: DomainRow, name: str) -> bool:
+    return text(row, name) == "on"
+
+
+def count(row: DomainRow, name: str) -> int:
+    return int(text(row, name))
+
+
+def seconds(row: DomainRow, name: str) -> float:
+    return parse_duration(text(row, name))
