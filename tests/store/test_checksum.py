@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,3 +38,10 @@ def test_a_value_under_another_key_is_noticed() -> None:
 def test_a_cut_value_is_noticed() -> None:
     with pytest.raises(Corrupt):
         unseal(b"k", seal(b"k", b"value")[:-1])
+
+
+def test_the_sum_is_that_of_zlib_whatever_the_length() -> None:
+    octets = bytes(range(256)) * 300
+    for length in (*range(70), 1_000, 5_121, 65_540, len(octets)):
+        sealed = seal(b"key", octets[:length])
+        assert sealed[length:] == zlib.crc32(octets[:length], zlib.crc32(b"key")).to_bytes(SIZE, "little")

@@ -7,7 +7,8 @@ invisible. Owns neither transactions nor threads (the engines do).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from zlib import crc32
+
+from zlib_ng.zlib_ng import crc32
 
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import NoSuchMessage
