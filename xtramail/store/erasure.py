@@ -8,7 +8,7 @@ from xtramail.store import keys
 from xtramail.store.engine import Txn
 from xtramail.store.mail_rows import delete_message, locate, message_row
 from xtramail.store.mailbox_rows import require, touched
-from xtramail.store.removals import withdraw
+from xtramail.store.removals import sizes_of, withdraw
 from xtramail.store.user_clock import next_modseq
 
 
@@ -19,7 +19,7 @@ def erase(txn: Txn, mailbox_id: int, uids: Iterable[int], now: float) -> list[in
     if not present:
         return []
     modseq = next_modseq(txn, keys.micros(now))
-    withdraw(txn, mailbox_id, present, modseq)
+    withdraw(txn, mailbox_id, present, sizes_of(txn, mailbox_id, present), modseq)
     for found in present:
         row = message_row(txn, mailbox_id, found.bucket, found.uid)
         if row is not None:

@@ -1,4 +1,7 @@
-"""The rows of one message in one mailbox (f, m, n, i): writing, reading and finding them. Counters are ``tallies``'."""
+"""The rows of one message in one mailbox (f, m, n, i): writing, reading and finding them. Counters are ``tallies``'.
+
+A message of Recovered has no m, n and i of its own: its row r says where they lie.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,15 @@ from xtramail.store import keys
 from xtramail.store.engine import MAX_VALUE, Snapshot, Txn
 from xtramail.store.mailbox_rows import live_ranges
 from xtramail.store.message_row import MessageRow, size_in
-from xtramail.store.records import FlagRow, MailboxRow, decode_flags, encode_flags, encode_message_id
+from xtramail.store.records import (
+    FlagRow,
+    MailboxRow,
+    Recoverable,
+    decode,
+    decode_flags,
+    encode_flags,
+    encode_message_id,
+)
 
 PIECE = MAX_VALUE - 512
 """Octets of a message row in one value; the rest lies in overflow rows."""
@@ -56,6 +67,8 @@ def delete_message(txn: Txn, mailbox_id: int, bucket: Bucket, uid: int, row: Mes
 
 def message_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> MessageRow | None:
     """The immutable row, also of an expunged message; None when there is none or it is damaged."""
+    if mailbox_id == keys.RECOVERED:
+        return _recovered_row(snap, bucket, uid)
     try:
         value = snap.get(bucket, keys.message(mailbox_id, uid))
     except Corrupt:
@@ -67,6 +80,8 @@ def message_rows(
     snap: Snapshot, mailbox_id: int, bucket: Bucket, low: int, high: int
 ) -> list[tuple[int, MessageRow]]:
     """Rows of UIDs ``low`` to ``high`` (both included) in one bucket, ascending; those of expunged messages too."""
+    if mailbox_id == keys.RECOVERED:
+        return _recovered_rows(snap, bucket, low, high)
     found = snap.range(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
     uids = keys.uids_of([key for key, _ in found])
     decoded = MessageRow.decoded
@@ -87,8 +102,35 @@ def _whole(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int, value: byt
     return row if row.complete else None
 
 
+def origin_of(snap: Snapshot, bucket: Bucket, number: int) -> Recoverable | None:
+    """Where the rows of a message of Recovered lie; None when there is none or its row is damaged."""
+    try:
+        value = snap.get(bucket, keys.recoverable(number))
+    except Corrupt:
+        return None
+    return decode(value, Recoverable) if value is not None else None
+
+
+def _recovered_row(snap: Snapshot, bucket: Bucket, number: int) -> MessageRow | None:
+    origin = origin_of(snap, bucket, number)
+    return message_row(snap, origin.mailbox, bucket, origin.uid) if origin is not None else None
+
+
+def _recovered_rows(snap: Snapshot, bucket: Bucket, low: int, high: int) -> list[tuple[int, MessageRow]]:
+    rows: list[tuple[int, MessageRow]] = []
+    for key, value in snap.range(bucket, keys.recoverable(low), keys.recoverable(high) + b"\0"):
+        origin = decode(value, Recoverable)
+        row = message_row(snap, origin.mailbox, bucket, origin.uid)
+        if row is not None:
+            rows.append((keys.recoverable_number(key), row))
+    return rows
+
+
 def size_of(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> int:
     """RFC822.SIZE; 0 when the row is damaged."""
+    if mailbox_id == keys.RECOVERED:
+        row = _recovered_row(snap, bucket, uid)
+        return row.size if row is not None else 0
     try:
         value = snap.get(bucket, keys.message(mailbox_id, uid))
     except Corrupt:

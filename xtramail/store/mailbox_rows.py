@@ -16,8 +16,8 @@ from xtramail.store.records import BucketRange, Keywords, MailboxRow, decode, de
 
 
 def mailboxes(snap: Snapshot) -> list[MailboxRow]:
-    """All mailboxes of the user, by id (which is their age)."""
-    rows = snap.range(PERMANENT, keys.MAILBOXES, keys.after(keys.MAILBOXES))
+    """All mailboxes of the user, by id (which is their age); Recovered is none of them."""
+    rows = snap.range(PERMANENT, keys.mailbox(keys.RECOVERED + 1), keys.after(keys.MAILBOXES))
     return [decode(value, MailboxRow) for _, value in rows]
 
 

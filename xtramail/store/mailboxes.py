@@ -17,7 +17,7 @@ from xtramail.model.errors import (
     NoSuchMailbox,
     NotPermitted,
 )
-from xtramail.store import keys
+from xtramail.store import keys, recovered
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.mail_rows import locate_all
 from xtramail.store.mailbox_names import INBOX, canonical, checked, is_inferior, superiors
@@ -30,7 +30,7 @@ from xtramail.store.mailbox_rows import mailbox_by_use as mailbox_by_use
 from xtramail.store.mailbox_rows import mailboxes as mailboxes
 from xtramail.store.mailbox_rows import take_recent as take_recent
 from xtramail.store.records import MailboxRow
-from xtramail.store.removals import put_recoverables
+from xtramail.store.removals import sizes_of
 from xtramail.store.tallies import MailboxStatus as MailboxStatus
 from xtramail.store.tallies import check_quota as check_quota
 from xtramail.store.tallies import count_recent as count_recent
@@ -54,7 +54,9 @@ MAX_MAILBOXES = 5_000
 
 
 def ensure_special(txn: Txn, now: float) -> None:
-    """Make what is missing of :data:`SPECIAL`, subscribed. A use that a mailbox of any name has is not missing."""
+    """Make what is missing of :data:`SPECIAL`, subscribed, and Recovered, which is not. A use that a mailbox of any
+    name has is not missing."""
+    recovered.ensure(txn, now)
     rows = mailboxes(txn)
     uses = {row.special_use for row in rows}
     by_name = {row.name: row for row in rows}
@@ -97,7 +99,9 @@ def delete(txn: Txn, name: str, *, now: float, by: str = "") -> MailboxRow:
         raise NotPermitted("INBOX cannot be deleted")
     if any(is_inferior(other.name, row.name) for other in mailboxes(txn)):
         raise MailboxHasChildren
-    put_recoverables(txn, row.id, locate_all(txn, row), by=by, now=now, mailbox_name=row.name)
+    present = locate_all(txn, row)
+    if present:
+        recovered.keep(txn, row, present, sizes_of(txn, row.id, present), by=by, now=now)
     for bucket, _, _ in live_ranges(txn, row):
         txn.delete_range(bucket, keys.flags(row.id, 0), keys.flags(row.id + 1, 0))
         txn.delete(bucket, keys.counters(row.id))

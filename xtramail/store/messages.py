@@ -22,8 +22,9 @@ from xtramail.store.mailbox_rows import highest_modseq as highest_modseq
 from xtramail.store.mailbox_rows import keyword_ids, live_buckets, require, touched, with_uids
 from xtramail.store.message_row import MessageRow
 from xtramail.store.records import FlagRow, MailboxRow, decode_counters, decode_message_id
+from xtramail.store.recovered import recoverables as recoverables
+from xtramail.store.recovered import restore as restore
 from xtramail.store.removals import expunge as expunge
-from xtramail.store.removals import recoverables as recoverables
 from xtramail.store.tallies import CounterChange
 from xtramail.store.tallies import counters as counters
 from xtramail.store.transfers import copy as copy

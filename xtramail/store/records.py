@@ -73,15 +73,16 @@ class Keywords(Record, frozen=True):
 
 
 class Recoverable(Record, frozen=True):
-    """An expunged message: its m row is still there."""
+    """An expunged message: its m row is still there, under the mailbox and UID that it had."""
 
     mailbox: int
     uid: int
     flags: int
     expunged_at: float
     by: str
+    """An address, or who did it."""
     mailbox_name: str = ""
-    """Only when the mailbox itself was deleted."""
+    """As it was then: the mailbox may be deleted later."""
 
 
 class DomainRow(Record, frozen=True):
@@ -219,7 +220,6 @@ class UserClock(msgspec.Struct, frozen=True):
     modseq: int = 0
     uidvalidity: int = 0
     next_mailbox: int = 1
-    next_recoverable: int = 1
 
 
 class FlagRow(msgspec.Struct, frozen=True, gc=False):
@@ -244,7 +244,7 @@ class Counters(msgspec.Struct, frozen=True):
     modseq: int = 0
 
 
-_CLOCK = struct.Struct(">QIII")
+_CLOCK = struct.Struct(">QII")
 _FLAG = struct.Struct(">QBI")
 _COUNTERS = struct.Struct(">IIIQQ")
 _MESSAGE_ID = struct.Struct(">QQ")
@@ -252,12 +252,12 @@ _U64 = struct.Struct(">Q")
 
 
 def encode_clock(clock: UserClock) -> bytes:
-    return _CLOCK.pack(clock.modseq, clock.uidvalidity, clock.next_mailbox, clock.next_recoverable)
+    return _CLOCK.pack(clock.modseq, clock.uidvalidity, clock.next_mailbox)
 
 
 def decode_clock(value: bytes | None) -> UserClock:
     """``value`` None: a user who was given nothing yet."""
-    return UserClock(*_CLOCK.unpack(value)) if value is not None else UserClock()
+    return UserClock(*_CLOCK.unpack_from(value)) if value is not None else UserClock()
 
 
 def modseq_of_clock(value: bytes) -> int:

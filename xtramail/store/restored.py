@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from xtramail.model.errors import NoSuchMessage
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import keys, ledger, outbound
+from xtramail.store import keys, ledger, outbound, recovered
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.mailbox_rows import mailboxes, put_mailbox
 from xtramail.store.records import LedgerRow, QueueEntry, QueueRecipient
@@ -55,9 +55,10 @@ async def renew(engine: Engine, now: float, reason: str) -> Renewed:
 
 def _renew_user(txn: Txn, now: float) -> int:
     rows = mailboxes(txn)
+    kept = recovered.recovered(txn)
     modseq = next_modseq(txn, keys.micros(now))
     skip_mailbox_ids(txn, SKIPPED_MAILBOXES)
-    for row in rows:
+    for row in (*rows, *([kept] if kept is not None else ())):
         fresh = replace(
             row,
             uidvalidity=next_uidvalidity(txn, now),

@@ -99,11 +99,11 @@ def count_recent(snap: Snapshot, row: MailboxRow) -> int:
 
 def used_bytes(snap: Snapshot) -> int:
     """Octets of all mailboxes; expunged mail is outside the quota."""
-    end = keys.after(keys.COUNTERS)
+    first, end = keys.counters(keys.RECOVERED + 1), keys.after(keys.COUNTERS)
     return sum(
         decode_counters(value).bytes
         for bucket in live_buckets(snap)
-        for _, value in snap.range(bucket, keys.COUNTERS, end)
+        for _, value in snap.range(bucket, first, end)
     )
 
 

@@ -1,4 +1,4 @@
-"""What one user gives out and never gives twice: MODSEQ, UIDVALIDITY, mailbox ids, numbers of expunged messages."""
+"""What one user gives out and never gives twice: MODSEQ, UIDVALIDITY, mailbox ids."""
 
 from __future__ import annotations
 
@@ -57,10 +57,3 @@ def next_uidvalidity(txn: Txn, now: float) -> int:
         raise LimitReached("UIDVALIDITY values are used up")
     _put(txn, replace(clock, uidvalidity=uidvalidity))
     return uidvalidity
-
-
-def take_recoverable_numbers(txn: Txn, count: int) -> int:
-    """The first of ``count`` ascending numbers."""
-    clock = clock_of(txn)
-    _put(txn, replace(clock, next_recoverable=clock.next_recoverable + count))
-    return clock.next_recoverable

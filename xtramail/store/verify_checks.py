@@ -14,7 +14,7 @@ from msgspec import DecodeError
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import Corrupt
 from xtramail.model.flags import Flag
-from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound
+from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, recovered
 from xtramail.store.engine import Snapshot
 from xtramail.store.message_row import BodyRef
 from xtramail.store.records import Counters, FlagRow, MailboxRow, QueueEntry, decode_counters, decode_flags
@@ -49,7 +49,7 @@ def check_mail(snap: Snapshot, scope_name: str, bucket: Bucket) -> MailCheck:
     check = MailCheck(messages=0, findings=[], bodies=[])
     if bucket in snap.dropped():
         return check
-    mailboxes = {row.id: row for row in mailbox_rows.mailboxes(snap)}
+    mailboxes = {row.id: row for row in _mailboxes(snap)}
     flags: dict[int, list[tuple[int, FlagRow]]] = {}
     low, high = keys.FLAGS, keys.after(keys.FLAGS)
     for key, value in snap.range(bucket, low, high):
@@ -62,8 +62,11 @@ def check_mail(snap: Snapshot, scope_name: str, bucket: Bucket) -> MailCheck:
     total = 0
     for mailbox_id in sorted(flags.keys() | tallies.keys() | _named(mailboxes, bucket)):
         present = flags.get(mailbox_id, [])
-        total += len(present)
         place = f"{scope_name}, mailbox {mailbox_id}, bucket {bucket}"
+        if mailbox_id == keys.RECOVERED:
+            _check_origins(snap, bucket, [uid for uid, _ in present], place, check)
+        else:
+            total += len(present)
         octets = _check_rows(snap, bucket, mailbox_id, present, place, check)
         tally = tallies.get(mailbox_id)
         if tally is None:
@@ -76,6 +79,20 @@ def check_mail(snap: Snapshot, scope_name: str, bucket: Bucket) -> MailCheck:
         elif present:
             check.findings.append(Finding("mailbox", f"{place}: messages of a mailbox that does not exist"))
     return MailCheck(messages=total, findings=check.findings, bodies=check.bodies)
+
+
+def _mailboxes(snap: Snapshot) -> list[MailboxRow]:
+    """Recovered too."""
+    kept = recovered.recovered(snap)
+    return mailbox_rows.mailboxes(snap) + ([kept] if kept is not None else [])
+
+
+def _check_origins(snap: Snapshot, bucket: Bucket, present: list[int], place: str, check: MailCheck) -> None:
+    """Every message of Recovered says where it lay, and nothing else says so."""
+    stored = snap.range(bucket, keys.RECOVERABLES, keys.after(keys.RECOVERABLES))
+    for uid in sorted({keys.recoverable_number(key) for key, _ in stored} ^ set(present)):
+        missing = "its flags are missing" if uid not in present else "where it lay is missing"
+        check.findings.append(Finding("recovered", f"{place}: message {uid}: {missing}"))
 
 
 def _named(mailboxes: dict[int, MailboxRow], bucket: Bucket) -> set[int]:
@@ -139,11 +156,11 @@ def check_user(snap: Snapshot, scope_name: str) -> list[Finding]:
     """A user's mailboxes, whose buckets may have lost every row: no walk would come past them."""
     findings: list[Finding] = []
     try:
-        mailboxes = mailbox_rows.mailboxes(snap)
+        mailboxes = _mailboxes(snap)
     except UNREADABLE as error:
         return [Finding("mailbox", f"{scope_name}: a mailbox cannot be read: {error}")]
     for row in mailboxes:
-        if mailbox_rows.mailbox_by_name(snap, row.name) is None:
+        if row.id != keys.RECOVERED and mailbox_rows.mailbox_by_name(snap, row.name) is None:
             findings.append(Finding("mailbox", f"{scope_name}, mailbox {row.id}: it cannot be found by its name"))
         for bucket, _, _ in mailbox_rows.live_ranges(snap, row):
             try:
