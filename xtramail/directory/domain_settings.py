@@ -70,6 +70,7 @@ SETTINGS: dict[str, DomainSetting] = {
     one.name: one
     for one in (
         DomainSetting("contact", "", _address, "ADDRESS", "who gets postmaster's mail of a local domain"),
+        DomainSetting("recovered", "on", ON_OFF, "on|off", "users see what they deleted in a mailbox `Recovered`"),
         DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
         DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),
         DomainSetting("outage-window", "1m", _time(0.1), "TIME", "the window in which faults are counted"),

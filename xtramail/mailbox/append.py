@@ -53,6 +53,7 @@ class Appending:
         services: MailboxServices = session.services
         if size > services.limits.message_octets:
             raise TooLarge
+        session.keep_out(mailbox)
         target = session.mailbox(mailbox)
         session.read(lambda snap: mailboxes.check_quota(snap, size + beside))
         self._session = session

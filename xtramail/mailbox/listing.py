@@ -75,6 +75,13 @@ class Folder:
 
     name: str
     special_use: str = ""
+    shy: bool = False
+    """Only its whole name names it, no wildcard."""
+
+    def named_by(self, patterns: Iterable[str]) -> bool:
+        return any(
+            matches(self.name, pattern) for pattern in patterns if not (self.shy and ("*" in pattern or "%" in pattern))
+        )
 
 
 def parents_of(name: str) -> list[str]:
@@ -92,9 +99,9 @@ def list_folders(folders: Iterable[Folder], patterns: Sequence[str], subscribed:
     with_children = {parent for name in by_name for parent in parents_of(name)}
     listed = []
     for name in sorted(by_name.keys() | with_children, key=order_of):
-        if not any(matches(name, pattern) for pattern in patterns):
-            continue
         folder = by_name.get(name)
+        if not (folder or Folder(name)).named_by(patterns):
+            continue
         attributes = [] if folder is not None else [b"\\Noselect"]
         attributes.append(b"\\HasChildren" if name in with_children else b"\\HasNoChildren")
         if folder is not None and folder.special_use:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xtramail.mailbox.listing import Folder, Listed, matches, order_of, parents_of
+from xtramail.mailbox.listing import Folder, Listed, order_of, parents_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,9 @@ def list_selected(
     above = {parent for name in chosen for parent in parents_of(name)} if selection.recursive else set()
     listed = []
     for name in sorted(chosen | above, key=order_of):
-        if not any(matches(name, pattern) for pattern in patterns):
-            continue
         folder = by_name.get(name)
+        if not (folder or Folder(name)).named_by(patterns):
+            continue
         attributes = [] if folder is not None else [b"\\NonExistent"]
         attributes.append(b"\\HasChildren" if name in with_children else b"\\HasNoChildren")
         if folder is not None and folder.special_use:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec.structs import replace
+
+from xtramail.mailbox import recovered
 from xtramail.mailbox.look import Looks, OwnChange
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
@@ -23,6 +26,7 @@ from xtramail.store.mailbox_names import INBOX
 from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import FlagMode, Stored
 from xtramail.store.records import Account, MailboxRow
+from xtramail.store.recovered import recovered as recovered_row
 
 T = TypeVar("T")
 
@@ -75,7 +79,8 @@ class Session:
         """
         rows = self.read(mailboxes.mailboxes)
         have = {row.name for row in rows} | {row.special_use for row in rows}
-        if all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
+        kept = self.read(recovered_row)
+        if kept is not None and all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
             return
         now = self.services.clock.now()
         try:
@@ -117,14 +122,38 @@ class Session:
     # Mailboxes
 
     def mailboxes(self) -> list[MailboxRow]:
-        return self.read(mailboxes.mailboxes)
+        """All that can be selected; Recovered is the last, where it is there."""
+        found = self._recovered()
+        return self.read(mailboxes.mailboxes) + ([found] if found is not None else [])
+
+    def _recovered(self) -> MailboxRow | None:
+        """Recovered under its name; None where the domain has it switched off."""
+        if not recovered.is_on(self.services.engine, self.account):
+            return None
+        name, row = self.read(lambda snap: (recovered.free_name(snap), recovered_row(snap)))
+        return replace(row, name=name) if row is not None and name else None
+
+    def _check_new(self, name: str) -> None:
+        """MailboxExists and OnlyToCopyFrom for what is to be called as Recovered is, or to be below it."""
+        if recovered.may_be(name) and (found := self._recovered()) is not None:
+            recovered.check_new(name, found.name)
+
+    def _recovered_as(self, name: str) -> MailboxRow | None:
+        """Recovered, where this is its name."""
+        found = self._recovered() if recovered.may_be(name) else None
+        return found if found is not None and found.name == name else None
+
+    def keep_out(self, name: str) -> None:
+        """OnlyToCopyFrom for Recovered: nothing is put into it, and it stays what it is."""
+        if self._recovered_as(name) is not None:
+            raise recovered.OnlyToCopyFrom
 
     def subscriptions(self) -> list[str]:
         return self.read(mailboxes.subscriptions)
 
     def mailbox(self, name: str) -> MailboxRow:
         """NoSuchMailbox when there is none of this name."""
-        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, name))
+        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, name)) or self._recovered_as(name)
         if row is None:
             raise NoSuchMailbox
         return row
@@ -133,17 +162,18 @@ class Session:
         """Select ``name`` in place of what was selected; NoSuchMailbox leaves nothing selected."""
         looks = self.services.looks
         try:
-            shared = looks.hold(self.account.id, self.mailbox(name).id)
+            mailbox_id = self.mailbox(name).id
+            shared = looks.hold(self.account.id, mailbox_id)
         finally:
             # Only now: selecting the same mailbox again must not forget its look.
             self.close()
         try:
-            self.view = view = View(shared, access)
+            self.view = view = View(shared, Access.READ_ONLY if mailbox_id == keys.RECOVERED else access)
         except NoSuchMailbox:
             looks.release(shared)
             raise
         view.terms = self.terms
-        if access is Access.READ_WRITE and view.recent:
+        if view.access is Access.READ_WRITE and view.recent:
             # Not waited for: were it lost, the next session would be told \Recent once more, which is allowed
             # (RFC 3501 §2.3.2).
             self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, shared.mailbox_id))
@@ -159,14 +189,18 @@ class Session:
             self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, mailbox_id))
 
     async def create(self, name: str, special_use: str = "") -> MailboxRow:
+        self._check_new(name)
         now = self.services.clock.now()
         return await self._transact(lambda txn: mailboxes.create(txn, name, special_use, now=now))
 
     async def delete(self, name: str) -> None:
+        self.keep_out(name)
         now, by = self.services.clock.now(), self.account.address
         await self._transact(lambda txn: mailboxes.delete(txn, name, now=now, by=by))
 
     async def rename(self, old: str, new: str) -> None:
+        self.keep_out(old)
+        self._check_new(new)
         now = self.services.clock.now()
         await self._transact(lambda txn: mailboxes.rename(txn, old, new, now=now))
 
@@ -204,11 +238,17 @@ class Session:
         return stored
 
     async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
-        """NoSuchMailbox, OverQuota, LimitReached: then nothing was copied."""
+        """NoSuchMailbox, OverQuota, LimitReached: then nothing was copied.
+
+        What is copied out of Recovered is restored: it leaves that mailbox.
+        """
+        self.keep_out(target)
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> Placed:
             row = _target(txn, target)
+            if source == keys.RECOVERED:
+                return Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
             return Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
 
         return await self._transact(work)
@@ -216,6 +256,7 @@ class Session:
     async def move(self, view: View, uids: Sequence[int], target: str) -> Placed:
         """NoSuchMailbox, LimitReached: then nothing was moved."""
         self.writable(view)
+        self.keep_out(target)
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> Placed:
@@ -250,7 +291,9 @@ class Session:
         return await self.services.engine.transact(self._scope, function)
 
     def writable(self, view: View) -> None:
-        """NotPermitted in a mailbox selected read-only."""
+        """NotPermitted in a mailbox selected read-only, OnlyToCopyFrom in Recovered."""
+        if view.mailbox_id == keys.RECOVERED:
+            raise recovered.OnlyToCopyFrom
         if view.access is Access.READ_ONLY:
             raise NotPermitted("The mailbox is selected read-only")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from xtramail.model.bucket import Bucket
 from xtramail.model.flags import MAX_KEYWORDS, Flag
 from xtramail.store import keys, tallies

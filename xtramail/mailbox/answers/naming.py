@@ -11,6 +11,7 @@ from xtramail.mailbox.listing_extended import Selection, list_selected
 from xtramail.mailbox.object_ids import object_id
 from xtramail.mailbox.session import Session
 from xtramail.model.errors import AlreadyExists
+from xtramail.store.keys import RECOVERED
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import ListReturn, ListSelection
 
@@ -31,6 +32,7 @@ def _no_use(text: str) -> Answer:
 
 
 async def delete(session: Session, command: commands.Delete) -> Answer:
+    session.keep_out(command.mailbox)
     view = session.view
     if view is not None and view.told.mailbox.name == command.mailbox:
         # The client knows what it does: it is told by this answer, not by BYE.
@@ -72,7 +74,12 @@ def list_mailboxes(session: Session, command: commands.List) -> Answer:
 
 def _listed(session: Session, command: commands.List) -> list[Listed]:
     patterns = [pattern_of(command.reference, pattern) for pattern in command.patterns]
-    folders = [Folder(name=row.name, special_use=row.special_use) for row in session.mailboxes()]
+    subscriptions = frozenset(session.subscriptions())
+    folders = [
+        # Offline clients fetch whatever `*` names: what was deleted is named to them only where they asked for it.
+        Folder(name=row.name, special_use=row.special_use, shy=row.id == RECOVERED and row.name not in subscriptions)
+        for row in session.mailboxes()
+    ]
     wanted = command.selection
     selection = Selection(
         subscribed=ListSelection.SUBSCRIBED in wanted,
@@ -80,8 +87,8 @@ def _listed(session: Session, command: commands.List) -> list[Listed]:
         recursive=ListSelection.RECURSIVEMATCH in wanted,
     )
     if selection.names:
-        return list_selected(folders, patterns, frozenset(session.subscriptions()), selection)
-    subscribed = frozenset(session.subscriptions()) if ListReturn.SUBSCRIBED in command.returns else None
+        return list_selected(folders, patterns, subscriptions, selection)
+    subscribed = subscriptions if ListReturn.SUBSCRIBED in command.returns else None
     return list_folders(folders, patterns, subscribed)
 
 

@@ -6,7 +6,7 @@ from xtramail.mailbox.answers.answer import Answer, done
 from xtramail.mailbox.session import Session
 from xtramail.model.errors import NoSuchMailbox
 from xtramail.model.flags import Flag
-from xtramail.store import accounts, mailboxes, messages
+from xtramail.store import accounts, keys, mailboxes, messages
 from xtramail.store.engine import Snapshot
 from xtramail.store.mail_rows import flag_rows, size_of
 from xtramail.store.records import MailboxRow
@@ -30,9 +30,19 @@ def get_quota(session: Session, command: GetQuota) -> Answer:
 
 def get_quota_root(session: Session, command: GetQuotaRoot) -> Answer:
     line = session.read(_quota_line)
+    if _outside(session, command.mailbox):
+        line = b""
     roots = (ROOT,) if line else ()
     mailbox = responses.mailbox(command.mailbox, session.terms.spelling)
     return done("Quota told", quota_commands.quota_root(mailbox, roots) + line)
+
+
+def _outside(session: Session, name: str) -> bool:
+    """What was deleted takes nothing of the quota."""
+    try:
+        return session.mailbox(name).id == keys.RECOVERED
+    except NoSuchMailbox:
+        return False
 
 
 def _quota_line(snap: Snapshot) -> bytes:
