@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.imap_world import Client, World
-from tests.net.test_imap_condstore import highest, world_of
+from tests.net.test_imap_condstore import highest, modseqs, world_of
 
 DAY = 86_400
 
@@ -42,13 +42,55 @@ def test_vanished_takes_the_place_of_expunge_for_own_and_others_deletions() -> N
     assert "* 3 FETCH (UID 6)" in other.say("FETCH 3 UID")
 
 
+def untagged(answer: str) -> str:
+    before, tagged = answer.rsplit("T OK ", 1)
+    assert tagged.startswith("[HIGHESTMODSEQ "), answer
+    return before
+
+
+def test_a_modseq_seen_before_an_untold_expunge_does_not_hide_it() -> None:
+    world = world_of(4)
+    client, other = opened(world), opened(world)
+    before = highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
+    expunge(other, "2")
+    other.say("UID STORE 3 +FLAGS (\\Seen)")
+    other.say("UID STORE 4 +FLAGS (\\Seen)")
+    told = client.say("FETCH 3:4 (FLAGS MODSEQ)")
+    # RFC 7162 §6: it must take the code, whatever MODSEQ it has seen.
+    assert "VANISHED" not in told and min(modseqs(told).values()) > highest(told) == before
+    stored = client.say("STORE 1 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\\Seen)")
+    assert f"* OK [HIGHESTMODSEQ {before}] " in stored and "T OK [MODIFIED 1] " in stored
+    uidvalidity = validity(client)
+    client.lose()
+    again = world.client()
+    again.say("ENABLE QRESYNC")
+    assert "* VANISHED (EARLIER) 2\r\n" in again.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {highest(told)} 1:4))")
+
+
+def test_once_the_expunge_is_told_so_is_the_newest_modseq() -> None:
+    world = world_of(3)
+    client, other = opened(world), opened(world)
+    expunge(other, "1")
+    client.say("FETCH 2 MODSEQ")
+    told = client.say("NOOP")
+    assert untagged(told) == "* VANISHED 1\r\n"
+    assert highest(told) == highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
+    assert client.say("NOOP") == "T OK Done\r\n"
+
+
+def test_close_tells_no_modseq() -> None:
+    client = opened(world_of(2))
+    client.say("STORE 1 +FLAGS (\\Deleted)")
+    assert client.say("CLOSE") == "T OK Closed\r\n"
+
+
 def test_vanished_waits_while_numbers_are_in_use_and_comes_at_once_in_idle() -> None:
     world = world_of(4)
     client, other = opened(world), opened(world)
     expunge(client, "2")
-    assert other.say("FETCH 3 UID") == "* 3 FETCH (UID 3)\r\nT OK Fetched\r\n"
-    assert "VANISHED" not in other.say("SEARCH ALL")
-    assert other.say("UID FETCH 3 UID") == "* 3 FETCH (UID 3)\r\n* VANISHED 2\r\nT OK Fetched\r\n"
+    assert untagged(other.say("FETCH 3 UID")) == "* 3 FETCH (UID 3)\r\n"
+    assert "VANISHED" not in other.say("SEARCH ALL") + other.say("UID SEARCH 1:4") + other.say("UID SEARCH OR 1 NOT 2")
+    assert untagged(other.say("UID FETCH 3 UID")) == "* 3 FETCH (UID 3)\r\n* VANISHED 2\r\n"
     other.say("IDLE")
     expunge(client, "4")
     assert other.heard().endswith("* VANISHED 4\r\n")
@@ -76,7 +118,7 @@ def test_expiry_is_seen_live_by_every_kind_of_client() -> None:
     assert idle.heard() == "* VANISHED 1:2\r\n"
     assert plain.say("NOOP") == "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nT OK Done\r\n"
     assert "VANISHED" not in busy.say("FETCH 3 UID")
-    assert busy.say("NOOP") == "* VANISHED 1:2\r\nT OK Done\r\n"
+    assert untagged(busy.say("NOOP")) == "* VANISHED 1:2\r\n"
     assert highest(busy.say("STATUS INBOX (HIGHESTMODSEQ)")) > before
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from xtramail.model.errors import LimitReached
 
 SEPARATOR = "/"
+INBOX = "INBOX"
+_BELOW_INBOX = INBOX + SEPARATOR
 MAX_PATTERN = 1024
 
 
@@ -19,9 +21,10 @@ def matches(name: str, pattern: str) -> bool:
     """Whether ``pattern`` names ``name``: ``*`` stands for any characters, ``%`` for any but the separator.
 
     Two positions to go back to, one for each wildcard, suffice: a later ``*`` makes all earlier choices final, and a
-    later ``%`` those of earlier ``%``. The first component INBOX compares without case (RFC 3501 §5.1).
+    later ``%`` those of earlier ``%``. The first component INBOX compares without case (RFC 3501 §5.1), also where
+    the pattern has wildcards in it.
     """
-    name, pattern = _fold_inbox(name), _fold_inbox(pattern)
+    folded = len(INBOX) if name == INBOX or name.startswith(_BELOW_INBOX) else 0
     at = want = 0
     star_at = star_want = level_at = level_want = -1
     while at < len(name):
@@ -32,7 +35,9 @@ def matches(name: str, pattern: str) -> bool:
         elif want < len(pattern) and pattern[want] == "%":
             level_at, level_want = at, want
             want += 1
-        elif want < len(pattern) and pattern[want] == name[at]:
+        elif want < len(pattern) and (
+            pattern[want] == name[at] or (at < folded and pattern[want].lower() == name[at].lower())
+        ):
             at += 1
             want += 1
         elif level_want >= 0 and name[level_at] != SEPARATOR:
@@ -45,10 +50,6 @@ def matches(name: str, pattern: str) -> bool:
         else:
             return False
     return all(character in "*%" for character in pattern[want:])
-
-
-def _fold_inbox(text: str) -> str:
-    return "INBOX" + text[5:] if text[:5].upper() == "INBOX" and text[5:6] in ("", SEPARATOR, "*", "%") else text
 
 
 def pattern_of(reference: str, pattern: str) -> str:
@@ -67,6 +68,8 @@ class Listed:
     attributes: tuple[bytes, ...]
     child_info: tuple[bytes, ...] = ()
     """Selection options that names below it fit (RFC 5258 §3.5)."""
+    chosen: bool = True
+    """False: told only for the names below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +136,4 @@ def list_subscribed(names: Iterable[str], existing: frozenset[str], patterns: Se
 
 def order_of(name: str) -> tuple[bool, str]:
     """INBOX and what is below it first."""
-    return name != "INBOX" and not name.startswith("INBOX/"), name
+    return name != INBOX and not name.startswith(_BELOW_INBOX), name

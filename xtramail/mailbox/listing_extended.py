@@ -49,7 +49,7 @@ def list_selected(
         if name in subscribed:
             attributes.append(b"\\Subscribed")
         child_info = selection.names if name in above else ()
-        listed.append(Listed(name=name, attributes=tuple(attributes), child_info=child_info))
+        listed.append(Listed(name=name, attributes=tuple(attributes), child_info=child_info, chosen=name in chosen))
     return listed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from unicodedata import normalize
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import FlagMode, Stored
 from xtramail.store.records import Account, MailboxRow
 from xtramail.store.recovered import recovered as recovered_row
+from xtramail.wire.imap.utf7 import Spelling
 
 T = TypeVar("T")
 
@@ -153,10 +155,23 @@ class Session:
 
     def mailbox(self, name: str) -> MailboxRow:
         """NoSuchMailbox when there is none of this name."""
-        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, name)) or self._recovered_as(name)
+        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, self._known(snap, name)))
+        row = row or self._recovered_as(name)
         if row is None:
             raise NoSuchMailbox
         return row
+
+    def normal(self, name: str) -> str:
+        """How a new mailbox is called: names in UTF-8 are in normal form C (RFC 9051 §5.1); in modified UTF-7 they stay
+        exactly as they were written (RFC 3501 §5.1.3)."""
+        if name.isascii() or self.terms.spelling is Spelling.UTF7:
+            return name
+        return normalize("NFC", name)
+
+    def _known(self, snap: Snapshot, name: str) -> str:
+        """The name itself where there is such a mailbox, else its normal form."""
+        normal = self.normal(name)
+        return name if normal == name or mailboxes.mailbox_by_name(snap, name) is not None else normal
 
     def select(self, name: str, access: Access) -> View:
         """Select ``name`` in place of what was selected; NoSuchMailbox leaves nothing selected."""
@@ -190,25 +205,26 @@ class Session:
 
     async def create(self, name: str, special_use: str = "") -> MailboxRow:
         self._check_new(name)
-        now = self.services.clock.now()
-        return await self._transact(lambda txn: mailboxes.create(txn, name, special_use, now=now))
+        now, normal = self.services.clock.now(), self.normal(name)
+        return await self._transact(lambda txn: mailboxes.create(txn, normal, special_use, now=now))
 
     async def delete(self, name: str) -> None:
         self.keep_out(name)
         now, by = self.services.clock.now(), self.account.address
-        await self._transact(lambda txn: mailboxes.delete(txn, name, now=now, by=by))
+        await self._transact(lambda txn: mailboxes.delete(txn, self._known(txn, name), now=now, by=by))
 
-    async def rename(self, old: str, new: str) -> None:
+    async def rename(self, old: str, new: str) -> MailboxRow:
         self.keep_out(old)
         self._check_new(new)
-        now = self.services.clock.now()
-        await self._transact(lambda txn: mailboxes.rename(txn, old, new, now=now))
+        now, normal = self.services.clock.now(), self.normal(new)
+        return await self._transact(lambda txn: mailboxes.rename(txn, self._known(txn, old), normal, now=now))
 
     async def subscribe(self, name: str) -> None:
-        await self._transact(lambda txn: mailboxes.subscribe(txn, name))
+        await self._transact(lambda txn: mailboxes.subscribe(txn, self._known(txn, name)))
 
     async def unsubscribe(self, name: str) -> None:
-        await self._transact(lambda txn: mailboxes.unsubscribe(txn, name))
+        normal = self.normal(name)
+        await self._transact(lambda txn: mailboxes.unsubscribe(txn, name) or mailboxes.unsubscribe(txn, normal))
 
     # Messages of the selected mailbox
 
@@ -246,7 +262,7 @@ class Session:
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> Placed:
-            row = _target(txn, target)
+            row = _target(txn, self._known(txn, target))
             if source == keys.RECOVERED:
                 return Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
             return Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
@@ -260,7 +276,7 @@ class Session:
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> Placed:
-            row = _target(txn, target)
+            row = _target(txn, self._known(txn, target))
             return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
 
         placed, rows = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtramail.wire.imap.offers import spelling_of
 from xtramail.wire.imap.utf7 import Spelling
 
 
@@ -32,8 +33,13 @@ class Terms:
 
     @property
     def spelling(self) -> Spelling:
-        """Of mailbox names (RFC 6855 §3)."""
-        return Spelling.UTF8 if "UTF8=ACCEPT" in self.enabled else Spelling.UTF7
+        """Of mailbox names."""
+        return spelling_of(self.enabled)
+
+    @property
+    def rev2(self) -> bool:
+        """RFC 9051 in place of RFC 3501: ESEARCH always, no \\Recent, UID with every change (its Appendix E)."""
+        return "IMAP4rev2" in self.enabled
 
 
 PLAIN = Terms()

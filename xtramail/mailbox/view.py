@@ -79,9 +79,12 @@ class View:
         """On which the client is told of changes."""
         self.saved: Sequence[int] = ()
         """UIDs that ``$`` stands for, ascending: a new SELECT saves nothing (RFC 5182 §2.1)."""
+        self.behind = False
+        """The client was told :attr:`settled` while it was older than what it has seen."""
         self.told: Look = shared.now()
         self.uids: Sequence[int] = self.told.uids
         self._gone: dict[int, Place] = {}
+        self._settled = 0
         self._quiet: dict[int, int] = {}
         self._recent: set[int] = set()
         self._recent_taken = False
@@ -106,11 +109,21 @@ class View:
         return len(self._recent)
 
     @property
+    def untold(self) -> bool:
+        """Messages are gone that the client still counts."""
+        return bool(self._gone)
+
+    @property
+    def settled(self) -> int:
+        """MODSEQ up to which the client has been told everything; below :attr:`told` while expunges are untold."""
+        return self._settled if self._gone else self.told.modseq
+
+    @property
     def keywords(self) -> tuple[str, ...]:
         return self.told.keywords
 
     def is_recent(self, uid: int) -> bool:
-        return uid in self._recent
+        return uid in self._recent and not self.terms.rev2
 
     def takes_recent(self) -> bool:
         """Whether messages were \\Recent here since it was asked last: no other session is to be told so."""
@@ -184,6 +197,8 @@ class View:
             raise NoSuchMailbox("The mailbox was made anew")
         exists = recent = None
         expunged: tuple[tuple[int, int], ...] = ()
+        if not self._gone:
+            self._settled = before.modseq
         if now.uids is not before.uids:
             self._find_gone(before, now)
         told_count = len(self.uids)

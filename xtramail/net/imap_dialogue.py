@@ -6,71 +6,32 @@ Owns the dialogue of one connection. Does not own its transport (``imap_server``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from xtramail.mailbox.answers.answer import Answer, tell
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
 from xtramail.mailbox.session import Session
-from xtramail.mailbox.terms import Terms
-from xtramail.mailbox.view import Telling
+from xtramail.mailbox.view import Telling, View
 from xtramail.model.errors import BadCredentials, BadInput, LimitReached, NoSuchMailbox, Unavailable, XtramailError
-from xtramail.model.peer import Peer
-from xtramail.model.pending import Pending
 from xtramail.net.imap_append import Incoming
+from xtramail.net.imap_line import Line
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Ticket
-from xtramail.net.smtp_pace import TextPace
 from xtramail.store.messages import Added
 from xtramail.store.records import Account
 from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.append_commands import AppendMore, Replace
+from xtramail.wire.imap.client_masks import capability_names, hidden_from
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.deflate import Compress
 from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
-from xtramail.wire.imap.offers import offered, uses_condstore
-from xtramail.wire.imap.server import ImapServerConnection
-from xtramail.wire.imap.status import Tagged, refusal
+from xtramail.wire.imap.offers import uses_condstore
+from xtramail.wire.imap.status import Outcome, Tagged, refusal
 
-T = TypeVar("T")
 _LONGEST_DELAY = 8.0
-
-
-class Line(Protocol):
-    """The transport side of the connection."""
-
-    peer: Peer
-    connection: ImapServerConnection
-    pace: TextPace
-    """Of a message that comes in."""
-
-    def write(self, octets: bytes) -> None:
-        """In order, in as few pieces as possible."""
-
-    def write_later(self, octets: bytes, delay: float) -> None:
-        """After ``delay`` seconds; the client's next command waits as long."""
-
-    def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
-        """Go on with ``then(result)``, or ``on_error(error)``; the client's next command waits."""
-
-    def hold_for(self, pending: Pending[None]) -> None:
-        """Read no more until it is done, whatever comes of it."""
-
-    def stream(self, pieces: Iterator[bytes], then: Callable[[Exception | None], None]) -> None:
-        """Write the pieces as fast as the client takes them, then go on."""
-
-    def hang_up(self, text: str, code: bytes = b"") -> None:
-        """BYE and close."""
-
-    def logged_in(self) -> None: ...
-
-    def compress(self) -> None:
-        """Deflate both ways, behind what was written."""
-
-
-OnError = Callable[[Exception], None]
 
 
 class ImapDialogue:
@@ -83,6 +44,9 @@ class ImapDialogue:
         self._compressed = False
         self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
+        self._hidden_from_client: frozenset[str] = frozenset()
+        self._enabled: set[str] = set()
+        """By name, with ENABLE."""
         self.session: Session | None = None
         self.ticket: Ticket | None = None
         self.hint: Callable[[], None] = lambda: None
@@ -184,9 +148,23 @@ class ImapDialogue:
                 self._line.write(tell(self.session, telling))
             except NoSuchMailbox as error:
                 gone = error.text
+            else:
+                tagged = self._with_modseq(tagged, self.session.view)
         self._line.write(self._line.connection.send(tagged))
         if gone:
             self._line.hang_up(gone)
+
+    def _with_modseq(self, tagged: Tagged, view: View | None) -> Tagged:
+        """While expunges are untold, what a client may take for its HIGHESTMODSEQ is older than the MODSEQs it was
+        just told: else it would never learn of them if the connection broke now (RFC 7162 §6, its example)."""
+        if view is None or not view.terms.qresync or not (view.untold or view.behind):
+            return tagged
+        view.behind = view.untold
+        code = responses.highestmodseq_code(view.settled)
+        if tagged.outcome is Outcome.OK and not tagged.code:
+            return replace(tagged, code=code)
+        self._line.write(responses.ok("Highest", code))
+        return tagged
 
     def _refuse(self, command: Command, error: Exception) -> None:
         # A refusal of FETCH, STORE or SEARCH by number must not tell expunges; nothing is lost by waiting with all.
@@ -220,15 +198,29 @@ class ImapDialogue:
         self._line.write(responses.bye("Until next time"))
         self._complete(status.ok("Logged out"), None)
 
-    def identify(self, _command: commands.Id) -> None:
+    def identify(self, command: commands.Id) -> None:
+        self._hidden_from_client = hidden_from(self._service.masks, command.fields)
+        self._mask()
         self._line.write(responses.server_id({"name": "xtramail"}))
         self._complete(status.ok("Pleased to meet you"))
 
     def start_tls(self, _command: commands.StartTls) -> None:
+        # RFC 3501 §6.2.1: nothing that was said before counts.
+        self._hidden_from_client = frozenset()
         self._complete(status.ok("Begin TLS"), None)
 
+    def _mask(self) -> None:
+        """Hide what this client or this account chokes on."""
+        connection, session = self._line.connection, self.session
+        own = _hidden_from(session.account) if session is not None else frozenset()
+        connection.mask(self._hidden_from_client | own)
+        if session is not None and session.terms.offered != connection.offered:
+            session.speak(replace(session.terms, offered=connection.offered))
+
     def enable(self, command: commands.Enable) -> None:
-        self._line.write(responses.enabled(command.capabilities))
+        # RFC 5161 §3.2: what this command switched on, not what was on before.
+        self._line.write(responses.enabled(name for name in command.capabilities if name not in self._enabled))
+        self._enabled.update(command.capabilities)
         self._complete(status.ok("Enabled"))
         self._agree(self._session(), command)
 
@@ -280,8 +272,7 @@ class ImapDialogue:
             service=self._service.name, account=account.address, peer=self._line.peer, mechanism=mechanism
         )
         self._line.logged_in()
-        connection.mask(_hidden_from(account))
-        session.speak(Terms(offered=frozenset(offered(self._service.config, _hidden_from(account)))))
+        self._mask()
         code = responses.capability_code(connection.capabilities())
         self._complete(status.ok("Logged in", code), None)
 
@@ -364,7 +355,7 @@ class ImapDialogue:
 
 def _hidden_from(account: Account) -> frozenset[str]:
     """Capabilities that this account's client chokes on, set by its administrator: ``IDLE,MOVE``."""
-    return frozenset(account.settings.get("hidden_capabilities", "").upper().split(",")) - {""}
+    return capability_names(account.settings.get("hidden_capabilities", ""))
 
 
 _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {

@@ -23,8 +23,9 @@ from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.arrival import arrived, tls_text
 from xtramail.net.deadline import Deadline
-from xtramail.net.imap_dialogue import ImapDialogue, OnError
+from xtramail.net.imap_dialogue import ImapDialogue
 from xtramail.net.imap_flow import Flow
+from xtramail.net.imap_line import OnError
 from xtramail.net.imap_service import ImapService
 from xtramail.net.imap_watch import STILL_HERE, ImapWatch
 from xtramail.net.reading import Reading

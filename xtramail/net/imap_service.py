@@ -13,6 +13,7 @@ from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
 from xtramail.net.password_check import PasswordCheck
 from xtramail.telemetry.metrics import Metrics
+from xtramail.wire.imap.client_masks import ClientMask
 from xtramail.wire.imap.config import ImapServerConfig
 
 
@@ -56,7 +57,8 @@ class ImapCollaborators:
 
 
 class ImapService(ConnectionService):
-    """For 993 the listening socket wraps each connection in TLS: ``config.tls_active`` says so."""
+    """For 993 the listening socket wraps each connection in TLS: ``config.tls_active`` says so. For 143 the client
+    begins TLS (``config.starttls``) and can do nothing with an account before."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class ImapService(ConnectionService):
         collaborators: ImapCollaborators,
         name: str = "imaps",
         failures: int = 5,
+        masks: tuple[ClientMask, ...] = (),
     ) -> None:
         """``name`` in limits, logs and metrics; ``failures``: logins that may fail before the connection is closed."""
         super().__init__(name=name, metrics=collaborators.metrics)
@@ -73,6 +76,8 @@ class ImapService(ConnectionService):
         self.times = times
         self.collaborators = collaborators
         self.failures = failures
+        self.masks = masks
+        """What is hidden from whom; may be set anew, for every ID from then on."""
 
     @property
     def closing_seconds(self) -> float:

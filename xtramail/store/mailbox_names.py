@@ -13,7 +13,7 @@ MAX_DEPTH = 20
 def canonical(name: str) -> str:
     """INBOX in any case is ``INBOX`` (RFC 9051 §5.1), alone and as the first level; anything else as it is."""
     first, separator, rest = name.partition(SEPARATOR)
-    return INBOX + separator + rest if first.upper() == INBOX else name
+    return INBOX + separator + rest if first.lower() == INBOX.lower() else name
 
 
 def checked(name: str) -> str:

@@ -108,7 +108,7 @@ def test_items_of_extensions_tell_what_they_need() -> None:
         b"BODY[]<0>",
         b"BODY[]<0.0>",
         b"BODY[]<1.2",
-        b"BODY[]<4294967296.1>",
+        b"BODY[]<9223372036854775808.1>",
         b"BODY[]<-1.5>",
         b"BODY.PEEK",
         b"PREVIEW (EAGER)",

@@ -104,7 +104,7 @@ def test_keys_become_a_typed_tree(text: bytes, key: SearchKey) -> None:
         b"FROM",
         b"FROM ",
         b"LARGER x",
-        b"LARGER 4294967296",
+        b"LARGER 9223372036854775808",
         b"SINCE tomorrow",
         b"UID 0",
         b"0",

@@ -32,7 +32,7 @@ def _append(tag: bytes, size: int, mailbox: str = "Sent") -> commands.Append:
 
 def test_the_greeting_tells_capabilities_and_how_to_log_in() -> None:
     greeting = fresh().greeting()
-    assert greeting.startswith(b"* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE")
+    assert greeting.startswith(b"* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE")
     assert b" AUTH=PLAIN AUTH=LOGIN] " in greeting
     assert b"LOGINDISABLED" not in greeting
 

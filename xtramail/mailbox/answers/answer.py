@@ -9,7 +9,7 @@ from xtramail.mailbox.fetch_pieces import FlagTexts
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Changes, FlagChange, Place, Telling, View
 from xtramail.model.errors import Refused
-from xtramail.model.flags import FLAG_NAMES
+from xtramail.model.flags import FLAG_NAMES, MAX_KEYWORDS
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import responses, status
 from xtramail.wire.imap.status import Tagged
@@ -74,7 +74,7 @@ def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> byt
         lines.append(mailbox_flags(view))
     if changes.exists is not None:
         lines.append(responses.exists(changes.exists))
-    if changes.recent is not None:
+    if changes.recent is not None and not view.terms.rev2:
         lines.append(responses.recent(changes.recent))
     lines.extend(flag_lines(view, changes.flags, with_uid=with_uid))
     return b"".join(lines)
@@ -95,9 +95,10 @@ def flag_lines(view: View, changes: Sequence[FlagChange], *, with_uid: bool) -> 
 
 
 def place_lines(view: View, places: Sequence[Place], *, with_uid: bool) -> Iterator[bytes]:
-    """The same for messages of the view; with MODSEQ and UID as the client's terms want it (RFC 7162 §3.1, §3.2.4)."""
+    """The same for messages of the view; with MODSEQ and UID as the client's terms want it (RFC 7162 §3.1, §3.2.4;
+    RFC 9051 §7.5.2)."""
     texts, terms = FlagTexts(view), view.terms
-    with_uid = with_uid or terms.qresync
+    with_uid = with_uid or terms.qresync or terms.rev2
     for place in places:
         words = [b"UID %d" % place.uid] if with_uid else []
         words.append(b"FLAGS " + texts.of(place))
@@ -118,5 +119,6 @@ def mailbox_flags(view: View) -> bytes:
     if view.access is Access.READ_ONLY:
         permanent = responses.permanent_flags_code((), keywords_creatable=False)
         return responses.flags(names) + responses.ok("Read-only mailbox", permanent)
-    permanent = responses.permanent_flags_code(names, keywords_creatable=True)
+    # RFC 9051 §7.1: \* goes once there is no room for another keyword.
+    permanent = responses.permanent_flags_code(names, keywords_creatable=len(view.keywords) < MAX_KEYWORDS)
     return responses.flags(names) + responses.ok("Flags that last", permanent)

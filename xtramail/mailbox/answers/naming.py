@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xtramail.mailbox.answers.answer import Answer, done
+from xtramail.mailbox.answers.listing_line import list_line
 from xtramail.mailbox.answers.selecting import status_line
-from xtramail.mailbox.listing import Folder, Listed, list_folders, list_subscribed, pattern_of
+from xtramail.mailbox.listing import INBOX, Folder, Listed, list_folders, list_subscribed, pattern_of
 from xtramail.mailbox.listing_extended import Selection, list_selected
 from xtramail.mailbox.object_ids import object_id
 from xtramail.mailbox.session import Session
@@ -24,7 +23,13 @@ async def create(session: Session, command: commands.Create) -> Answer:
         row = await session.create(command.mailbox, command.special_use[0] if command.special_use else "")
     except AlreadyExists as error:
         return _no_use(error.text)
-    return done("Created", code=responses.mailboxid_code(object_id(row)) if session.terms.offers("OBJECTID") else b"")
+    code = responses.mailboxid_code(object_id(row)) if session.terms.offers("OBJECTID") else b""
+    return done("Created", _renamed(session, row.name, command.mailbox), code)
+
+
+def _renamed(session: Session, name: str, old: str) -> bytes:
+    """Told to clients of RFC 9051 alone: others expect LIST lines from LIST."""
+    return list_line(session, name, old) if session.terms.rev2 and name != old else b""
 
 
 def _no_use(text: str) -> Answer:
@@ -42,8 +47,9 @@ async def delete(session: Session, command: commands.Delete) -> Answer:
 
 
 async def rename(session: Session, command: commands.Rename) -> Answer:
-    await session.rename(command.source, command.target)
-    return done("Renamed")
+    row = await session.rename(command.source, command.target)
+    # RFC 9051 §6.3.6: INBOX gives its messages away and stays.
+    return done("Renamed", b"" if command.source == INBOX else _renamed(session, row.name, command.source))
 
 
 async def subscribe(session: Session, command: commands.Subscribe) -> Answer:
@@ -66,14 +72,19 @@ def list_mailboxes(session: Session, command: commands.List) -> Answer:
         return done("Listed", responses.list_root())
     listed = _listed(session, command)
     spelling = session.terms.spelling
-    lines = [responses.list_line(one.name, one.attributes, _child_info(one), spelling) for one in listed]
-    if command.status:
-        lines.extend(_status_lines(session, command, listed))
+    # RFC 5819 §2: one STATUS for each chosen mailbox that can be selected, behind its line.
+    counted = {row.name for row in session.mailboxes()} if command.status else frozenset()
+    lines = []
+    for one in listed:
+        lines.append(responses.list_line(one.name, one.attributes, _child_info(one), spelling))
+        if one.chosen and one.name in counted:
+            lines.append(status_line(session, one.name, command.status))
     return done("Listed", b"".join(lines))
 
 
 def _listed(session: Session, command: commands.List) -> list[Listed]:
-    patterns = [pattern_of(command.reference, pattern) for pattern in command.patterns]
+    # RFC 5258 §3: an empty pattern among others means nothing.
+    patterns = [pattern_of(command.reference, pattern) for pattern in command.patterns if pattern]
     subscriptions = frozenset(session.subscriptions())
     folders = [
         # Offline clients fetch whatever `*` names: what was deleted is named to them only where they asked for it.
@@ -97,14 +108,6 @@ def _child_info(one: Listed) -> bytes:
     if not one.child_info:
         return b""
     return b'("CHILDINFO" (%b))' % b" ".join(b'"%b"' % option for option in one.child_info)
-
-
-def _status_lines(session: Session, command: commands.List, listed: list[Listed]) -> Iterator[bytes]:
-    """RFC 5819 §2: one STATUS for each mailbox that can be selected."""
-    existing = {row.name for row in session.mailboxes()}
-    for one in listed:
-        if one.name in existing:
-            yield status_line(session, one.name, command.status)
 
 
 def lsub(session: Session, command: commands.Lsub) -> Answer:

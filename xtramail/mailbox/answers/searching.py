@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xtramail.mailbox.answers.answer import Answer, changes_text, selected, telling_of
+from xtramail.mailbox.answers.progress import told_steps
 from xtramail.mailbox.search import SearchRun
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Telling, View
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import SearchReturn
+from xtramail.wire.imap.search_keys import SearchKey, names_numbers
 from xtramail.wire.imap.search_returns import PartialRange
+
+_ALL = frozenset({SearchReturn.ALL})
 
 
 def search(session: Session, command: commands.Search) -> Answer:
@@ -21,25 +25,33 @@ def search(session: Session, command: commands.Search) -> Answer:
     return Answer(
         tagged=status.ok("Searched"),
         untagged=before,
-        stream=_stream(view, run, command),
-        telling=telling_of(command.uid),
+        stream=_stream(session, view, run, command),
+        telling=telling_of_search(command.key, uid=command.uid),
     )
 
 
-def _stream(view: View, run: SearchRun, command: commands.Search) -> Iterator[bytes]:
-    saves = command.returns is not None and SearchReturn.SAVE in command.returns
+def telling_of_search(key: SearchKey, *, uid: bool) -> Telling:
+    """Message numbers among the keys of a UID SEARCH count as well (RFC 7162 §3.2.10.2)."""
+    return telling_of(uid and not names_numbers(key))
+
+
+def _stream(session: Session, view: View, run: SearchRun, command: commands.Search) -> Iterator[bytes]:
+    returns = command.returns
+    if returns is None and view.terms.rev2:
+        # RFC 9051 §6.4.4: ESEARCH answers every search.
+        returns = _ALL
+    saves = returns is not None and SearchReturn.SAVE in returns
     if saves:
         # A search that fails saves nothing, and forgets what was saved before (RFC 5182 §2.1).
         view.saved = ()
-    for _ in run.steps():
-        yield b""
-    if command.returns is None:
+    yield from told_steps(session, command.tag, run.steps())
+    if returns is None:
         yield responses.search(_told(view, run.found, command), _modseq(view, run.found, command))
         return
     if saves:
-        view.saved = _told_of(run.found, command.returns, command.partial)
-    if command.returns != {SearchReturn.SAVE} or command.partial is not None:
-        yield _esearch(view, run.found, command, command.returns)
+        view.saved = _told_of(run.found, returns, command.partial)
+    if returns != {SearchReturn.SAVE} or command.partial is not None:
+        yield _esearch(view, run.found, command, returns)
 
 
 def _esearch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xtramail.mailbox.answers.answer import Answer, done, mailbox_flags, selected
+from xtramail.mailbox.answers.listing_line import list_line
 from xtramail.mailbox.answers.quota import deleted_storage
 from xtramail.mailbox.answers.resyncing import check, missed
 from xtramail.mailbox.object_ids import object_id
@@ -32,16 +33,23 @@ def _open(session: Session, command: commands.Select | commands.Examine, access:
         view = session.select(command.mailbox, access)
     except XtramailError as error:
         return Answer(tagged=status.refusal(error), untagged=closed, telling=None)
-    return _selected(view, closed, command.resync)
+    return _selected(view, closed + _named(session, view, command.mailbox), command.resync)
 
 
-def _selected(view: View, closed: bytes, resync: Resync | None) -> Answer:
+def _named(session: Session, view: View, given: str) -> bytes:
+    """The LIST of RFC 9051 §6.3.2, which a client of RFC 3501 would not expect."""
+    return list_line(session, view.told.mailbox.name, given) if view.terms.rev2 else b""
+
+
+def _selected(view: View, before: bytes, resync: Resync | None) -> Answer:
     """RFC 3501 §6.3.1: all of it, in the order that its examples have; what a client missed comes last."""
     mailbox = view.told.mailbox
-    lines = [closed, mailbox_flags(view), responses.exists(view.exists), responses.recent(view.recent)]
-    unseen = view.first_unseen()
-    if unseen is not None:
-        lines.append(responses.ok("First unseen", responses.unseen_code(unseen)))
+    lines = [before, mailbox_flags(view), responses.exists(view.exists)]
+    if not view.terms.rev2:
+        lines.append(responses.recent(view.recent))
+        unseen = view.first_unseen()
+        if unseen is not None:
+            lines.append(responses.ok("First unseen", responses.unseen_code(unseen)))
     lines.append(responses.ok("UIDs are valid", responses.uidvalidity_code(mailbox.uidvalidity)))
     lines.append(responses.ok("Next UID", responses.uidnext_code(mailbox.uidnext)))
     if view.terms.offers("CONDSTORE"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xtramail.mailbox.answers.answer import Answer, changes_text, selected, telling_of
+from xtramail.mailbox.answers.answer import Answer, changes_text, selected
+from xtramail.mailbox.answers.progress import told_steps
+from xtramail.mailbox.answers.searching import telling_of_search
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.sorting import SortRun
 from xtramail.mailbox.threading_run import ThreadRun, thread_text
@@ -20,14 +22,13 @@ def sort(session: Session, command: Sort) -> Answer:
     return Answer(
         tagged=status.ok("Sorted"),
         untagged=before,
-        stream=_sorted(view, run, command),
-        telling=telling_of(command.uid),
+        stream=_sorted(session, view, run, command),
+        telling=telling_of_search(command.key, uid=command.uid),
     )
 
 
-def _sorted(view: View, run: SortRun, command: Sort) -> Iterator[bytes]:
-    for _ in run.steps():
-        yield b""
+def _sorted(session: Session, view: View, run: SortRun, command: Sort) -> Iterator[bytes]:
+    yield from told_steps(session, command.tag, run.steps())
     numbers = run.found if command.uid else [view.number(uid) for uid in run.found]
     modseq = max((place.row.modseq for place in view.places(run.found)), default=None) if command.uses_modseq else None
     yield b"* SORT" + responses.search(numbers, modseq).removeprefix(b"* SEARCH")
@@ -40,14 +41,13 @@ def thread(session: Session, command: Thread) -> Answer:
     return Answer(
         tagged=status.ok("Threaded"),
         untagged=before,
-        stream=_threaded(view, run, command),
-        telling=telling_of(command.uid),
+        stream=_threaded(session, view, run, command),
+        telling=telling_of_search(command.key, uid=command.uid),
     )
 
 
-def _threaded(view: View, run: ThreadRun, command: Thread) -> Iterator[bytes]:
-    for _ in run.steps():
-        yield b""
+def _threaded(session: Session, view: View, run: ThreadRun, command: Thread) -> Iterator[bytes]:
+    yield from told_steps(session, command.tag, run.steps())
     yield b"* THREAD " if run.roots else b"* THREAD"
     yield from thread_text(run.roots, None if command.uid else view)
     yield b"\r\n"

@@ -82,7 +82,7 @@ class Authenticate(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enable(Command):
-    """RFC 5161. ``capabilities``: of those asked for, the ones offered here that can be enabled, upper-case.
+    """RFC 5161. ``capabilities``: of those asked for, the ones offered here that can be enabled, as they are offered.
 
     Answer ``* ENABLED`` with them, also when there are none (MailKit waits for it). OK marks them enabled.
     """

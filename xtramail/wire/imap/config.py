@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 # Order is that of the CAPABILITY answer. SASL mechanisms, STARTTLS and LOGINDISABLED are added by the connection.
 BASE_CAPABILITIES: tuple[str, ...] = (
     "IMAP4rev1",
+    "IMAP4rev2",
     "LITERAL+",
     "SASL-IR",
     "ID",
@@ -42,6 +43,7 @@ BASE_CAPABILITIES: tuple[str, ...] = (
     "SAVEDATE",
     "PREVIEW",
     "CREATE-SPECIAL-USE",
+    "INPROGRESS",
 )
 
 # Capabilities that the parser knows beyond the base: naming one in the configuration opens its syntax.
@@ -51,8 +53,34 @@ KNOWN_EXTENSIONS: frozenset[str] = frozenset(
     }
 )
 
-# Those that ENABLE can switch on (RFC 5161 §4).
-ENABLEABLE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"})
+# What IMAP4rev2 is made of (RFC 9051 Appendix E): hidden one by one, it cannot be offered as a whole.
+PARTS_OF_REV2: frozenset[str] = frozenset(
+    {
+        "SASL-IR",
+        "ENABLE",
+        "IDLE",
+        "NAMESPACE",
+        "CHILDREN",
+        "UNSELECT",
+        "UIDPLUS",
+        "MOVE",
+        "BINARY",
+        "ESEARCH",
+        "SEARCHRES",
+        "LIST-EXTENDED",
+        "LIST-STATUS",
+        "STATUS=SIZE",
+        "SPECIAL-USE",
+    }
+)
+
+# Those that ENABLE can switch on (RFC 5161 §4): as a client names them in capitals, and by their name here.
+ENABLEABLE: dict[str, str] = {
+    "CONDSTORE": "CONDSTORE",
+    "QRESYNC": "QRESYNC",
+    "UTF8=ACCEPT": "UTF8=ACCEPT",
+    "IMAP4REV2": "IMAP4rev2",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,5 +67,10 @@ class ConnectionFacts:
         return responses.capability(self.capabilities())
 
     def mask(self, hidden: frozenset[str]) -> None:
-        """Hide capabilities from this account's client, from now on."""
+        """Hide capabilities (names in capitals) from this client, from now on and until TLS begins."""
         self._standing.mask(hidden)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """Capabilities that this client may use once it has logged in."""
+        return self._standing.offered

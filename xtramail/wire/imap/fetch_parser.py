@@ -10,13 +10,14 @@ from functools import lru_cache
 
 from xtramail.wire.imap.faults import BadSyntax
 from xtramail.wire.imap.fetch_items import Attribute, FetchItem, FetchItems, Section, SectionText
-from xtramail.wire.imap.lexer import Cursor
+from xtramail.wire.imap.lexer import MAX_NUMBER64, Cursor
 from xtramail.wire.imap.responses import astring
 
 _NAME = re.compile(rb"[A-Za-z0-9.]+")
 # A macro stands alone, never in a list (RFC 3501 §6.4.5).
 _MACRO = re.compile(rb"(?:ALL|FAST|FULL)(?= |\Z)", re.IGNORECASE)
-_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+# partial = "<" number64 "." nz-number64 ">" (RFC 9051 §9)
+_PARTIAL = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
 _CACHED_OCTETS = 2048
 _MOST_NUMBER = 0xFFFF_FFFF
 _MOST_PART_DEPTH = 64
@@ -165,7 +166,7 @@ def _partial(cursor: Cursor) -> tuple[int | None, int | None, bytes]:
         raise BadSyntax("Partial is malformed; write it as <0.1024>")
     cursor.at = partial.end()
     start, count = int(partial.group(1)), int(partial.group(2))
-    if start > _MOST_NUMBER or not 0 < count <= _MOST_NUMBER:
+    if start > MAX_NUMBER64 or not 0 < count <= MAX_NUMBER64:
         raise BadSyntax("Partial is out of range")
     # The answer names the origin octet only (RFC 3501 §7.4.2).
     return start, count, b"<%d>" % start

@@ -25,9 +25,9 @@ _NUMBER = re.compile(rb"[0-9]+")
 _SET = re.compile(rb"[0-9*:,]+")
 
 MAX_NUMBER = 0xFFFF_FFFF
-MAX_MODSEQ = 0x7FFF_FFFF_FFFF_FFFF
+MAX_NUMBER64 = 0x7FFF_FFFF_FFFF_FFFF
 _NUMBER_DIGITS = 10
-_MODSEQ_DIGITS = 19
+_NUMBER64_DIGITS = 19
 
 
 class Cursor:
@@ -156,9 +156,13 @@ class Cursor:
         """0..2^32-1."""
         return self._bounded(_NUMBER_DIGITS, least, MAX_NUMBER)
 
+    def number64(self, least: int = 0) -> int:
+        """0..2^63-1 (RFC 9051 §9)."""
+        return self._bounded(_NUMBER64_DIGITS, least, MAX_NUMBER64)
+
     def modseq(self, least: int = 0) -> int:
         """mod-sequence-value: 0..2^63-1 (RFC 7162 §7)."""
-        return self._bounded(_MODSEQ_DIGITS, least, MAX_MODSEQ)
+        return self.number64(least)
 
     def _bounded(self, digits: int, least: int, most: int) -> int:
         text = self._match(_NUMBER, "Expected a number")

@@ -40,7 +40,7 @@ def mailbox_name(octets: bytes, spelling: Spelling = Spelling.UTF7) -> str:
     if "" in levels:
         raise Declined("Mailbox name has an empty level", b"CANNOT")
     # RFC 3501 §5.1: INBOX is one name in any case; levels below it follow, or they would be orphans.
-    if levels[0].upper() == "INBOX":
+    if levels[0].lower() == "inbox":
         levels[0] = "INBOX"
         return SEPARATOR.join(levels)
     return text

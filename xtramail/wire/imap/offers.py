@@ -4,36 +4,49 @@ from __future__ import annotations
 
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
-from xtramail.wire.imap.config import ImapServerConfig
+from xtramail.wire.imap.config import PARTS_OF_REV2, ImapServerConfig
 from xtramail.wire.imap.rules import Rules
 from xtramail.wire.imap.search_parser import SearchRules
 from xtramail.wire.imap.sort_commands import Sort
+from xtramail.wire.imap.utf7 import Spelling
 
 # What means nothing without another: an account that has the one hidden is not offered the other either.
-_NEEDS: dict[str, str] = {
-    "CONDSTORE": "ENABLE",
-    "QRESYNC": "CONDSTORE",
-    "UTF8=ACCEPT": "ENABLE",
-    "SEARCHRES": "ESEARCH",
-    "PARTIAL": "ESEARCH",
-    "LIST-STATUS": "LIST-EXTENDED",
-    "CREATE-SPECIAL-USE": "SPECIAL-USE",
+_NEEDS: dict[str, frozenset[str]] = {
+    "IMAP4rev2": PARTS_OF_REV2,
+    "CONDSTORE": frozenset({"ENABLE"}),
+    "QRESYNC": frozenset({"CONDSTORE"}),
+    "UTF8=ACCEPT": frozenset({"ENABLE"}),
+    "SEARCHRES": frozenset({"ESEARCH"}),
+    "PARTIAL": frozenset({"ESEARCH"}),
+    "LIST-STATUS": frozenset({"LIST-EXTENDED"}),
+    "CREATE-SPECIAL-USE": frozenset({"SPECIAL-USE"}),
 }
+_NOTHING: frozenset[str] = frozenset()
 
 
 def offered(config: ImapServerConfig, hidden: frozenset[str]) -> tuple[str, ...]:
-    """All that is offered after login and not hidden from this account, in the order it is told."""
-    gone = hidden & frozenset(config.capabilities)
-    while fresh := {name for name in config.capabilities if _NEEDS.get(name) in gone} - gone:
+    """All that is offered after login and not hidden (names in capitals) from this client, in the order it is told."""
+    gone = frozenset(name for name in config.capabilities if name.upper() in hidden)
+    while fresh := {name for name in config.capabilities if _NEEDS.get(name, _NOTHING) & gone} - gone:
         gone |= fresh
     return tuple(name for name in config.capabilities if name not in gone)
 
 
-def rules(config: ImapServerConfig, hidden: frozenset[str]) -> Rules:
-    """What the parser takes: all that is offered and not hidden from this account."""
+def rules(config: ImapServerConfig, hidden: frozenset[str], enabled: frozenset[str] = _NOTHING) -> Rules:
+    """What the parser takes: all that is offered and not hidden from this client, spelled as it has ``enabled``."""
     names = frozenset(offered(config, hidden))
-    search = SearchRules(depth=config.limits.depth, ranges=config.limits.ranges, offered=names)
-    return Rules(offered=names, limits=config.limits, search=search)
+    search = SearchRules(
+        depth=config.limits.depth,
+        ranges=config.limits.ranges,
+        offered=names,
+        takes_charset="UTF8=ACCEPT" not in enabled,
+    )
+    return Rules(offered=names, limits=config.limits, search=search, spelling=spelling_of(enabled))
+
+
+def spelling_of(enabled: frozenset[str]) -> Spelling:
+    """Of mailbox names, both ways (RFC 6855 §3, RFC 9051 §5.1)."""
+    return Spelling.UTF8 if enabled & {"UTF8=ACCEPT", "IMAP4rev2"} else Spelling.UTF7
 
 
 def capabilities(

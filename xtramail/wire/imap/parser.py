@@ -83,7 +83,7 @@ def _enable(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
         if cursor.done or not cursor.take(b" ") or cursor.done:
             break
     cursor.finish()
-    able = tuple(name for name in wanted if name in ENABLEABLE and name in rules.offered)
+    able = tuple(ENABLEABLE[name] for name in wanted if name in ENABLEABLE and ENABLEABLE[name] in rules.offered)
     return commands.Enable(tag=tag, capabilities=able)
 
 

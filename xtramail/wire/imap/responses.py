@@ -188,6 +188,13 @@ def copyuid_code(uidvalidity: int, sources: Iterable[int], targets: Iterable[int
     return b"COPYUID %d %b %b" % (uidvalidity, uid_list(sources), uid_list(targets))
 
 
+def in_progress_code(tag: bytes, done: int | None = None, goal: int | None = None) -> bytes:
+    """RFC 9585 §4: how far the command under way has come; untagged only. A goal that is reached is none."""
+    if done is None or goal is None or done >= goal:
+        return b"INPROGRESS (%b NIL NIL)" % quoted(tag)
+    return b"INPROGRESS (%b %d %d)" % (quoted(tag), done, goal)
+
+
 # Data
 
 
@@ -219,6 +226,11 @@ def list_line(
     """``attributes`` like ``\\HasNoChildren``; ``extended`` finished, such as ``("CHILDINFO" ("SUBSCRIBED"))``."""
     tail = b" " + extended if extended else b""
     return b'* LIST (%b) "/" %b%b\r\n' % (b" ".join(attributes), mailbox(name, spelling), tail)
+
+
+def old_name(name: str, spelling: Spelling) -> bytes:
+    """``extended`` of a mailbox that was called ``name`` (RFC 9051 §6.3.9.7)."""
+    return b'("OLDNAME" (%b))' % mailbox(name, spelling)
 
 
 def list_root() -> bytes:

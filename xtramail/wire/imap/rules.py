@@ -7,7 +7,7 @@ neighbours'.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import Limits
@@ -30,10 +30,6 @@ class Rules:
     def mailbox(self, octets: bytes) -> str:
         """A mailbox name as the client spells it; Declined with CANNOT."""
         return mailbox_name(octets, self.spelling)
-
-    def accepting_utf8(self) -> Rules:
-        """After ENABLE UTF8=ACCEPT: names in UTF-8, and no charset in SEARCH (RFC 6855 §3)."""
-        return replace(self, spelling=Spelling.UTF8, search=replace(self.search, takes_charset=False))
 
 
 Reader = Callable[[Cursor, bytes, Rules], Command]

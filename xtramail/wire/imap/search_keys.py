@@ -193,3 +193,14 @@ SearchKey = (
     | Or
     | And
 )
+
+
+def names_numbers(key: SearchKey) -> bool:
+    """Are there message numbers in it? ``$`` is none."""
+    if isinstance(key, InNumbers):
+        return not key.numbers.saved
+    if isinstance(key, Not):
+        return names_numbers(key.key)
+    if isinstance(key, Or):
+        return names_numbers(key.left) or names_numbers(key.right)
+    return isinstance(key, And) and any(names_numbers(one) for one in key.keys)

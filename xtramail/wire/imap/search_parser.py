@@ -223,12 +223,12 @@ def _unkeyword(reading: _Reading) -> SearchKey:
 
 def _larger(reading: _Reading) -> SearchKey:
     reading.cursor.space()
-    return Larger(reading.cursor.number())
+    return Larger(reading.cursor.number64())
 
 
 def _smaller(reading: _Reading) -> SearchKey:
     reading.cursor.space()
-    return Smaller(reading.cursor.number())
+    return Smaller(reading.cursor.number64())
 
 
 def _uid(reading: _Reading) -> SearchKey:

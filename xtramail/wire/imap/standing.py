@@ -21,13 +21,13 @@ class Standing:
 
     def __init__(self, config: ImapServerConfig) -> None:
         self._config = config
-        self._hidden: frozenset[str] = frozenset()
         self.tls_active = config.tls_active
         self.restart()
 
     def restart(self) -> None:
         """Forget everything but TLS."""
         self.enabled: frozenset[str] = frozenset()
+        self._hidden: frozenset[str] = frozenset()
         self.rules = rules(self._config, self._hidden)
         self.enter(State.NOT_AUTHENTICATED)
 
@@ -36,8 +36,14 @@ class Standing:
         self._allowed = ALLOWED[state]
 
     def mask(self, hidden: frozenset[str]) -> None:
-        self._hidden = hidden
-        self.rules = rules(self._config, hidden)
+        """Hide these, but for what the client has enabled: that cannot be undone (RFC 9051 §6.3.1)."""
+        self._hidden = hidden - {name.upper() for name in self.enabled}
+        self.rules = rules(self._config, self._hidden, self.enabled)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """What this client may use once it has logged in."""
+        return self.rules.offered
 
     def capabilities(self, *, logging_in: bool = False) -> tuple[str, ...]:
         """Those of the state; of the one after login when ``logging_in``."""
@@ -73,10 +79,9 @@ class Standing:
     def _switch_on(self, command: Command) -> None:
         if isinstance(command, commands.Enable):
             self.enabled |= frozenset(command.capabilities)
+            if "QRESYNC" in self.enabled:
+                # RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
+                self.enabled |= {"CONDSTORE"}
+            self.rules = rules(self._config, self._hidden, self.enabled)
         elif "CONDSTORE" in self.rules.offered and "CONDSTORE" not in self.enabled and uses_condstore(command):
-            self.enabled |= {"CONDSTORE"}
-        if "UTF8=ACCEPT" in self.enabled:
-            self.rules = self.rules.accepting_utf8()
-        if "QRESYNC" in self.enabled:
-            # RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
             self.enabled |= {"CONDSTORE"}
