@@ -310,6 +310,35 @@ def test_a_changed_value_is_never_returned_and_its_neighbours_are(harness: Harne
     assert harness.engine.read(USER, lambda snapshot: snapshot.get(DAY, b"b")) == b"again"
 
 
+def test_sealed_rows_are_those_of_a_range_and_carry_what_the_engine_added(harness: Harness) -> None:
+    many = [number.to_bytes(2, "big") for number in range(200)]
+    for key in many:
+        harness.done(harness.engine.transact(USER, put(key, key * 20, DAY)))
+    harness.done(harness.engine.transact(USER, put(b"\0\5", b"elsewhere", NEXT_DAY)))
+    for low, high in ((0, 200), (3, 3), (3, 4), (10, 138), (64, 128), (199, 300), (300, 400)):
+        first, last = low.to_bytes(2, "big"), high.to_bytes(2, "big")
+        expected = harness.engine.read(USER, lambda snapshot: snapshot.range(DAY, first, last))  # noqa: B023
+        found = harness.engine.read(USER, lambda snapshot: snapshot.sealed(DAY, first, last))  # noqa: B023
+        assert [(key[-2:], value[:-4]) for key, value in found] == expected
+    wanted = [many[7], b"absent", many[3]]
+    values = harness.engine.read(USER, lambda snapshot: snapshot.sealed_at(DAY, wanted))
+    assert [value and value[:-4] for value in values] == [many[7] * 20, None, many[3] * 20]
+
+
+def test_a_changed_value_is_not_among_sealed_ones(harness: Harness) -> None:
+    for key in (b"a", b"b", b"c"):
+        harness.done(harness.engine.transact(USER, put(key, key * 100, DAY)))
+    harness.flip_bit(DAY, USER, b"b")
+    found = harness.engine.read(USER, lambda snapshot: snapshot.sealed(DAY, b"a", b"d"))
+    assert [key[-1:] for key, _ in found] == [b"a", b"c"]
+    values = harness.engine.read(USER, lambda snapshot: snapshot.sealed_at(DAY, [b"a", b"b"]))
+    assert [value is None for value in values] == [False, True]
+    assert harness.corrupt == [(DAY, USER, b"b")] * 2
+    harness.done(harness.engine.drop_bucket(DAY, 1_000))
+    assert harness.engine.read(USER, lambda snapshot: snapshot.sealed(DAY, b"a", b"d")) == []
+    assert harness.engine.read(USER, lambda snapshot: snapshot.sealed_at(DAY, [b"a"])) == [None]
+
+
 def test_a_drop_mark_that_cannot_be_read_still_hides_its_bucket(harness: Harness) -> None:
     harness.done(harness.engine.transact(USER, put(b"k", b"v", DAY)))
     harness.done(harness.engine.drop_bucket(DAY, 1_000))

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from tests.store.samples import message_row
 from xtramail.model.bucket import Bucket
 from xtramail.model.message import Part
-from xtramail.store.message_row import BodyRef, MessageRow, size_in
+from xtramail.store.message_row import (
+    BodyRef,
+    MessageRow,
+    bodystructures,
+    envelopes,
+    listed,
+    lying,
+    plain_structures,
+    size_in,
+)
 
 PART = Part(
     path=(1, 2),
@@ -48,6 +57,12 @@ def test_a_row_survives_its_bytes(
     assert (again.preview, again.message_id, again.subject) == (preview, message_id, subject)
     assert (again.sent_at, again.source, again.parts) == (-date, "append", (PART,) * parts)
     assert size_in(row.encoded) == 50_000_000
+    values = [row.encoded + b"seal"]
+    facts = listed(values)
+    assert facts == [(50_000_000, date, len(envelope), len(structure), len(plain))]
+    assert (envelopes(values, facts), bodystructures(values, facts)) == ([envelope], [structure])
+    assert plain_structures(values, facts) == [plain]
+    assert lying(values) == [(body.bucket, body.id, body.size, body.header_length)]
 
 
 def test_a_thread_is_changed_and_nothing_else() -> None:

@@ -1,16 +1,21 @@
-"""The items of a FETCH answer that are no sections: each is one function from a message to ``NAME value``.
+"""The items of a FETCH answer that are no streamed sections: for each a format, and what fills it in for many messages.
 
-Owns their wording. The finished syntax of ENVELOPE and BODYSTRUCTURE was made at delivery and is copied as it is.
+Owns their wording. An answer line is one format filled in: everything that can be done once for a block of messages
+is not done for each of them. The finished syntax of ENVELOPE and BODYSTRUCTURE was made at delivery and is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from xtramail.mailbox.block import Block
 from xtramail.mailbox.view import Place, View
-from xtramail.model.bucket import PERMANENT
+from xtramail.model.errors import Corrupt
 from xtramail.model.ids import id_text
-from xtramail.store.message_row import BodyRef, MessageRow
+from xtramail.store import header_index, message_row
+from xtramail.store.message_row import MessageRow
+from xtramail.store.records import FlagRow
 from xtramail.wire.imap import responses
 from xtramail.wire.imap.fetch_items import Attribute, Section, SectionText
 from xtramail.wire.mime.header import field_selector
@@ -29,32 +34,46 @@ class FlagTexts:
     def of(self, place: Place) -> bytes:
         row = place.row
         key = (row.flags, row.keywords, self._view.is_recent(place.uid))
-        text = self._known.get(key)
-        if text is None:
-            names = self._view.keywords
-            keywords = [names[index] for index in row.keywords if index < len(names)]
-            text = self._known[key] = responses.flag_list(row.flags, keywords, recent=key[2])
+        return self._known.get(key) or self._made(key)
+
+    def of_all(self, block: Block) -> list[bytes]:
+        if self._view.any_recent:
+            recent = self._view.is_recent
+            keys = [(row.flags, row.keywords, recent(uid)) for uid, row in zip(block.uids, block.flags, strict=True)]
+        else:
+            keys = [(row.flags, row.keywords, False) for row in block.flags]
+        known = self._known
+        try:
+            return [known[key] for key in keys]
+        except KeyError:
+            return [known.get(key) or self._made(key) for key in keys]
+
+    def _made(self, key: tuple[int, tuple[int, ...], bool]) -> bytes:
+        flags, used, recent = key
+        names = self._view.keywords
+        keywords = [names[index] for index in used if index < len(names)]
+        text = self._known[key] = responses.flag_list(flags, keywords, recent=recent)
         return text
 
 
-Piece = Callable[[Place, MessageRow, FlagTexts, bytes], bytes]
-"""``NAME value`` of a message; its row is NO_ROW and its header empty where the list has no use for them."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``NAME value`` of messages: ``form`` takes one value out of each of the columns that ``columns`` gives.
 
-NO_ROW = MessageRow(
-    size=0,
-    internaldate=0,
-    body=BodyRef(bucket=PERMANENT, id=0, size=0, header_length=0),
-    object_id=0,
-    header_length=0,
-    envelope=b"",
-    bodystructure=b"",
-    body_structure_plain=b"",
-)
+    ``columns`` raises Corrupt when a listing cannot be had in one go.
+    """
+
+    form: bytes
+    columns: Callable[[Block, FlagTexts], Sequence[Sequence[int | bytes]]]
+
+    def texts(self, block: Block, flags: FlagTexts) -> list[bytes]:
+        """Of each message of the block."""
+        return [self.form % values for values in zip(*self.columns(block, flags), strict=True)]
 
 
-def _moment(savedate: int) -> bytes:
+def _moment(row: FlagRow) -> bytes:
     """NIL for a message that was saved before dates of it were kept (RFC 8514 §4.2)."""
-    return responses.internal_date(savedate) if savedate else b"NIL"
+    return responses.internal_date(row.savedate) if row.savedate else b"NIL"
 
 
 def _thread(thread_id: int) -> bytes:
@@ -69,26 +88,53 @@ def _preview(text: str) -> bytes:
     return responses.string(text.encode())
 
 
+def _of_rows(name: bytes, told: Callable[[MessageRow], bytes]) -> Piece:
+    return Piece(name + b" %b", lambda block, flags: [[told(row) for row in block.rows]])
+
+
 PIECES: dict[Attribute, Piece] = {
-    Attribute.UID: lambda place, row, flags, header: b"UID %d" % place.uid,
-    Attribute.FLAGS: lambda place, row, flags, header: b"FLAGS " + flags.of(place),
-    Attribute.MODSEQ: lambda place, row, flags, header: b"MODSEQ (%d)" % place.row.modseq,
-    Attribute.SAVEDATE: lambda place, row, flags, header: b"SAVEDATE " + _moment(place.row.savedate),
-    Attribute.INTERNALDATE: lambda place, row, flags, header: (
-        b"INTERNALDATE " + responses.internal_date(row.internaldate)
+    Attribute.UID: Piece(b"UID %d", lambda block, flags: [block.uids]),
+    Attribute.FLAGS: Piece(b"FLAGS %b", lambda block, flags: [flags.of_all(block)]),
+    Attribute.MODSEQ: Piece(b"MODSEQ (%d)", lambda block, flags: [[row.modseq for row in block.flags]]),
+    Attribute.SAVEDATE: Piece(b"SAVEDATE %b", lambda block, flags: [[_moment(row) for row in block.flags]]),
+    Attribute.INTERNALDATE: Piece(
+        b"INTERNALDATE %b", lambda block, flags: [responses.internal_dates([fixed[1] for fixed in block.listed])]
     ),
-    Attribute.RFC822_SIZE: lambda place, row, flags, header: b"RFC822.SIZE %d" % row.size,
-    Attribute.ENVELOPE: lambda place, row, flags, header: b"ENVELOPE " + row.envelope,
-    Attribute.BODY: lambda place, row, flags, header: b"BODY " + row.body_structure_plain,
-    Attribute.BODYSTRUCTURE: lambda place, row, flags, header: b"BODYSTRUCTURE " + row.bodystructure,
-    Attribute.EMAILID: lambda place, row, flags, header: b"EMAILID (%b)" % id_text(row.object_id).encode(),
-    Attribute.THREADID: lambda place, row, flags, header: b"THREADID " + _thread(row.thread_id),
-    Attribute.PREVIEW: lambda place, row, flags, header: b"PREVIEW " + _preview(row.preview),
+    Attribute.RFC822_SIZE: Piece(b"RFC822.SIZE %d", lambda block, flags: [[fixed[0] for fixed in block.listed]]),
+    Attribute.ENVELOPE: Piece(
+        b"ENVELOPE %b", lambda block, flags: [message_row.envelopes(block.values, block.listed)]
+    ),
+    Attribute.BODY: Piece(
+        b"BODY %b", lambda block, flags: [message_row.plain_structures(block.values, block.listed)]
+    ),
+    Attribute.BODYSTRUCTURE: Piece(
+        b"BODYSTRUCTURE %b", lambda block, flags: [message_row.bodystructures(block.values, block.listed)]
+    ),
+    Attribute.EMAILID: _of_rows(b"EMAILID", lambda row: b"(%b)" % id_text(row.object_id).encode()),
+    Attribute.THREADID: _of_rows(b"THREADID", lambda row: _thread(row.thread_id)),
+    Attribute.PREVIEW: _of_rows(b"PREVIEW", lambda row: _preview(row.preview)),
 }
 
 
-def listing(wanted: Iterable[Attribute | Section]) -> tuple[Piece, ...] | None:
+class Listing:
     """All of an item list, when its sections, if any, are fields of the message's own header, whole."""
+
+    __slots__ = ("_form", "_pieces")
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = tuple(pieces)
+        self._form = responses.fetch_form(b" ".join(piece.form for piece in self._pieces))
+
+    def lines(self, block: Block, flags: FlagTexts) -> bytes:
+        """Corrupt when some of it has to be told message by message."""
+        columns: list[Sequence[int | bytes]] = [block.numbers]
+        for piece in self._pieces:
+            columns += piece.columns(block, flags)
+        return b"".join(map(self._form.__mod__, zip(*columns, strict=True)))
+
+
+def listing(wanted: Iterable[Attribute | Section]) -> Listing | None:
+    """None when some item is another kind of section."""
     pieces: list[Piece] = []
     for item in wanted:
         if isinstance(item, Attribute):
@@ -97,18 +143,30 @@ def listing(wanted: Iterable[Attribute | Section]) -> tuple[Piece, ...] | None:
             return None
         else:
             pieces.append(_fields(item))
-    return tuple(pieces)
+    return Listing(pieces)
 
 
 _OF_FIELDS = frozenset({SectionText.HEADER_FIELDS, SectionText.HEADER_FIELDS_NOT})
 
 
 def _fields(section: Section) -> Piece:
-    select = field_selector(frozenset(section.fields), exclude=section.text is SectionText.HEADER_FIELDS_NOT)
-    label = section.label
+    names, exclude = frozenset(section.fields), section.text is SectionText.HEADER_FIELDS_NOT
+    select = field_selector(names, exclude=exclude)
+    picker = None if exclude else header_index.picker(names)
 
-    def piece(_place: Place, _row: MessageRow, _flags: FlagTexts, header: bytes) -> bytes:
-        picked = select(header)
-        return b"%b {%d}\r\n%b" % (label, len(picked), picked)
+    def columns(block: Block, _flags: FlagTexts) -> Sequence[Sequence[int | bytes]]:
+        if len(block.headers) != len(block):
+            raise Corrupt("A header is damaged or gone")
+        if picker is None:
+            picked = list(map(select, block.whole_headers()))
+        elif all(chunk[0] == header_index.INDEXED[0] for chunk in block.headers):
+            picked = list(map(picker.pick, block.headers))
+        else:
+            picked = [
+                picker.pick(chunk) if chunk[0] == header_index.INDEXED[0] else select(header)
+                for chunk, header in zip(block.headers, block.whole_headers(), strict=True)
+            ]
+        return [list(map(len, picked)), picked]
 
-    return piece
+    # A per cent sign in a field's name is no place of the format.
+    return Piece(section.label.replace(b"%", b"%%") + b" {%d}\r\n%b", columns)

@@ -43,6 +43,14 @@ class Place(NamedTuple):
     row: FlagRow
 
 
+class Columns(NamedTuple):
+    """The same of many messages, column by column."""
+
+    uids: Sequence[int]
+    buckets: Sequence[Bucket]
+    flags: Sequence[FlagRow]
+
+
 @dataclass(frozen=True, slots=True)
 class FlagChange:
     number: int
@@ -143,7 +151,7 @@ class View:
         """UIDs of a UID set; those that are not there are passed over (RFC 3501 §6.4.8)."""
         if numbers.saved:
             return self._still_told()
-        return list(numbers.resolved(self.uids[-1] if self.uids else 0).select(self.uids))
+        return numbers.resolved(self.uids[-1] if self.uids else 0).select(self.uids)
 
     def select_numbers(self, numbers: SequenceSet) -> list[int]:
         """UIDs of a set of message numbers; BadInput for a number that is not there (RFC 3501 §9, ``seq-number``).
@@ -177,6 +185,36 @@ class View:
             elif uid in self._gone:
                 found.append(self._gone[uid])
         return found
+
+    def columns(self, uids: Sequence[int]) -> Columns:
+        """As :meth:`places`."""
+        homes = self.told.homes
+        flags = {bucket: part.flags for bucket, part in self.told.parts.items()}
+        try:
+            buckets = [homes[uid] for uid in uids]
+            return Columns(uids, buckets, [flags[bucket][uid] for bucket, uid in zip(buckets, uids, strict=True)])
+        except KeyError:
+            # Some were expunged, and this client counts them still.
+            found = self.places(uids)
+            return Columns(
+                [place.uid for place in found], [place.bucket for place in found], [place.row for place in found]
+            )
+
+    def numbers(self, uids: Sequence[int]) -> Sequence[int]:
+        """:meth:`number` of each of ``uids``, ascending ones of this view."""
+        if not uids:
+            return ()
+        start = bisect_left(self.uids, uids[0])
+        end = start + len(uids)
+        if end <= len(self.uids) and self.uids[end - 1] == uids[-1]:
+            # All between its ends: they are as many.
+            return range(start + 1, end + 1)
+        return [bisect_left(self.uids, uid) + 1 for uid in uids]
+
+    @property
+    def any_recent(self) -> bool:
+        """Some message may be told as \\Recent."""
+        return bool(self._recent)
 
     def expunged(self, uid: int) -> bool:
         """The message is gone and the client was not told yet."""

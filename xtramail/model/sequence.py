@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 STAR = 0xFFFF_FFFF
@@ -52,11 +52,12 @@ class SequenceSet:
     def __bool__(self) -> bool:
         return bool(self.ranges)
 
-    def select(self, ordered: Sequence[int]) -> Iterator[int]:
+    def select(self, ordered: Sequence[int]) -> list[int]:
         """The members of ``ordered`` (ascending) that lie in the set; cost bound by the ranges and the result."""
+        found: list[int] = []
         for low, high in self.ranges:
-            for index in range(bisect_left(ordered, low), bisect_right(ordered, high)):
-                yield ordered[index]
+            found += ordered[bisect_left(ordered, low) : bisect_right(ordered, high)]
+        return found
 
     def __bytes__(self) -> bytes:
         return b",".join(

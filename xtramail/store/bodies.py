@@ -1,12 +1,14 @@
 """The stored octets of messages: written in chunks while they arrive, read from any offset.
 
 Chunks 0 to n hold the header alone (mostly one), the following ones the rest; each holds 65,000 raw octets but the last
-of either kind. An encoded chunk is one tag octet and the octets, raw or zstd: whichever is shorter by a tenth. Owns no
-meaning: where the MIME parts lie is the message row's.
+of either kind. An encoded chunk is one tag octet and the octets, raw or zstd: whichever is shorter by a tenth. An
+ordinary header is kept raw behind an index of its fields (``header_index``), because clients list it again and again.
+Owns no meaning: where the MIME parts lie is the message row's.
 """
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,7 +17,7 @@ import zstandard
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.model.pending import Pending
-from xtramail.store import keys
+from xtramail.store import checksum, header_index, keys
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.message_row import CHUNK_SIZE
 from xtramail.store.message_row import BodyRef as BodyRef
@@ -115,7 +117,12 @@ class BodyWriter:
         self._searched = max(len(buffer) - 3, 0)
 
     def _end_header(self, length: int) -> None:
-        self._cut(length)
+        chunk = header_index.indexed(bytes(self._buffer[:length])) if not self._header_length else None
+        if chunk is not None:
+            self._ready.append(chunk)
+            del self._buffer[:length]
+        else:
+            self._cut(length)
         self._header_length += length
         if self._header_length == 0:
             # There is always a chunk 0, so that the first octet of the body is in chunk 1.
@@ -163,12 +170,14 @@ def decode_chunk(chunk: bytes) -> bytes:
     tag = chunk[:1]
     if tag == _RAW:
         return chunk[1:]
-    if tag != _ZSTD:
-        raise Corrupt("A body chunk has an unknown form")
     try:
-        return _zstd.unpack(chunk[1:], max_output_size=CHUNK_SIZE)
-    except zstandard.ZstdError:
-        raise Corrupt("A body chunk cannot be decompressed") from None
+        if tag == _ZSTD:
+            return _zstd.unpack(chunk[1:], max_output_size=CHUNK_SIZE)
+        if tag == header_index.INDEXED:
+            return header_index.header_of(chunk)
+    except (zstandard.ZstdError, struct.error, IndexError):
+        raise Corrupt("A body chunk cannot be unpacked") from None
+    raise Corrupt("A body chunk has an unknown form")
 
 
 def header_chunks(ref: BodyRef) -> int:
@@ -217,22 +226,44 @@ def read(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = Non
 
 def headers(engine: Engine, refs: Sequence[BodyRef]) -> list[bytes | None]:
     """The stored headers of many bodies, in one transaction; None for one damaged, gone or over a chunk long."""
+    chunks = header_chunks_of(engine, [(ref.bucket, ref.id) for ref in refs])
+    return [chunk and _whole_header(ref, chunk) for ref, chunk in zip(refs, chunks, strict=True)]
+
+
+def header_chunks_of(engine: Engine, bodies: Sequence[tuple[Bucket, int]]) -> list[bytes | None]:
+    """The encoded first chunk of each body, with octets behind it that are not its own; None where there is none.
+
+    For listings: :func:`header_in` takes one apart, and what is indexed need not be.
+    """
+    by_bucket: dict[Bucket, list[int]] = {}
+    for bucket, body_id in bodies:
+        by_bucket.setdefault(bucket, []).append(body_id)
 
     def read_all(snap: Snapshot) -> list[bytes | None]:
-        return [_small_header(snap, ref) for ref in refs]
+        found = {
+            bucket: iter(snap.sealed_at(bucket, [keys.body_chunk(body_id, 0) for body_id in ids]))
+            for bucket, ids in by_bucket.items()
+        }
+        return [next(found[bucket]) for bucket, _ in bodies]
 
     return engine.read(keys.BODY, read_all)
 
 
-def _small_header(snap: Snapshot, ref: BodyRef) -> bytes | None:
+def _whole_header(ref: BodyRef, sealed: bytes) -> bytes | None:
     if not 0 < ref.header_length <= ref.chunk_size:
         return None
     try:
-        encoded = snap.get(ref.bucket, keys.body_chunk(ref.id, 0))
-        octets = decode_chunk(encoded) if encoded is not None else b""
+        return header_in(sealed, ref.header_length)
     except Corrupt:
         return None
-    return octets if len(octets) == ref.header_length else None
+
+
+def header_in(sealed: bytes, length: int) -> bytes:
+    """The header of ``length`` octets out of what :func:`header_chunks_of` gave; Corrupt when it is not there."""
+    octets = decode_chunk(sealed[:-checksum.SIZE])
+    if len(octets) != length:
+        raise Corrupt("A header has the wrong length")
+    return octets
 
 
 def _chunk(engine: Engine, ref: BodyRef, number: int) -> bytes:

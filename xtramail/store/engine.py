@@ -38,6 +38,15 @@ class Snapshot(Protocol):
     ) -> list[tuple[bytes, bytes]]:
         """Rows with low <= key < high in key order (from the end when ``reverse``), at most ``limit`` (0: all)."""
 
+    def sealed(self, bucket: Bucket, low: bytes, high: bytes) -> list[tuple[bytes, bytes]]:
+        """As ``range``, uncut: whole physical keys, and values with their checksum (which was checked) behind them.
+
+        For listings of thousands of rows, which read values at fixed places and keys from their end.
+        """
+
+    def sealed_at(self, bucket: Bucket, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The value of each key with its checksum behind it; None where there is none, or a damaged one (reported)."""
+
     def buckets(self) -> list[Bucket]:
         """The live buckets (not PERMANENT, not dropped) in which any scope has a row, ascending. Costs a seek each."""
 

@@ -8,6 +8,7 @@ so that keys sort as their numbers do. Names of any length (mailboxes, Message-I
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 
 FORMAT = 1
@@ -188,9 +189,10 @@ def uid_of(key: bytes) -> int:
     return int(_U32.unpack_from(key, 5)[0])
 
 
-def uids_of(keys: list[bytes]) -> tuple[int, ...]:
-    """``uid_of`` for many keys of equal tag, ten times faster than one by one."""
-    return struct.unpack(">" + "5xI" * len(keys), b"".join(keys))
+def uids_of(keys: Sequence[bytes]) -> tuple[int, ...]:
+    """``uid_of`` for many keys of one tag, bare or physical ones of one scope, ten times faster than one by one."""
+    before = len(keys[0]) - 4 if keys else 0
+    return struct.unpack(">" + f"{before}xI" * len(keys), b"".join(keys))
 
 
 # Scope BODY, the message's bucket.

@@ -5,7 +5,7 @@ A message of Recovered has no m, n and i of its own: its row r says where they l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xtramail.model.bucket import Bucket
@@ -26,6 +26,9 @@ from xtramail.store.records import (
 
 PIECE = MAX_VALUE - 512
 """Octets of a message row in one value; the rest lies in overflow rows."""
+
+_DENSE = 4
+"""UIDs are read as one range when at least one in so many is wanted."""
 
 _SPARSE = 16
 """From this many wanted UIDs in a bucket on, one range read is cheaper than gets."""
@@ -74,6 +77,30 @@ def message_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> Me
     except Corrupt:
         return None
     return _whole(snap, mailbox_id, bucket, uid, value) if value is not None else None
+
+
+def message_values(snap: Snapshot, mailbox_id: int, bucket: Bucket, uids: Sequence[int]) -> dict[int, bytes]:
+    """Encoded rows of ``uids`` (ascending) in one bucket, with octets behind them that are not theirs.
+
+    As :func:`message_rows`, for listings (``message_row.listed``). What is damaged or not there is missing.
+    """
+    low, high = uids[0], uids[-1]
+    if mailbox_id == keys.RECOVERED:
+        wanted = frozenset(uids)
+        return {uid: row.encoded for uid, row in _recovered_rows(snap, bucket, low, high) if uid in wanted}
+    if high - low < _DENSE * len(uids):
+        rows = snap.sealed(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
+        found = dict(zip(keys.uids_of([key for key, _ in rows]), [value for _, value in rows], strict=True))
+    else:
+        values = snap.sealed_at(bucket, [keys.message(mailbox_id, uid) for uid in uids])
+        found = {uid: value for uid, value in zip(uids, values, strict=True) if value is not None}
+    for uid in [uid for uid, value in found.items() if len(value) >= PIECE]:
+        row = message_row(snap, mailbox_id, bucket, uid)
+        if row is None:
+            del found[uid]
+        else:
+            found[uid] = row.encoded
+    return found
 
 
 def message_rows(

@@ -6,6 +6,7 @@ Listing ten thousand summaries must not build what nobody asks for: decoding unp
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -188,6 +189,45 @@ class MessageRow:
         fixed = self._fixed
         start = _HEAD + sum(fixed[14:index])
         return self.encoded[start : start + fixed[index]]
+
+
+_LISTED = struct.Struct(">Iq59xIII")
+# The first two fields, and the lengths of the first three pieces.
+_LIES = struct.Struct(">14xIQII")
+Listed = tuple[int, int, int, int, int]
+"""size, internaldate, octets of ENVELOPE, of BODYSTRUCTURE and of BODY of a row."""
+Lying = tuple[Bucket, int, int, int]
+"""bucket, id, size and header length as in BodyRef."""
+
+
+def listed(values: Sequence[bytes]) -> list[Listed]:
+    """What a listing needs to know first of many encoded rows, each perhaps with octets behind it."""
+    return list(map(_LISTED.unpack_from, values))
+
+
+def envelopes(values: Sequence[bytes], lengths: Sequence[Listed]) -> list[bytes]:
+    """``MessageRow.envelope`` of many encoded rows."""
+    return [value[_HEAD : _HEAD + fixed[2]] for value, fixed in zip(values, lengths, strict=True)]
+
+
+def bodystructures(values: Sequence[bytes], lengths: Sequence[Listed]) -> list[bytes]:
+    """``MessageRow.bodystructure`` of many encoded rows."""
+    return [
+        value[(at := _HEAD + fixed[2]) : at + fixed[3]] for value, fixed in zip(values, lengths, strict=True)
+    ]
+
+
+def plain_structures(values: Sequence[bytes], lengths: Sequence[Listed]) -> list[bytes]:
+    """``MessageRow.body_structure_plain`` of many encoded rows."""
+    return [
+        value[(at := _HEAD + fixed[2] + fixed[3]) : at + fixed[4]]
+        for value, fixed in zip(values, lengths, strict=True)
+    ]
+
+
+def lying(values: Sequence[bytes]) -> list[Lying]:
+    """Where the bodies of many encoded rows are."""
+    return list(map(_LIES.unpack_from, values))
 
 
 _PartFields = tuple[tuple[int, ...], int, int, int, int, str, str, str, str, int]

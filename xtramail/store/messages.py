@@ -18,6 +18,7 @@ from xtramail.store.mail_rows import flag_row as flag_row
 from xtramail.store.mail_rows import flag_rows, put_flags, put_message
 from xtramail.store.mail_rows import message_row as message_row
 from xtramail.store.mail_rows import message_rows as message_rows
+from xtramail.store.mail_rows import message_values as message_values
 from xtramail.store.mailbox_rows import highest_modseq as highest_modseq
 from xtramail.store.mailbox_rows import keyword_ids, live_buckets, require, touched, with_uids
 from xtramail.store.message_row import MessageRow

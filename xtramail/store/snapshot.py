@@ -6,7 +6,8 @@ invisible. Owns neither transactions nor threads (the engines do).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 from zlib_ng.zlib_ng import crc32
 
@@ -19,6 +20,9 @@ from xtramail.store.rows import Rows, WriteRows
 
 OnCorrupt = Callable[[Bucket, bytes, bytes], None]
 """Told bucket, scope and key of a row left out of a range; called in whatever thread reads."""
+
+_BATCH = 64
+"""Rows of a long range that are taken out of storage at once."""
 
 
 class ScopeSnapshot:
@@ -80,6 +84,42 @@ class ScopeSnapshot:
                 if len(found) == limit:
                     break
         return found
+
+    def sealed(self, bucket: Bucket, low: bytes, high: bytes) -> list[tuple[bytes, bytes]]:
+        if bucket and bucket in self._marks().stamps:
+            return []
+        prefix = bucket.to_bytes(4, "big") + self._suffix
+        end = prefix + high
+        rows = self._rows.ascending(prefix + low)
+        found: list[tuple[bytes, bytes]] = []
+        while not found or found[-1][0] < end:
+            # Some rows are read in vain at the end: a look at each key would cost more.
+            batch = list(islice(rows, _BATCH))
+            found += batch
+            if len(batch) < _BATCH:
+                break
+        while found and found[-1][0] >= end:
+            found.pop()
+        checks = [crc32(sealed, crc32(full)) for full, sealed in found]
+        if checks.count(checksum.INTACT) == len(found):
+            return found
+        return [row for row in found if self._intact(bucket, *row)]
+
+    def sealed_at(self, bucket: Bucket, keys: Sequence[bytes]) -> list[bytes | None]:
+        if bucket and bucket in self._marks().stamps:
+            return [None] * len(keys)
+        prefix = bucket.to_bytes(4, "big") + self._suffix
+        full_keys = [prefix + key for key in keys]
+        return [
+            sealed if sealed is not None and self._intact(bucket, full, sealed) else None
+            for full, sealed in zip(full_keys, map(self._rows.get, full_keys), strict=True)
+        ]
+
+    def _intact(self, bucket: Bucket, full: bytes, sealed: bytes) -> bool:
+        if crc32(sealed, crc32(full)) == checksum.INTACT:
+            return True
+        self._on_corrupt(bucket, self._scope, full[4 + len(self._suffix) :])
+        return False
 
     def buckets(self) -> list[Bucket]:
         dropped = self._marks().stamps

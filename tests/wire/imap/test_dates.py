@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xtramail.wire.imap.dates import parse_date, parse_date_time
 from xtramail.wire.imap.faults import BadSyntax
-from xtramail.wire.imap.responses import internal_date
+from xtramail.wire.imap.responses import internal_date, internal_dates
 
 
 def _seconds(*parts: int) -> int:
@@ -61,6 +61,7 @@ def test_an_internal_date_we_write_reads_as_the_same_second(seconds: int) -> Non
     text = internal_date(seconds)
     assert len(text) == 28
     assert parse_date_time(text[1:-1]) == seconds
+    assert internal_dates([seconds, 0]) == [text, internal_date(0)]
 
 
 def test_a_day_of_one_digit_has_a_space_before_it() -> None:

@@ -42,5 +42,5 @@ def missed(view: View, resync: Resync) -> Iterator[bytes]:
     if gone:
         yield responses.vanished(gone, earlier=True)
     wanted = known.resolved(view.told.mailbox.uidnext - 1)
-    changed = list(wanted.select(changed_uids(view.told, resync.modseq)))
+    changed = wanted.select(changed_uids(view.told, resync.modseq))
     yield from place_lines(view, view.places(changed), with_uid=True)

@@ -317,6 +317,11 @@ def fetch(number: int, items: bytes) -> bytes:
     return b"* %d FETCH (%b)\r\n" % (number, items)
 
 
+def fetch_form(items: bytes) -> bytes:
+    """:func:`fetch` as a format: a number, then what fills in the format ``items``."""
+    return b"* %%d FETCH (%b)\r\n" % items
+
+
 def fetch_head(number: int) -> bytes:
     """Start of a FETCH answer whose literals are streamed; end it with ``FETCH_TAIL``."""
     return b"* %d FETCH (" % number
@@ -333,6 +338,24 @@ def internal_date(seconds: float) -> bytes:
     days, rest = divmod(int(seconds), 86_400)
     hours, rest = divmod(rest, 3600)
     return b'"%b %02d:%02d:%02d +0000"' % (_day(days), hours, rest // 60, rest % 60)
+
+
+def internal_dates(moments: Iterable[int]) -> list[bytes]:
+    """:func:`internal_date` of many."""
+    known = _Days()
+    return [
+        b"%b%b%02d +0000\"" % (known[moment // 86_400], _MINUTES[moment % 86_400 // 60], moment % 60)
+        for moment in moments
+    ]
+
+
+class _Days(dict[int, bytes]):
+    def __missing__(self, days: int) -> bytes:
+        text = self[days] = b'"%b ' % _day(days)
+        return text
+
+
+_MINUTES = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(1440))
 
 
 @lru_cache(maxsize=512)
