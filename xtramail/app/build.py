@@ -18,6 +18,8 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from xtramail.app.core import Core, keep_days, open_keyring
+from xtramail.app.imap import ALPN as IMAP_ALPN
+from xtramail.app.imap import imap_services
 from xtramail.app.own_certificates import OwnCertificates
 from xtramail.app.paths import Paths
 from xtramail.app.pop3 import ALPN, pop3_services
@@ -31,7 +33,7 @@ from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
 from xtramail.net.connection_service import ConnectionService
 from xtramail.net.imap_factory import ImapFactory
-from xtramail.net.imap_service import ImapCollaborators, ImapService, ImapTimes
+from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.metrics_http import metrics_site
 from xtramail.net.pop3_server import Pop3Factory
@@ -43,8 +45,6 @@ from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import ServerLock
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
-from xtramail.wire.imap.config import BASE_CAPABILITIES, ImapServerConfig
-from xtramail.wire.imap.config import Limits as ImapWireLimits
 from xtramail.wire.smtp.server_config import Role, SmtpServerConfig
 
 RELOADABLE = frozenset(
@@ -66,10 +66,11 @@ RELOADABLE = frozenset(
         "relay.block-timeout",
         "relay.final-timeout",
         "ask.timeout",
+        "imap.hide",
     }
 )
 """Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
-_SERVICES = 6
+_SERVICES = 7
 _SPARE_DESCRIPTORS = 200
 """For the store, logs, relay connections and what else is not a client."""
 
@@ -109,12 +110,13 @@ class Server(MultiService):
         self._own = OwnCertificates(
             settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
         )
-        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps", "pop3s", "pop3")}
+        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps", "imap", "pop3s", "pop3")}
         self._lock: ServerLock | None = None
         self._engine: LmdbEngine | None = None
         self._core: Core | None = None
         self._limits: Limits | None = None
         self._services: list[ConnectionService] = []
+        self._imap: tuple[ImapService, ...] = ()
         for name, door in self._doors.items():
             for endpoint in getattr(settings.listen, name):
                 self._listen(endpoint, door)
@@ -168,7 +170,16 @@ class Server(MultiService):
         mx = self._smtp("smtp", core, limits, Role.MX)
         submission = self._smtp("submission", core, limits, Role.SUBMISSION)
         submissions = self._smtp("submissions", core, limits, Role.SUBMISSION, tls_active=True)
-        imaps = self._imap(core, limits)
+        imap_contexts = self._tls.contexts(alpn=IMAP_ALPN)
+        imaps, imap = imap_services(
+            self._settings,
+            core,
+            limits=limits,
+            reactor=self._reactor,
+            metrics=self._metrics,
+            contexts=imap_contexts,
+        )
+        self._imap = (imaps, imap)
         pop3_contexts = self._tls.contexts(alpn=ALPN)
         pop3s, pop3 = pop3_services(
             self._settings,
@@ -178,12 +189,13 @@ class Server(MultiService):
             metrics=self._metrics,
             contexts=pop3_contexts,
         )
-        self._services = [mx, submission, submissions, imaps, pop3s, pop3]
+        self._services = [mx, submission, submissions, imaps, imap, pop3s, pop3]
         wrapped = self._tls.contexts(alpn=(b"smtp",))
         self._doors["smtp"].inside = SmtpFactory(mx)
         self._doors["submission"].inside = SmtpFactory(submission)
         self._doors["submissions"].inside = _in_tls(wrapped, SmtpFactory(submissions))
-        self._doors["imaps"].inside = _in_tls(self._tls.contexts(alpn=(b"imap",)), ImapFactory(imaps))
+        self._doors["imaps"].inside = _in_tls(imap_contexts, ImapFactory(imaps))
+        self._doors["imap"].inside = ImapFactory(imap)
         self._doors["pop3s"].inside = _in_tls(pop3_contexts, Pop3Factory(pop3s))
         self._doors["pop3"].inside = Pop3Factory(pop3)
 
@@ -224,32 +236,6 @@ class Server(MultiService):
                 watch_account=None if role is Role.MX else core.submission.watch,
                 tls_context=None if tls_active else self._tls.contexts(alpn=(b"smtp",), tickets=tickets),
             ),
-        )
-
-    def _imap(self, core: Core, limits: Limits) -> ImapService:
-        settings, times = self._settings, self._settings.timeouts
-        return ImapService(
-            config=ImapServerConfig(
-                tls_active=True,
-                capabilities=BASE_CAPABILITIES,
-                limits=ImapWireLimits(append=settings.limits.message_size, errors=settings.limits.errors_close),
-            ),
-            times=ImapTimes(
-                handshake=times.handshake,
-                login=times.imap_login,
-                idle=times.imap_idle,
-                rate_grace=times.rate_grace,
-                rate_octets=times.rate_octets,
-                failed_login=settings.login.least,
-            ),
-            collaborators=ImapCollaborators(
-                reactor=self._reactor,
-                limits=limits,
-                metrics=self._metrics,
-                login=core.login,
-                mailboxes=core.mailboxes,
-            ),
-            failures=settings.login.failures_per_connection,
         )
 
     def _watch(self, core: Core) -> None:
@@ -305,6 +291,8 @@ class Server(MultiService):
             return frozenset()
         self._core.reload(settings)
         self._limits.settings = limit_settings(settings.limits)
+        for service in self._imap:
+            service.masks = settings.imap.hide
         return RELOADABLE
 
 

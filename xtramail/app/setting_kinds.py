@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from xtramail.model.address import domain_key
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
+from xtramail.wire.imap.client_masks import ClientMask, read_client_mask, show_client_mask
 
 T = TypeVar("T")
 
@@ -190,6 +191,18 @@ def _host_name(text: str) -> str:
 HOST_NAMES = Kind(
     "names", lambda value: _list_of(value, _host_name, "mail.example.org"), _show_texts, lambda text: _words(text)
 )
+
+CLIENT_MASKS = Kind(
+    "client masks",
+    lambda value: _masks(value),
+    lambda masks: _show_texts(tuple(map(show_client_mask, masks))),
+    lambda text: [text] if text.strip() else [],
+)
+
+
+def _masks(value: object) -> tuple[ClientMask, ...]:
+    return tuple(map(read_client_mask, _list_of(value, str, "name=Example*: IDLE")))
+
 
 _ENDPOINT_KINDS = ("tcp", "tcp6", "unix", "systemd")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from xtramail.app.setting_kinds import (
+    CLIENT_MASKS,
     DURATION,
     DURATIONS,
     ENDPOINTS,
@@ -26,6 +27,7 @@ from xtramail.app.setting_kinds import (
     choice,
     number,
 )
+from xtramail.wire.imap.client_masks import ClientMask
 
 T = TypeVar("T")
 _MINUTE = 60.0
@@ -61,6 +63,9 @@ class Listen:
         ENDPOINTS, ("tcp6:465",), "Mail from our users, TLS from the first octet.", "submissions"
     )
     imaps: tuple[str, ...] = setting(ENDPOINTS, ("tcp6:993",), "Mailboxes, TLS from the first octet.", "imaps")
+    imap: tuple[str, ...] = setting(
+        ENDPOINTS, (), 'The same for old programs, such as "tcp6:143"; STARTTLS before a login.'
+    )
     pop3s: tuple[str, ...] = setting(
         ENDPOINTS, ("tcp6:995",), "INBOX over POP3, TLS from the first octet.", "pop3s"
     )
@@ -175,6 +180,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Imap:
+    """What clients of IMAP are offered."""
+
+    hide: tuple[ClientMask, ...] = setting(
+        CLIENT_MASKS,
+        (),
+        'Capabilities hidden from clients by what they say in ID: ["name=Example*; version=1.*: IDLE, MOVE"].',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long we wait for clients."""
 
@@ -233,6 +249,7 @@ class Settings:
     relay: Relay = Relay()
     ask: Ask = Ask()
     limits: Limits = Limits()
+    imap: Imap = Imap()
     timeouts: Timeouts = Timeouts()
     login: Login = Login()
     log: Log = Log()

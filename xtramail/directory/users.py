@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -13,9 +13,12 @@ from xtramail.model.outcome import OPEN_FATES
 from xtramail.store import accounts, domains, keys, mailboxes, outbound, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
+from xtramail.wire.imap.client_masks import read_capability_names
 
 KINDS: tuple[AccountKind, ...] = ("user", "list", "discovered")
 STATUSES = ("active", "disabled")
+HIDDEN_CAPABILITIES = "hidden_capabilities"
+"""Key among the settings of an account: capabilities of IMAP that its clients choke on, ``IDLE,MOVE``."""
 DEFAULT_QUOTA = 5 * 1024**3
 """Octets; generous, because a full mailbox in an outage is the last thing that anybody needs."""
 
@@ -132,9 +135,15 @@ async def set_password(engine: Engine, address: Address, password: str, *, now: 
 
 
 async def set_user(
-    engine: Engine, address: Address, *, quota: int | None = None, status: str | None = None, kind: str | None = None
+    engine: Engine,
+    address: Address,
+    *,
+    quota: int | None = None,
+    status: str | None = None,
+    kind: str | None = None,
+    hidden: str | None = None,
 ) -> Account:
-    """Change what is given; BadInput names the field and its rule."""
+    """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``."""
     changes: dict[str, object] = {}
     if quota is not None:
         if quota < 0:
@@ -148,10 +157,19 @@ async def set_user(
         if kind not in KINDS:
             raise BadInput(f"type {kind!r}: choose one of {', '.join(KINDS)}")
         changes["kind"] = kind
-    return await _change(engine, address, **changes)
+    settings: dict[str, str] = {}
+    if hidden is not None:
+        try:
+            settings[HIDDEN_CAPABILITIES] = ",".join(sorted(read_capability_names(hidden)))
+        except ValueError as error:
+            raise BadInput(f"hide: {error}") from None
+    return await _change(engine, address, settings, **changes)
 
 
-async def _change(engine: Engine, address: Address, **changes: object) -> Account:
+async def _change(
+    engine: Engine, address: Address, settings: Mapping[str, str] | None = None, **changes: object
+) -> Account:
+    """``settings``: those that change; an empty text takes one away."""
     account = find(engine, address)
     local = address.local_key
 
@@ -159,7 +177,9 @@ async def _change(engine: Engine, address: Address, **changes: object) -> Accoun
         current = accounts.get_account(txn)
         if current is None:
             raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
-        changed = msgspec.structs.replace(current, **changes)
+        merged = {**current.settings, **(settings or {})}
+        kept = {name: value for name, value in merged.items() if value}
+        changed = msgspec.structs.replace(current, settings=kept, **changes)
         accounts.put_account(txn, changed)
         return changed
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from xtramail.directory.users import HIDDEN_CAPABILITIES
 from xtramail.mailbox.answers.answer import Answer, tell
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
 from xtramail.mailbox.session import Session
@@ -354,8 +355,8 @@ class ImapDialogue:
 
 
 def _hidden_from(account: Account) -> frozenset[str]:
-    """Capabilities that this account's client chokes on, set by its administrator: ``IDLE,MOVE``."""
-    return capability_names(account.settings.get("hidden_capabilities", ""))
+    """Capabilities that this account's client chokes on, set by its administrator."""
+    return capability_names(account.settings.get(HIDDEN_CAPABILITIES, ""))
 
 
 _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {

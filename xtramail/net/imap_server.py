@@ -191,6 +191,8 @@ class ImapServerProtocol(Protocol):
         if isinstance(event, Need):
             if event is Need.CLOSED:
                 self._close("logged out")
+            elif event is Need.TLS:
+                self._start_tls()
             return event is Need.DATA and self._inflated()
         if isinstance(event, Answered):
             if self.connection.errors < _ERRORS_BORNE:
@@ -202,6 +204,16 @@ class ImapServerProtocol(Protocol):
         if self.connection.idling:
             self._watch.idling()
         return True
+
+    def _start_tls(self) -> None:
+        self._outbox.flush()
+        try:
+            self._begin_handshake()
+        except LimitReached as error:
+            self._service.turned_away(self.peer, error.text)
+            self.hang_up(error.text)
+        else:
+            self.transport.startTLS(self._service.collaborators.tls_context)
 
     def _inflated(self) -> bool:
         try:

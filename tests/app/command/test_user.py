@@ -67,8 +67,9 @@ def test_a_password_that_no_client_could_send_is_refused(office: Office, typed: 
         (["add", NEW, "--generate", "--quota", "lots"], "quota 'lots': must be a size such as"),
         (["add", NEW, "--generate", "--quota", "-1"], "quota '-1': must be a size"),
         (["passwd", NEW, "--generate"], "user new@local.example does not exist; see: xtramail user list"),
-        (["set", ANN, "quota"], "write it as quota=SIZE, status=active|disabled or type=user|list|discovered"),
+        (["set", ANN, "quota"], "write it as quota=SIZE, status=active|disabled, type=user|list|discovered or hide=CAPABILITY"),
         (["set", ANN, "name=x"], "write it as quota=SIZE"),
+        (["set", ANN, "hide=IDLE,MOOVE"], "hide: MOOVE: no capability that can be hidden"),
         (["set", ANN, "quota=5000000TiB"], "quota '5000000TiB': must be at most 1024TiB"),
         (["set", ANN, "status=asleep"], "status 'asleep': choose one of active, disabled"),
         (["set", ANN, "type=robot"], "type 'robot': choose one of user, list, discovered"),
@@ -142,3 +143,10 @@ def test_keys_that_are_missing_or_damaged_are_told_with_the_remedy(office: Offic
 def test_a_remove_takes_the_user_away_and_its_name_can_be_given_again(office: Office) -> None:
     assert office.json("user", "remove", ANN) == {"removed": ANN}
     assert office.json("user", "add", ANN, "--generate")["address"] == ANN
+
+
+def test_capabilities_are_hidden_from_a_user_and_shown_again(office: Office) -> None:
+    changed = office.json("user", "set", ANN, "hide=move, idle")
+    assert changed["hidden-capabilities"] == "IDLE,MOVE"
+    assert office.json("user", "set", ANN, "quota=1GiB")["hidden-capabilities"] == "IDLE,MOVE"
+    assert office.json("user", "set", ANN, "hide=")["hidden-capabilities"] == ""

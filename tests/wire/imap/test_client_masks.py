@@ -35,7 +35,7 @@ def test_a_rule_is_shown_as_it_can_be_read_again() -> None:
     assert read_client_mask("name=a:b*:MOVE").fields == (("name", "a:b*"),)
 
 
-@pytest.mark.parametrize("text", ["", "name=x", "name=x:", "name=x: ,", "IDLE", ": IDLE", "name: IDLE", "name=: IDLE", "name=x;: IDLE", "name=x: IMAP4rev1"])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("text", ["", "name=x", "name=x:", "name=x: ,", "IDLE", ": IDLE", "name: IDLE", "name=: IDLE", "name=x;: IDLE", "name=x: IMAP4rev1", "name=x: IDEL"])  # fmt: skip  # noqa: E501
 def test_what_is_no_rule_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write it as name="):
         read_client_mask(text)

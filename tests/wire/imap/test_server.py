@@ -156,7 +156,7 @@ def test_starttls_drops_what_was_buffered_and_forgets() -> None:
     connection.feed(b"a STARTTLS\r\nb NOOP\r\nc LOG")
     assert isinstance(connection.next_event(), commands.StartTls)
     assert connection.send(ok("Begin TLS")) == b"a OK Begin TLS\r\n"
-    assert connection.next_event() is Need.DATA
+    assert connection.next_event() is Need.TLS
     connection.tls_started()
     assert connection.next_event() is Need.DATA
     assert connection.tls_active

@@ -81,6 +81,8 @@ def _server(context: Context) -> Iterator[Finding]:
         yield _port("submissions", endpoint, b"220", tls=True)
     for endpoint in listen.imaps:
         yield _port("imaps", endpoint, b"* OK", tls=True)
+    for endpoint in listen.imap:
+        yield _port("imap", endpoint, b"* OK")
     for endpoint in listen.pop3s:
         yield _port("pop3s", endpoint, b"+OK", tls=True)
     for endpoint in listen.pop3:

@@ -10,7 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 
+from xtramail.wire.imap.config import BASE_CAPABILITIES, KNOWN_EXTENSIONS
+
 _FORM = "write it as name=Example*; version=1.*: IDLE, MOVE"
+# IMAP4rev1 is what is left when everything else is hidden.
+_KNOWN = frozenset(name.upper() for name in (*BASE_CAPABILITIES, *KNOWN_EXTENSIONS)) - {"IMAP4REV1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,28 @@ def hidden_from(masks: Iterable[ClientMask], said: Iterable[tuple[str, str | Non
 
 
 def capability_names(text: str) -> frozenset[str]:
-    """``IDLE, MOVE``: in capitals; anything else that separates them is part of a name that nothing has."""
+    """``IDLE, MOVE`` in capitals; unknown ones too: what was stored may be of another version."""
     return frozenset(name.strip().upper() for name in text.split(",")) - {""}
+
+
+def read_capability_names(text: str) -> frozenset[str]:
+    """The same from a person; ValueError for what cannot be hidden."""
+    names = capability_names(text)
+    unknown = sorted(names - _KNOWN)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: no capability that can be hidden; CAPABILITY tells their names")
+    return names
 
 
 def read_client_mask(text: str) -> ClientMask:
     """``FIELD=PATTERN; FIELD=PATTERN: CAPABILITY, CAPABILITY``; ValueError says what is wrong with it."""
     conditions, colon, names = text.rpartition(":")
-    hidden = capability_names(names)
+    try:
+        hidden = read_capability_names(names)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; {_FORM}") from None
     if not colon or not hidden:
         raise ValueError(f"{text!r}: names no capability to hide; {_FORM}")
-    if "IMAP4REV1" in hidden:
-        raise ValueError(f"{text!r}: IMAP4rev1 cannot be hidden; {_FORM}")
     fields: list[tuple[str, str]] = []
     for condition in conditions.split(";"):
         name, equals, pattern = condition.partition("=")

@@ -15,6 +15,8 @@ class Need(Enum):
     """More bytes from the peer."""
     REPLY = "reply"
     """The command under way must be answered first: ``send`` (or, for APPEND and IDLE, ``accept``)."""
+    TLS = "tls"
+    """STARTTLS was answered OK: write that, begin TLS, and call ``tls_started``."""
     CLOSED = "closed"
     """Nothing more will come: write what is due and close the connection."""
 

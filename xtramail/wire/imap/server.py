@@ -10,6 +10,7 @@ Use::
     while True:
         event = connection.next_event()
         if event is Need.DATA or event is Need.REPLY: break
+        if event is Need.TLS: start TLS; connection.tls_started(); break
         if event is Need.CLOSED: close; break
         if isinstance(event, Answered): transport.write(event.octets)
         else: ...      # a Command: write untagged answers, then transport.write(connection.send(ok(...)))
@@ -97,7 +98,7 @@ class ImapServerConnection(ConnectionFacts):
             if phase is _Phase.REPLY or phase is _Phase.OFFERED:
                 return Need.REPLY
             if phase is _Phase.TLS:
-                return Need.DATA
+                return Need.TLS
             frame = self._reader.next(literals=phase is _Phase.COMMAND or phase is _Phase.STREAM)
             if frame is None:
                 return Need.DATA
