@@ -39,29 +39,29 @@ def find_stored(engine: Engine, account: Account, object_id: int) -> list[Stored
         return abs(bucket_day(bucket) - day) <= 1
 
     def look(snap: Snapshot) -> list[Stored]:
-        found = [
-            Stored(
-                account=account,
-                mailbox=mailbox.name,
-                uid=uid,
-                row=row,
-                expunged=messages.flag_row(snap, mailbox.id, bucket, uid) is None,
-            )
-            for mailbox in mailboxes.mailboxes(snap)
+        rows = mailboxes.mailboxes(snap)
+        present = [
+            Stored(account=account, mailbox=mailbox.name, uid=uid, row=row, expunged=False)
+            for mailbox in rows
             for bucket in messages.counters(snap, mailbox)
             if near(bucket)
             for uid, row in messages.message_rows(snap, mailbox.id, bucket, 1, _LAST_UID)
-            if row.object_id == object_id
+            if row.object_id == object_id and messages.flag_row(snap, mailbox.id, bucket, uid) is not None
         ]
-        return sorted([*found, *_in_deleted(snap)], key=lambda stored: stored.expunged)
-
-    def _in_deleted(snap: Snapshot) -> list[Stored]:
-        return [
-            Stored(account=account, mailbox=gone.mailbox_name, uid=gone.uid, row=row, expunged=True)
+        names = {mailbox.id: mailbox.name for mailbox in rows}
+        expunged = [
+            Stored(
+                account=account,
+                mailbox=names.get(gone.mailbox, gone.mailbox_name),
+                uid=gone.uid,
+                row=row,
+                expunged=True,
+            )
             for bucket, _, gone in messages.recoverables(snap)
-            if gone.mailbox_name and near(bucket)
+            if near(bucket)
             if (row := messages.message_row(snap, gone.mailbox, bucket, gone.uid)) is not None
             if row.object_id == object_id
         ]
+        return present + expunged
 
     return engine.read(keys.user_scope(account.id), look)

@@ -184,6 +184,11 @@ def recoverable_number(key: bytes) -> int:
     return int(_U32.unpack_from(key, 1)[0])
 
 
+def message_place(key: bytes) -> tuple[int, int]:
+    """Mailbox id and UID, of a key made by ``flags`` or ``message``."""
+    return int(_U32.unpack_from(key, 1)[0]), int(_U32.unpack_from(key, 5)[0])
+
+
 def uid_of(key: bytes) -> int:
     """Of a key made by ``flags`` or ``message``."""
     return int(_U32.unpack_from(key, 5)[0])

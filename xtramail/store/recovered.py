@@ -123,6 +123,13 @@ def recoverables(snap: Snapshot) -> list[tuple[Bucket, int, Recoverable]]:
     return sorted(found, key=lambda entry: entry[1])
 
 
+def rows_of(snap: Snapshot, row: MailboxRow, uids: Iterable[int]) -> list[tuple[int, MessageRow | None]]:
+    """Those of ``uids`` that are there, ascending, with their message rows (None: damaged)."""
+    return [
+        (found.uid, message_row(snap, keys.RECOVERED, found.bucket, found.uid)) for found in locate(snap, row, uids)
+    ]
+
+
 def restore(txn: Txn, target: int, uids: Iterable[int], now: float) -> list[tuple[int, int]]:
     """Put messages of Recovered into the mailbox ``target``: the old and the new UID of each, ascending.
 

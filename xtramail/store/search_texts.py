@@ -120,8 +120,13 @@ def owners(engine: Engine, ref: BodyRef) -> tuple[int, ...]:
 
 
 def remove_owner(txn: Txn, ref: BodyRef, account_id: int, chunks: int) -> bool:
-    """Take an account off; with the last one the text and all ``chunks`` of the body go. Whether they went."""
+    """Take an account off; with the last one the text and all ``chunks`` of the body go. Whether they went.
+
+    Nothing is done where it is not known who all has the body: the list is full, damaged, or does not name the account.
+    """
     kept, mark, octets = _split(txn, ref.bucket, ref.id)
+    if account_id not in kept or len(kept) >= _MAX_OWNERS:
+        return False
     left = tuple(owner for owner in kept if owner != account_id)
     if left:
         _put(txn, ref.bucket, ref.id, octets, left, mark)

@@ -36,7 +36,7 @@ NAMES = [" ".join(path) for path in EVERY]
 def test_the_commands_are_those_that_others_script_against() -> None:
     groups = {
         "domain": {"add", "set", "show", "list", "remove", "hold", "release"},
-        "user": {"add", "passwd", "set", "show", "list", "remove"},
+        "user": {"add", "passwd", "set", "show", "list", "remove", "recover"},
         "queue": {"list", "show", "retry", "bounce"},
         "message": {"show", "export", "release"},
         "cert": {"list", "check", "install", "csr"},
@@ -56,6 +56,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
         ("init", {"--hostname", "--local"}),
         ("domain add", {"--primary", "--primary-tls", "--primary-ca", "--retention-days", "--recipients"}),
         ("user add", {"--password-stdin", "--generate", "--quota", "--type"}),
+        ("user recover", {"--since", "--mailbox", "--dry-run", "--purge", "--yes"}),
         ("expire", {"--dry-run", "--confirm"}),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, sure, when
+from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
 from xtramail.directory import passwords, users
 from xtramail.directory.domains import all_domains, require
@@ -29,7 +30,6 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "status": account.status,
         "password": "set" if account.password else "",
         "quota": account.quota,
-        "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
         "created": when(account.created),
         "password-changed": when(account.password_changed) if account.password else None,
     }
@@ -129,16 +129,12 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
     quota=SIZE                   such as 5GiB; 0: no limit of its own
     status=active|disabled       disabled: no login; mail goes on arriving
     type=user|list|discovered
-    hide=CAPABILITY,...          of IMAP, for a client that chokes on them, such as hide=IDLE,MOVE; hide= for none
     """
     given: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
-        if not equals or key not in ("quota", "status", "type", "hide"):
-            raise BadInput(
-                f"{change!r}: write it as quota=SIZE, status=active|disabled, type=user|list|discovered or "
-                "hide=CAPABILITY,..."
-            )
+        if not equals or key not in ("quota", "status", "type"):
+            raise BadInput(f"{change!r}: write it as quota=SIZE, status=active|disabled or type=user|list|discovered")
         given[key] = value
     account = context.run(
         users.set_user(
@@ -147,7 +143,6 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
             quota=_size(given.get("quota")),
             status=given.get("status"),
             kind=given.get("type"),
-            hidden=given.get("hide"),
         )
     )
     context.done(shown(account), f"user {account.address} changed.")
@@ -192,3 +187,6 @@ def remove(context: Context, address: str, yes: bool) -> None:
     sure(f"Remove {parsed.key} and its login?", yes=yes)
     account = context.run(users.remove_user(context.engine, parsed))
     context.done({"removed": account.address}, f"user {account.address} removed; its mail goes as its days end.")
+
+
+user.add_command(recover)
