@@ -30,6 +30,7 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "status": account.status,
         "password": "set" if account.password else "",
         "quota": account.quota,
+        "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
         "created": when(account.created),
         "password-changed": when(account.password_changed) if account.password else None,
     }
@@ -129,12 +130,16 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
     quota=SIZE                   such as 5GiB; 0: no limit of its own
     status=active|disabled       disabled: no login; mail goes on arriving
     type=user|list|discovered
+    hide=CAPABILITY,...          of IMAP, for a client that chokes on them, such as hide=IDLE,MOVE; hide= for none
     """
     given: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
-        if not equals or key not in ("quota", "status", "type"):
-            raise BadInput(f"{change!r}: write it as quota=SIZE, status=active|disabled or type=user|list|discovered")
+        if not equals or key not in ("quota", "status", "type", "hide"):
+            raise BadInput(
+                f"{change!r}: write it as quota=SIZE, status=active|disabled, type=user|list|discovered or "
+                "hide=CAPABILITY,..."
+            )
         given[key] = value
     account = context.run(
         users.set_user(
@@ -143,6 +148,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
             quota=_size(given.get("quota")),
             status=given.get("status"),
             kind=given.get("type"),
+            hidden=given.get("hide"),
         )
     )
     context.done(shown(account), f"user {account.address} changed.")
