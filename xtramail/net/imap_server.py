@@ -16,6 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from xtramail.mailbox.answers.progress import progress_line
 from xtramail.mailbox.fetch import StreamBroken
 from xtramail.model.errors import LimitReached
 from xtramail.model.peer import Peer
@@ -266,6 +267,7 @@ class ImapServerProtocol(Protocol):
     def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
         self._waiting = True
         self._held_since = self._reactor.seconds()
+        self._watch.working()
 
         def there(result: T) -> None:
             self._waiting = False
@@ -326,9 +328,14 @@ class ImapServerProtocol(Protocol):
             self._fault(None)
 
     def _reassure(self) -> None:
-        if self.connection.idling and not self._ended:
+        if self._ended:
+            return
+        if self.connection.idling:
             self.write(STILL_HERE if not self._unread else b"")
             self._watch.idling()
+        elif self._waiting and self._dialogue.session is not None and "INPROGRESS" in self.connection.offered:
+            self.write(progress_line(self.connection.tag) if not self._unread else b"")
+            self._watch.working()
 
     # Ends
 

@@ -1,4 +1,4 @@
-"""What happens on an IMAP connection without a command: hints from the store, and signs of life in IDLE.
+"""What happens on an IMAP connection by itself: hints from the store, and signs of life in IDLE and long commands.
 
 Owns when to look. What is told then is the dialogue's.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from xtramail.mailbox.answers.progress import EVERY_SECONDS
 from xtramail.net.deadline import Deadline
 from xtramail.net.soon import Soon
 
@@ -18,7 +19,8 @@ class ImapWatch:
     """One connection's; :meth:`stop` leaves no timer behind."""
 
     def __init__(self, reactor: Any, *, look: Callable[[], None], reassure: Callable[[], None], every: float) -> None:
-        """``look()`` once for each burst of hints, ``reassure()`` every so many seconds while the client idles."""
+        """``look()`` once for each burst of hints, ``reassure()`` every so many seconds while the client idles, and
+        once when a command takes its time."""
         self._every = every
         self._sign = Deadline(reactor, reassure)
         self._coming = Soon(reactor, look)
@@ -30,6 +32,10 @@ class ImapWatch:
     def idling(self) -> None:
         """IDLE has begun."""
         self._sign.set_in(self._every)
+
+    def working(self) -> None:
+        """An answer is waited for."""
+        self._sign.set_in(EVERY_SECONDS)
 
     def stop(self) -> None:
         self._sign.stop()

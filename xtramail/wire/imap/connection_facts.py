@@ -40,6 +40,11 @@ class ConnectionFacts:
         return self._standing.enabled
 
     @property
+    def tag(self) -> bytes:
+        """Of the command under way; empty when there is none."""
+        return b"" if self._command is None else self._command.tag
+
+    @property
     def buffered(self) -> int:
         """Octets fed and not yet consumed; above 64 KiB the adapter pauses its transport."""
         return self._reader.buffered

@@ -189,7 +189,7 @@ def copyuid_code(uidvalidity: int, sources: Iterable[int], targets: Iterable[int
 
 
 def in_progress_code(tag: bytes, done: int | None = None, goal: int | None = None) -> bytes:
-    """RFC 9585 §4: how far the command under way has come; untagged only. A goal that is reached is none."""
+    """RFC 9585 §4: how far the command under way has come, of a goal above it where both are known; untagged only."""
     if done is None or goal is None or done >= goal:
         return b"INPROGRESS (%b NIL NIL)" % quoted(tag)
     return b"INPROGRESS (%b %d %d)" % (quoted(tag), done, goal)
