@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.imap_world import ANN, World
-from xtramail.mailbox.look import Look, take_look
+from xtramail.mailbox.look import Look, Looks, take_look
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.errors import NoSuchMailbox
@@ -210,3 +210,40 @@ def test_a_keyword_of_a_new_name_and_a_move_within_the_mailbox_are_read() -> Non
     drive(session.move(view, [1], "INBOX"))
     assert same(view.shared.now(), read_anew(world))
     assert list(view.shared.now().uids) == [2, 3, 4]
+
+
+def test_a_look_that_nobody_holds_is_kept_and_brought_up_to_date() -> None:
+    world = world_of(3)
+    session, view = open_session(world)
+    first = view.told
+    session.close()
+    assert len(world.services.looks) == 0
+    now = world.clock.now()
+    change(world, lambda txn, box: messages.store_flags(txn, box, [2], "add", Flag.SEEN, (), now=now))
+    session, view = open_session(world)
+    assert same(view.told, read_anew(world))
+    assert sum(part is first.parts.get(bucket) for bucket, part in view.told.parts.items()) == 2
+    session.close()
+
+
+def test_looks_that_nobody_holds_are_bounded_by_their_messages() -> None:
+    world = world_of(3)
+    looks = Looks(world.engine, kept=9)
+    held = [looks.hold(ANN, inbox(world))]
+    world.deliver()
+    held[0].now()
+    boxes = [row.id for row in world.engine.read(keys.user_scope(ANN), mailboxes.mailboxes) if row.name != "INBOX"]
+    held += [looks.hold(ANN, box) for box in boxes[:4]]
+    for shared in held[1:]:
+        shared.now()
+    for shared in held:
+        looks.release(shared)
+    assert looks.hold(ANN, inbox(world)) is held[0]
+    looks.release(held[0])
+    other = looks.hold(ANN, boxes[4])
+    other.now()
+    looks.release(other)
+    # Five messages and one for each mailbox are ten: the one left longest ago had to go.
+    assert looks.hold(ANN, boxes[0]) is not held[1]
+    assert looks.hold(ANN, boxes[1]) is held[2]
+    assert len(looks) == 2

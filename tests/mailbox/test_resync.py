@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.imap_world import World
 from xtramail.mailbox.look import Look
-from xtramail.mailbox.resync import above, agreed, changed_uids, vanished
+from xtramail.mailbox.resync import _gaps, above, agreed, changed_uids, vanished
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access
 from xtramail.model.flags import Flag
@@ -146,3 +146,14 @@ def test_a_true_pairing_never_hides_what_is_gone(uids: set[int], gone: set[int],
     pairs = SequenceSet.of_numbers(numbers), SequenceSet.of_numbers(knew[number - 1] for number in numbers)
     proven = agreed(sorted(uids - gone), *pairs)
     assert all(uid > proven for uid in uids & gone)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.sets(st.integers(1, 60)), st.lists(st.tuples(st.integers(1, 60), st.integers(0, 30)), max_size=4))
+def test_gaps_are_what_is_not_present_of_the_spans(present: set[int], spans: list[tuple[int, int]]) -> None:
+    wanted = SequenceSet.of((low, low + more) for low, more in spans)
+    gaps = SequenceSet(tuple(_gaps(iter(wanted.ranges), sorted(present))))
+    assert [number for number in range(100) if number in gaps] == [
+        number for number in range(100) if number in wanted and number not in present
+    ]
+    assert gaps == SequenceSet.of(gaps.ranges)

@@ -46,9 +46,9 @@ class Block:
 
 def gather(engine: Engine, view: View, uids: Sequence[int], *, rows: bool, headers: bool) -> Block:
     """``uids`` ascending. Fewer messages than were asked for where rows are damaged or gone."""
-    found = view.columns(uids)
     if not rows:
-        return Block(view=view, uids=found.uids, numbers=view.numbers(found.uids), flags=found.flags)
+        return flags_of(view, uids)
+    found = view.columns(uids)
     values = _values(engine, view, found.uids, found.buckets)
     told, flags = found.uids, found.flags
     if len(values) < len(told):
@@ -64,6 +64,12 @@ def gather(engine: Engine, view: View, uids: Sequence[int], *, rows: bool, heade
         listed=message_row.listed(ordered),
         headers=_headers(engine, ordered) if headers else (),
     )
+
+
+def flags_of(view: View, uids: Sequence[int]) -> Block:
+    """Without anything stored but flags, which the view knows."""
+    found = view.columns(uids)
+    return Block(view=view, uids=found.uids, numbers=view.numbers(found.uids), flags=found.flags)
 
 
 def _values(engine: Engine, view: View, uids: Sequence[int], buckets: Sequence[Bucket]) -> dict[int, bytes]:

@@ -133,6 +133,11 @@ class Listing:
         return b"".join(map(self._form.__mod__, zip(*columns, strict=True)))
 
 
+def told_of(*wanted: Attribute) -> Listing:
+    """These items of each message, in this order."""
+    return Listing(PIECES[item] for item in wanted)
+
+
 def listing(wanted: Iterable[Attribute | Section]) -> Listing | None:
     """None when some item is another kind of section."""
     pieces: list[Piece] = []

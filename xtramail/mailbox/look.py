@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xtramail.mailbox.flag_log import FlagLog
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import NoSuchMailbox
 from xtramail.model.flags import Flag
@@ -27,20 +28,22 @@ class BucketPart:
     flags: Mapping[int, FlagRow]
     first_unseen: int
     """The lowest UID without \\Seen, 0 when there is none."""
-    changed: tuple[int, ...] = ()
-    """UIDs whose flags differ from the part before; only where ``changed_after`` says which that was."""
-    changed_after: int = 0
-    """MODSEQ of the part that this one was made from, 0 when it was read from the store."""
+    log: FlagLog
+    """Reaches up to ``modseq``."""
 
     @property
     def uids(self) -> Iterable[int]:
         return self.flags.keys()
 
-    def changed_since(self, before: BucketPart) -> Iterable[int]:
-        """UIDs that may have other flags than in ``before``."""
-        if self.changed_after == before.modseq:
-            return self.changed
-        return [uid for uid, row in self.flags.items() if row.modseq > before.modseq]
+    def changed_since(self, modseq: int) -> list[int]:
+        """UIDs of messages whose MODSEQ is above ``modseq``."""
+        if modseq >= self.modseq:
+            return []
+        flags = self.flags
+        logged = self.log.after(modseq)
+        if logged is None:
+            return [uid for uid, row in flags.items() if row.modseq > modseq]
+        return [uid for uid in logged if (row := flags.get(uid)) is not None and row.modseq > modseq]
 
 
 class Flags(Mapping[int, FlagRow]):
@@ -118,8 +121,7 @@ class Look:
                 modseq=modseq,
                 flags=flags,
                 first_unseen=_first_unseen(flags),
-                changed=tuple(changed),
-                changed_after=old.modseq,
+                log=old.log.then(modseq, tuple(changed)),
             )
         return replace(
             self, mailbox=change.after, parts=parts, uids=_without(self.uids, change.gone), modseq=modseq
@@ -168,7 +170,11 @@ def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], b
             gone.extend(uid for uid in there if uid not in flags)
         homes.update(dict.fromkeys(fresh, bucket))
         came.extend(fresh)
-        parts[bucket] = BucketPart(modseq=modseq, flags=flags, first_unseen=_first_unseen(flags))
+        log = FlagLog(since=modseq)
+        if known is not None:
+            before_it = known.modseq
+            log = known.log.then(modseq, tuple(uid for uid, row in flags.items() if row.modseq > before_it))
+        parts[bucket] = BucketPart(modseq=modseq, flags=flags, first_unseen=_first_unseen(flags), log=log)
     uids = _without(before.uids, gone) if before is not None else ()
     if came or before is None:
         uids = _with(uids, came)
@@ -227,6 +233,11 @@ class SharedLook:
         """UIDs below it have been \\Recent in some session already (RFC 3501 §2.3.2)."""
         self.held_by = 0
 
+    @property
+    def messages(self) -> int:
+        """As of the last look, and one more: even an empty mailbox takes some room."""
+        return 1 + len(self._last.uids) if self._last is not None else 1
+
     def now(self) -> Look:
         """The mailbox as it is now; NoSuchMailbox when it was deleted."""
         look = self._engine.read(
@@ -244,25 +255,44 @@ class SharedLook:
 
 
 class Looks:
-    """Finds the shared look of a mailbox; forgets it when its last session lets go."""
+    """Finds the shared look of a mailbox. Some that nobody holds are kept: clients come back, and a look that is
+    there is brought up to date in a hundredth of the time that reading it takes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, kept: int = 50_000) -> None:
+        """``kept``: messages of all mailboxes that nobody holds, about 250 octets each."""
         self._engine = engine
+        self._most = kept
         self._held: dict[tuple[int, int], SharedLook] = {}
+        self._left: dict[tuple[int, int], SharedLook] = {}
+        self._left_messages = 0
 
     def hold(self, account_id: int, mailbox_id: int) -> SharedLook:
         """Pair it with :meth:`release`."""
         key = (account_id, mailbox_id)
         shared = self._held.get(key)
         if shared is None:
-            shared = self._held[key] = SharedLook(self._engine, account_id, mailbox_id)
+            shared = self._take_back(key) or SharedLook(self._engine, account_id, mailbox_id)
+            self._held[key] = shared
         shared.held_by += 1
         return shared
 
     def release(self, shared: SharedLook) -> None:
         shared.held_by -= 1
         if shared.held_by == 0:
-            del self._held[shared.account_id, shared.mailbox_id]
+            key = (shared.account_id, shared.mailbox_id)
+            del self._held[key]
+            if shared.messages <= self._most:
+                self._left[key] = shared
+                self._left_messages += shared.messages
+            while self._left_messages > self._most:
+                # The one that was left longest ago.
+                self._take_back(next(iter(self._left)))
+
+    def _take_back(self, key: tuple[int, int]) -> SharedLook | None:
+        shared = self._left.pop(key, None)
+        if shared is not None:
+            self._left_messages -= shared.messages
+        return shared
 
     def __len__(self) -> int:
         """Mailboxes that are looked at."""

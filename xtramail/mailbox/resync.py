@@ -17,13 +17,7 @@ def changed_uids(look: Look, since: int) -> list[int]:
     """UIDs of messages with a MODSEQ above ``since``, ascending."""
     if since >= look.modseq:
         return []
-    return sorted(
-        uid
-        for part in look.parts.values()
-        if part.modseq > since
-        for uid, row in part.flags.items()
-        if row.modseq > since
-    )
+    return sorted(uid for part in look.parts.values() for uid in part.changed_since(since))
 
 
 def vanished(look: Look, present: Sequence[int], since: int, known: SequenceSet) -> SequenceSet:
@@ -72,14 +66,33 @@ def _overlap(
 def _gaps(spans: Iterator[tuple[int, int]], present: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The numbers of each span that are not present, as ranges."""
     for low, high in spans:
+        first, behind = bisect_left(present, low), bisect_right(present, high)
         start = low
-        for index in range(bisect_left(present, low), bisect_right(present, high)):
-            uid = present[index]
-            if start < uid:
-                yield start, uid - 1
-            start = uid + 1
+        while first < behind:
+            last = _run_end(present, first, behind)
+            if start < present[first]:
+                yield start, present[first] - 1
+            start = present[last] + 1
+            first = last + 1
         if start <= high:
             yield start, high
+
+
+def _run_end(present: Sequence[int], first: int, behind: int) -> int:
+    """Index of the last UID before ``behind`` up to which they follow each other without a gap from ``first`` on.
+
+    Steps that double, then halves: a mailbox of thousands has few gaps.
+    """
+    offset = present[first] - first
+    step, last = 1, first
+    while last + step < behind and present[last + step] == last + step + offset:
+        last += step
+        step *= 2
+    while step > 1:
+        step //= 2
+        if last + step < behind and present[last + step] == last + step + offset:
+            last += step
+    return last
 
 
 def agreed(uids: Sequence[int], numbers: SequenceSet, known: SequenceSet) -> int:

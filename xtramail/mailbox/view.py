@@ -284,7 +284,7 @@ class View:
             known = before.parts.get(bucket)
             if known is None or known is part:
                 continue
-            for uid in part.changed_since(known):
+            for uid in part.changed_since(known.modseq):
                 row, old = part.flags[uid], known.flags.get(uid)
                 if old is not None and old.modseq != row.modseq and self._quiet.get(uid) != row.modseq:
                     changed.append(uid)

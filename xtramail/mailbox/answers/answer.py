@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtramail.mailbox.fetch_pieces import FlagTexts
+from xtramail.mailbox.block import flags_of
+from xtramail.mailbox.fetch_pieces import FlagTexts, told_of
 from xtramail.mailbox.session import Session
-from xtramail.mailbox.view import Access, Changes, FlagChange, Place, Telling, View
+from xtramail.mailbox.view import Access, Changes, Telling, View
 from xtramail.model.errors import Refused
 from xtramail.model.flags import FLAG_NAMES, MAX_KEYWORDS
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import responses, status
+from xtramail.wire.imap.fetch_items import Attribute
 from xtramail.wire.imap.status import Tagged
 
 SYSTEM_FLAGS: tuple[bytes, ...] = tuple(name for _, name in FLAG_NAMES)
@@ -76,7 +78,7 @@ def changes_text(view: View, changes: Changes, *, with_uid: bool = False) -> byt
         lines.append(responses.exists(changes.exists))
     if changes.recent is not None and not view.terms.rev2:
         lines.append(responses.recent(changes.recent))
-    lines.extend(flag_lines(view, changes.flags, with_uid=with_uid))
+    lines.append(flag_lines(view, [change.uid for change in changes.flags], with_uid=with_uid))
     return b"".join(lines)
 
 
@@ -89,28 +91,28 @@ def _expunge_lines(view: View, expunged: Sequence[tuple[int, int]]) -> Iterator[
         yield responses.expunge(number)
 
 
-def flag_lines(view: View, changes: Sequence[FlagChange], *, with_uid: bool) -> Iterator[bytes]:
-    """``* n FETCH (FLAGS (...))`` for each."""
-    return place_lines(view, view.places([change.uid for change in changes]), with_uid=with_uid)
-
-
-def place_lines(view: View, places: Sequence[Place], *, with_uid: bool) -> Iterator[bytes]:
-    """The same for messages of the view; with MODSEQ and UID as the client's terms want it (RFC 7162 §3.1, §3.2.4;
-    RFC 9051 §7.5.2)."""
-    texts, terms = FlagTexts(view), view.terms
+def flag_lines(view: View, uids: Sequence[int], *, with_uid: bool) -> bytes:
+    """``* n FETCH (FLAGS (...))`` for each of ``uids`` (ascending); with MODSEQ and UID as the client's terms want it
+    (RFC 7162 §3.1, §3.2.4; RFC 9051 §7.5.2)."""
+    terms = view.terms
     with_uid = with_uid or terms.qresync or terms.rev2
-    for place in places:
-        words = [b"UID %d" % place.uid] if with_uid else []
-        words.append(b"FLAGS " + texts.of(place))
-        if terms.condstore:
-            words.append(b"MODSEQ (%d)" % place.row.modseq)
-        yield responses.fetch(view.number(place.uid), b" ".join(words))
+    told = _FLAGS_TOLD[with_uid, terms.condstore]
+    return told.lines(flags_of(view, uids), FlagTexts(view))
 
 
-def modseq_lines(view: View, places: Sequence[Place]) -> Iterator[bytes]:
+def modseq_lines(view: View, uids: Sequence[int]) -> bytes:
     """``* n FETCH (UID u MODSEQ (m))``: what a client that changed flags silently still wants to know."""
-    for place in places:
-        yield responses.fetch(view.number(place.uid), b"UID %d MODSEQ (%d)" % (place.uid, place.row.modseq))
+    return _MODSEQ_TOLD.lines(flags_of(view, uids), FlagTexts(view))
+
+
+_FLAGS_TOLD = {
+    (False, False): told_of(Attribute.FLAGS),
+    (True, False): told_of(Attribute.UID, Attribute.FLAGS),
+    (False, True): told_of(Attribute.FLAGS, Attribute.MODSEQ),
+    (True, True): told_of(Attribute.UID, Attribute.FLAGS, Attribute.MODSEQ),
+}
+"""By whether the UID and the MODSEQ are told."""
+_MODSEQ_TOLD = told_of(Attribute.UID, Attribute.MODSEQ)
 
 
 def mailbox_flags(view: View) -> bytes:

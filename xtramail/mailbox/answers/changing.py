@@ -9,8 +9,8 @@ from xtramail.mailbox.answers.answer import (
     changes_text,
     chosen,
     done,
+    flag_lines,
     modseq_lines,
-    place_lines,
     selected,
     telling_of,
 )
@@ -46,12 +46,12 @@ async def store(session: Session, command: commands.Store) -> Answer:
     done_with = stored.changed.keys() | stored.same.keys()
     loud = frozenset() if command.silent else done_with
     others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
-    told = view.places([uid for uid in uids if uid in done_with and not view.expunged(uid)])
+    told = [uid for uid in uids if uid in done_with and not view.expunged(uid)]
     untagged = [changes_text(view, others, with_uid=command.uid)]
     if not command.silent:
-        untagged.extend(place_lines(view, told, with_uid=command.uid))
+        untagged.append(flag_lines(view, told, with_uid=command.uid))
     elif view.terms.condstore:
-        untagged.extend(modseq_lines(view, told))
+        untagged.append(modseq_lines(view, told))
     return _stored(command, b"".join(untagged), stored, view)
 
 

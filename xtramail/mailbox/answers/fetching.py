@@ -12,6 +12,7 @@ from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.errors import BadInput, Unavailable
 from xtramail.model.flags import Flag
+from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands, responses, status
 
 
@@ -25,7 +26,11 @@ def fetch(session: Session, command: commands.Fetch) -> Answer:
     """Without a write: answered as it is asked."""
     view = selected(session)
     _check(view, command)
-    return _answer(session, command, view, chosen(view, command.numbers, uid=command.uid), frozenset())
+    numbers = command.numbers
+    if command.changed_since is not None and command.uid and not numbers.saved:
+        # All UIDs are named again at each resync; what changed since is little beside them.
+        return _answer(session, command, view, numbers.resolved(view.uids[-1] if view.uids else 0), frozenset())
+    return _answer(session, command, view, chosen(view, numbers, uid=command.uid), frozenset())
 
 
 async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
@@ -49,15 +54,20 @@ async def fetch_and_mark(session: Session, command: commands.Fetch) -> Answer:
 
 
 def _answer(
-    session: Session, command: commands.Fetch, view: View, uids: Sequence[int], marked: frozenset[int]
+    session: Session, command: commands.Fetch, view: View, named: Sequence[int] | SequenceSet, marked: frozenset[int]
 ) -> Answer:
+    """``named``: UIDs that are there, or with CHANGEDSINCE the set that names them."""
     since = command.changed_since
     plan = plan_of(command.items, command.uid, modseq=since is not None)
     # Flags are told as they are now. What the answer itself says of a message is not said twice.
     changes = view.sync(Telling.NO_EXPUNGES)
-    if since is not None:
-        wanted = frozenset(uids)
+    if isinstance(named, SequenceSet):
+        uids: Sequence[int] = named.select(changed_uids(view.told, since or 0))
+    elif since is not None:
+        wanted = frozenset(named)
         uids = [uid for uid in changed_uids(view.told, since) if uid in wanted]
+    else:
+        uids = named
     if command.partial is not None:
         uids = command.partial.of(uids)
     if plan.tells_flags and changes.flags:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xtramail.mailbox.answers.answer import place_lines
+from xtramail.mailbox.answers.answer import flag_lines
 from xtramail.mailbox.resync import above, agreed, changed_uids, vanished
 from xtramail.mailbox.terms import Terms
 from xtramail.mailbox.view import View
@@ -43,4 +43,4 @@ def missed(view: View, resync: Resync) -> Iterator[bytes]:
         yield responses.vanished(gone, earlier=True)
     wanted = known.resolved(view.told.mailbox.uidnext - 1)
     changed = wanted.select(changed_uids(view.told, resync.modseq))
-    yield from place_lines(view, view.places(changed), with_uid=True)
+    yield flag_lines(view, changed, with_uid=True)

@@ -1,0 +1,35 @@
+"""Which messages of a bucket changed last, so that a client that missed little is answered without going through all.
+
+Owns remembering a bounded number of changes. It is no source of truth: what it does not reach back to is looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MOST = 256
+"""UIDs remembered for a bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagLog:
+    """Every change with a MODSEQ above ``since``: (MODSEQ, UIDs that came or changed), oldest first."""
+
+    since: int
+    entries: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def then(self, modseq: int, uids: tuple[int, ...]) -> FlagLog:
+        """The log after one more change; forgets the oldest when there are too many."""
+        if len(uids) > _MOST:
+            return FlagLog(since=modseq)
+        since, entries = self.since, (*self.entries, (modseq, uids))
+        if len(entries) > _MOST or sum(len(changed) for _, changed in entries) > _MOST:
+            half = len(entries) // 2
+            since, entries = entries[half - 1][0], entries[half:]
+        return FlagLog(since=since, entries=entries)
+
+    def after(self, modseq: int) -> set[int] | None:
+        """UIDs that changed above ``modseq`` (some may be gone by now); None when it is not known any more."""
+        if modseq < self.since:
+            return None
+        return {uid for stamp, uids in self.entries if stamp > modseq for uid in uids}
