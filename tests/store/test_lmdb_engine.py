@@ -122,6 +122,21 @@ def test_what_gathers_during_a_commit_is_committed_as_one(tmp_path: Path) -> Non
     engine.close()
 
 
+def test_the_writer_begins_when_the_readers_turn_is_over(tmp_path: Path) -> None:
+    turns: list[Callable[[], None]] = []
+    reader = Reader()
+    engine = LmdbEngine(tmp_path, deliver=reader.deliver, defer=turns.append, create=True)
+    pendings = [engine.transact(USER, put(bytes([number]), b"v")) for number in range(3)]
+    assert engine.figures.jobs == 0 and engine.waiting == 3
+    (end_of_turn,) = turns
+    end_of_turn()
+    reader.wait(pendings[-1])
+    assert (engine.figures.groups, engine.figures.jobs, engine.waiting) == (1, 3, 0)
+    last = engine.transact(USER, put(b"l", b"v"))
+    engine.close()
+    assert last.done
+
+
 def test_a_group_has_a_limit(tmp_path: Path) -> None:
     engine, reader = threaded(tmp_path)
     gate = Gate()

@@ -121,7 +121,7 @@ def test_wrong_counters_are_told_from_what_was_found(folder: Path) -> None:
     wrong = Counters(messages=3, unseen=1, deleted=2, bytes=5, modseq=1)
     overwrite(folder, DAYS[1], USER, keys.counters(INBOX), encode_counters(wrong))
     report = verify(folder)
-    assert kinds(report) == {"counters"}
+    assert kinds(report) == {"counters", "usage"}
     assert "unseen counted as 1, found 3" in texts(report)
     assert "deleted counted as 2, found 0" in texts(report)
     assert "octets counted as 5, found 210000" in texts(report)
@@ -135,7 +135,7 @@ def test_a_mailbox_that_forgot_a_bucket_is_noticed(folder: Path) -> None:
     changed = type(row)(row.id, row.name, row.uidvalidity, 3, row.highestmodseq, 1, "", row.buckets[:1])
     overwrite(folder, PERMANENT, USER, keys.mailbox(INBOX), encode(changed))
     report = verify(folder)
-    assert kinds(report) == {"uids"}
+    assert kinds(report) == {"uids", "usage"}
     assert "UIDNEXT is 3" in texts(report) and "does not name this bucket" in texts(report)
 
 
@@ -148,7 +148,7 @@ def test_a_bucket_that_vanished_is_noticed_by_who_names_it(folder: Path) -> None
 
     damage(folder, change)
     report = verify(folder)
-    assert kinds(report) == {"counters", "body"}
+    assert kinds(report) == {"counters", "body", "usage"}
     assert report.oldest_day == "2025-12-31"
 
 

@@ -138,6 +138,7 @@ class Server(MultiService):
         self._engine = LmdbEngine(
             paths.store,
             deliver=self._reactor.callFromThread,
+            defer=lambda function: self._reactor.callLater(0, function),
             create=True,
             map_size=settings.store.map_size,
             group_jobs=settings.store.group_jobs,

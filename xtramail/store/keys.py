@@ -113,6 +113,8 @@ MAILBOXES = b"M"
 RECOVERED = 0
 """Mailbox id of what was expunged (``store/recovered``); the ids of all other mailboxes are above it."""
 SUBSCRIPTIONS = b"S"
+USAGE = b"q"
+"""Octets held, by bucket (``store/usage``)."""
 
 
 def mailbox(mailbox_id: int) -> bytes:

@@ -38,7 +38,18 @@ from xtramail.store.snapshot import (
     stored_scopes,
 )
 from xtramail.store.verbs import EngineVerbs, Work
-from xtramail.store.writer import GROUP_JOBS, GROUP_OCTETS, Deliver, Job, Outcome, Writer, WriterFigures, report
+from xtramail.store.writer import (
+    GROUP_JOBS,
+    GROUP_OCTETS,
+    Defer,
+    Deliver,
+    Job,
+    Outcome,
+    Writer,
+    WriterFigures,
+    at_once,
+    report,
+)
 from xtramail.telemetry.crashpoint import reach
 
 T = TypeVar("T")
@@ -66,6 +77,7 @@ class LmdbEngine(EngineVerbs):
         folder: Path,
         *,
         deliver: Deliver | None = None,
+        defer: Defer = at_once,
         create: bool = False,
         map_size: int = MAP_SIZE,
         reserve: int | None = None,
@@ -78,6 +90,7 @@ class LmdbEngine(EngineVerbs):
         """Open the store in ``folder``; ``create`` makes an empty one where there is none.
 
         ``deliver`` runs a function in the reader's thread: the server's way; None commits in the caller's thread.
+        ``defer`` runs one at the end of the reader's turn, which is when the writer begins.
         ``reserve`` in octets: a commit that fails with less than that free on disk counts as StoreFull, None is 5 %.
         ``alarm(text)`` is called from the writing thread for a commit that failed for another reason.
         ``group_jobs`` and ``group_octets`` bound one commit.
@@ -98,7 +111,9 @@ class LmdbEngine(EngineVerbs):
         self._env = open_environment(folder, map_size)
         self._numbers = CommitNumbers(self._env.info()["last_txnid"])
         self._env.reader_check()
-        self._writer = Writer(self._commit_group, deliver, self._watchers, group_jobs) if deliver is not None else None
+        self._writer: Writer | None = None
+        if deliver is not None:
+            self._writer = Writer(self._commit_group, deliver, self._watchers, group_jobs, defer)
 
     # Reading.
 

@@ -17,7 +17,7 @@ from xtramail.model.errors import (
     NoSuchMailbox,
     NotPermitted,
 )
-from xtramail.store import keys, recovered
+from xtramail.store import keys, recovered, tallies
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.mail_rows import locate_all
 from xtramail.store.mailbox_names import INBOX, canonical, checked, is_inferior, superiors
@@ -35,8 +35,8 @@ from xtramail.store.tallies import MailboxStatus as MailboxStatus
 from xtramail.store.tallies import check_quota as check_quota
 from xtramail.store.tallies import count_recent as count_recent
 from xtramail.store.tallies import status as status
-from xtramail.store.tallies import used_bytes as used_bytes
 from xtramail.store.transfers import move
+from xtramail.store.usage import used_bytes as used_bytes
 from xtramail.store.user_clock import next_mailbox
 from xtramail.store.user_clock import next_modseq as next_modseq
 
@@ -104,7 +104,7 @@ def delete(txn: Txn, name: str, *, now: float, by: str = "") -> MailboxRow:
         recovered.keep(txn, row, present, sizes_of(txn, row.id, present), by=by, now=now)
     for bucket, _, _ in live_ranges(txn, row):
         txn.delete_range(bucket, keys.flags(row.id, 0), keys.flags(row.id + 1, 0))
-        txn.delete(bucket, keys.counters(row.id))
+    tallies.forget(txn, row)
     txn.delete(PERMANENT, keys.mailbox_name(row.name))
     txn.delete(PERMANENT, keys.mailbox(row.id))
     txn.delete(PERMANENT, keys.keywords(row.id))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import OverQuota
 from xtramail.model.flags import Flag
-from xtramail.store import keys
+from xtramail.store import keys, usage
 from xtramail.store.accounts import get_account
 from xtramail.store.engine import Snapshot, Txn
-from xtramail.store.mailbox_rows import highest_modseq, live_buckets, live_ranges
+from xtramail.store.mailbox_rows import highest_modseq, live_ranges
 from xtramail.store.records import Counters, MailboxRow, decode_counters, encode_counters
 
 
@@ -55,18 +56,38 @@ class CounterChange:
 
 def apply(txn: Txn, mailbox_id: int, bucket: Bucket, change: CounterChange, modseq: int) -> None:
     """Add ``change`` to the stored counters, and say when it happened."""
-    key = keys.counters(mailbox_id)
-    row = decode_counters(txn.get(bucket, key))
-    messages = max(row.messages + change.messages, 0)
-    fresh = Counters(
-        messages=messages,
-        unseen=max(row.unseen + change.unseen, 0),
-        deleted=max(row.deleted + change.deleted, 0),
-        # An empty mailbox holds no octets, even if the size of a damaged row could not be taken off.
-        bytes=max(row.bytes + change.bytes, 0) if messages else 0,
-        modseq=modseq,
-    )
-    txn.put(bucket, key, encode_counters(fresh))
+    apply_all(txn, {(mailbox_id, bucket): change}, modseq)
+
+
+def apply_all(txn: Txn, changes: Mapping[tuple[int, Bucket], CounterChange], modseq: int) -> None:
+    """:func:`apply` for several, by mailbox and bucket.
+
+    Counted together, what moves from one mailbox to another does not change how much the user holds.
+    """
+    grown: dict[Bucket, int] = {}
+    for (mailbox_id, bucket), change in changes.items():
+        key = keys.counters(mailbox_id)
+        old = decode_counters(txn.get(bucket, key))
+        messages = max(old.messages + change.messages, 0)
+        fresh = Counters(
+            messages=messages,
+            unseen=max(old.unseen + change.unseen, 0),
+            deleted=max(old.deleted + change.deleted, 0),
+            # An empty mailbox holds no octets, even if the size of a damaged row could not be taken off.
+            bytes=max(old.bytes + change.bytes, 0) if messages else 0,
+            modseq=modseq,
+        )
+        txn.put(bucket, key, encode_counters(fresh))
+        if mailbox_id != keys.RECOVERED:
+            grown[bucket] = grown.get(bucket, 0) + fresh.bytes - old.bytes
+    usage.add(txn, grown)
+
+
+def forget(txn: Txn, row: MailboxRow) -> None:
+    """Delete the counters of a mailbox that goes."""
+    for bucket, _, _ in live_ranges(txn, row):
+        txn.delete(bucket, keys.counters(row.id))
+    usage.recount_later(txn)
 
 
 def counters(snap: Snapshot, row: MailboxRow) -> dict[Bucket, Counters]:
@@ -97,18 +118,8 @@ def count_recent(snap: Snapshot, row: MailboxRow) -> int:
     )
 
 
-def used_bytes(snap: Snapshot) -> int:
-    """Octets of all mailboxes; expunged mail is outside the quota."""
-    first, end = keys.counters(keys.RECOVERED + 1), keys.after(keys.COUNTERS)
-    return sum(
-        decode_counters(value).bytes
-        for bucket in live_buckets(snap)
-        for _, value in snap.range(bucket, first, end)
-    )
-
-
 def check_quota(snap: Snapshot, more: int) -> None:
     """OverQuota when ``more`` octets do not fit; an account with quota 0 has no limit of its own."""
     account = get_account(snap)
-    if account is not None and account.quota and used_bytes(snap) + more > account.quota:
+    if account is not None and account.quota and usage.used_bytes(snap) + more > account.quota:
         raise OverQuota

@@ -31,7 +31,10 @@ def copy(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
     if not carried:
         return []
     tallies.check_quota(txn, sum(row.size for _, row in carried))
-    return _place(txn, source, target, carried, next_modseq(txn, keys.micros(now)), now)
+    modseq = next_modseq(txn, keys.micros(now))
+    placed, changes = _place(txn, source, target, carried, modseq, now)
+    tallies.apply_all(txn, changes, modseq)
+    return placed
 
 
 def move(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) -> list[tuple[int, int]]:
@@ -44,14 +47,12 @@ def move(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
     if not carried:
         return []
     modseq = next_modseq(txn, keys.micros(now))
-    placed = _place(txn, source, target, carried, modseq, now)
-    changes: dict[Bucket, CounterChange] = {}
+    placed, changes = _place(txn, source, target, carried, modseq, now)
     for found, row in carried:
         txn.delete(found.bucket, keys.flags(source, found.uid))
         delete_message(txn, source, found.bucket, found.uid, row)
-        changes.setdefault(found.bucket, CounterChange()).leave(found.row.flags, row.size)
-    for bucket, change in changes.items():
-        tallies.apply(txn, source, bucket, change, modseq)
+        changes.setdefault((source, found.bucket), CounterChange()).leave(found.row.flags, row.size)
+    tallies.apply_all(txn, changes, modseq)
     touched(txn, require(txn, source), modseq)
     return placed
 
@@ -64,23 +65,22 @@ def _carried(txn: Txn, source: int, uids: Iterable[int]) -> Carried:
 
 def _place(
     txn: Txn, source: int, target: int, carried: Sequence[tuple[Found, MessageRow]], modseq: int, now: float
-) -> list[tuple[int, int]]:
+) -> tuple[list[tuple[int, int]], dict[tuple[int, Bucket], CounterChange]]:
+    """Pairs of old and new UID, and what is still to be counted."""
     carried = _with_target_keywords(txn, source, target, carried)
     mailbox = require(txn, target)
     first, uidnext = take_uids(mailbox, len(carried))
     ranges = mailbox.buckets
-    changes: dict[Bucket, CounterChange] = {}
+    changes: dict[tuple[int, Bucket], CounterChange] = {}
     placed: list[tuple[int, int]] = []
     for uid, (found, row) in enumerate(carried, first):
         put_flags(txn, target, found.bucket, uid, replace(found.row, modseq=modseq, savedate=int(now)))
         put_message(txn, target, found.bucket, uid, row)
-        changes.setdefault(found.bucket, CounterChange()).arrive(found.row.flags, row.size)
+        changes.setdefault((target, found.bucket), CounterChange()).arrive(found.row.flags, row.size)
         ranges = with_uids(ranges, found.bucket, uid, uid)
         placed.append((found.uid, uid))
-    for bucket, change in changes.items():
-        tallies.apply(txn, target, bucket, change, modseq)
     touched(txn, mailbox, modseq, uidnext=uidnext, buckets=ranges)
-    return placed
+    return placed, changes
 
 
 def _with_target_keywords(

@@ -14,7 +14,7 @@ from msgspec import DecodeError
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import Corrupt
 from xtramail.model.flags import Flag
-from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, recovered
+from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, recovered, usage
 from xtramail.store.engine import Snapshot
 from xtramail.store.message_row import BodyRef
 from xtramail.store.records import Counters, FlagRow, MailboxRow, QueueEntry, decode_counters, decode_flags
@@ -170,6 +170,11 @@ def check_user(snap: Snapshot, scope_name: str) -> list[Finding]:
             if lost:
                 place = f"{scope_name}, mailbox {row.id}, bucket {bucket}"
                 findings.append(Finding("counters", f"{place}: the counters are missing"))
+    held = usage.stored(snap)
+    if held is not None and sum(held.values()) != (counted := sum(usage.counted(snap, ()).values())):
+        findings.append(
+            Finding("usage", f"{scope_name}: {sum(held.values())} octets held, but {counted} by the counters")
+        )
     return findings
 
 

@@ -5,6 +5,10 @@ database: how a group of jobs is committed is a function it is given.
 
 While one group is being made durable the next one gathers, so that groups grow with the load: a lone delivery waits for
 nothing, a thousand at once share their fdatasync.
+
+Both threads need Python's one lock. The writer therefore is woken when the reader is done with its turn and about to
+wait: woken in the middle of it, each took the lock from the other at every call of LMDB or TLS, and a lone STORE cost a
+dozen switches more.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from xtramail.model.errors import StoreBusy, StoreFault
@@ -29,6 +34,15 @@ QUEUE_OCTETS = 256 << 20
 
 Deliver = Callable[[Callable[[], None]], None]
 """Run a function soon in the reader's thread, such as ``reactor.callFromThread``."""
+
+Defer = Callable[[Callable[[], None]], None]
+"""Run a function at the end of the reader's turn; called in its thread."""
+
+
+def at_once(function: Callable[[], None]) -> None:
+    """:data:`Defer` where there are no turns."""
+    function()
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +117,28 @@ def _settle(outcome: Outcome) -> None:
 class Writer:
     """The thread. ``submit`` and ``close`` belong to the reader's thread."""
 
-    def __init__(self, commit_group: CommitGroup, deliver: Deliver, watchers: Watchers, group_jobs: int) -> None:
+    def __init__(
+        self,
+        commit_group: CommitGroup,
+        deliver: Deliver,
+        watchers: Watchers,
+        group_jobs: int,
+        defer: Defer = at_once,
+    ) -> None:
         self._group_jobs = group_jobs
         self._commit_group = commit_group
         self._deliver = deliver
+        self._defer = defer
         self._watchers = watchers
-        self._queue: deque[Job] = deque()
-        self._queued_octets = 0
-        self._changed = threading.Condition()
+        self._turn: list[Job] = []
+        """Handed over in this turn of the reader; the writer does not know of them yet."""
+        self._turns: SimpleQueue[list[Job] | None] = SimpleQueue()
+        """What it knows of; None: that was all."""
+        self._left: Iterator[Job] = iter(())
+        """Of the turn that the writer has begun to take; its own."""
+        # Each is written by one thread alone, so neither needs a lock.
+        self._jobs_in = self._octets_in = 0
+        self._jobs_out = self._octets_out = 0
         self._closing = False
         self._outbox: deque[list[Outcome]] = deque()
         self._thread = threading.Thread(target=self._run, name="xtramail-writer", daemon=True)
@@ -118,23 +146,21 @@ class Writer:
 
     def submit(self, job: Job) -> None:
         """Hand over; fails the job's Pending with StoreBusy when too much waits already."""
-        with self._changed:
-            if self._closing:
-                refused: Exception | None = StoreFault("The store is closed.")
-            elif len(self._queue) >= QUEUE_JOBS or self._queued_octets + job.octets > QUEUE_OCTETS:
-                refused = StoreBusy()
-            else:
-                refused = None
-                self._queue.append(job)
-                self._queued_octets += job.octets
-                self._changed.notify()
-        if refused is not None:
-            job.pending.fail(refused)
+        if self._closing:
+            job.pending.fail(StoreFault("The store is closed."))
+        elif self.waiting >= QUEUE_JOBS or self._octets_in - self._octets_out + job.octets > QUEUE_OCTETS:
+            job.pending.fail(StoreBusy())
+        else:
+            self._jobs_in += 1
+            self._octets_in += job.octets
+            self._turn.append(job)
+            if len(self._turn) == 1:
+                self._defer(self._turn_ends)
 
     @property
     def waiting(self) -> int:
         """Jobs handed over and not begun."""
-        return len(self._queue)
+        return self._jobs_in - self._jobs_out
 
     @property
     def closing(self) -> bool:
@@ -142,37 +168,57 @@ class Writer:
 
     def close(self) -> None:
         """Finish what was handed over, report it, and end the thread."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing = True
+        self._turn_ends()
+        self._turns.put(None)
         self._thread.join()
         self._report_all()
 
+    def _turn_ends(self) -> None:
+        turn, self._turn = self._turn, []
+        if turn:
+            self._turns.put(turn)
+
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._queue:
-                    if self._closing:
-                        return
-                    self._changed.wait()
+        ended = False
+        while not ended:
+            first = next(self._left, None)
+            if first is None:
+                turn = self._turns.get()
+                ended = turn is None
+                self._left = iter(turn or ())
+                continue
             taken: list[Job] = []
             try:
-                outcomes = self._commit_group(self._next_jobs(taken))
+                outcomes = self._commit_group(self._next_jobs(first, taken))
             except Exception as error:
                 # A bug in committing: the thread goes on, and nobody is left waiting for an answer.
                 outcomes = [Outcome(job=job, error=error) for job in taken]
             self._outbox.append(outcomes)
             self._deliver(self._report_all)
 
-    def _next_jobs(self, taken: list[Job]) -> Iterator[Job]:
-        while len(taken) < self._group_jobs:
-            with self._changed:
-                if not self._queue:
-                    return
-                job = self._queue.popleft()
-                self._queued_octets -= job.octets
+    def _next_jobs(self, first: Job, taken: list[Job]) -> Iterator[Job]:
+        job: Job | None = first
+        while job is not None:
+            self._jobs_out += 1
+            self._octets_out += job.octets
             taken.append(job)
             yield job
+            job = self._next_job() if len(taken) < self._group_jobs else None
+
+    def _next_job(self) -> Job | None:
+        """Without waiting."""
+        while (job := next(self._left, None)) is None:
+            try:
+                turn = self._turns.get_nowait()
+            except Empty:
+                return None
+            if turn is None:
+                # It is for whoever waits.
+                self._turns.put(None)
+                return None
+            self._left = iter(turn)
+        return job
 
     def _report_all(self) -> None:
         groups = []
