@@ -124,7 +124,7 @@ class FetchRun:
         """One line with literals. What can be read at once is read before the line begins, so that damage found
         in it loses this message's line and nothing else."""
         body = _Body(self._engine, MessageRow.decoded(block.values[at]))
-        begun: list[tuple[bytes, Iterator[bytes] | None]] = []
+        begun: list[tuple[Sequence[bytes], Iterator[bytes] | None]] = []
         try:
             for piece in self._plan.pieces:
                 if isinstance(piece, Section):
@@ -132,17 +132,19 @@ class FetchRun:
                         yield from body.binary.measure(piece)
                     begun.append(body.begin(piece))
                 else:
-                    begun.append((texts[piece][at], None))
+                    begun.append(((texts[piece][at],), None))
         except (Corrupt, NoSuchMessage, UnknownEncoding) as error:
             self.failed = error
             return
         if block.uids[at] in self._with_flags and not self._plan.tells_flags:
-            begun.append((PIECES[Attribute.FLAGS].texts(block, self._texts)[at], None))
+            begun.append(((PIECES[Attribute.FLAGS].texts(block, self._texts)[at],), None))
             if self._view.terms.condstore and not self._plan.tells_modseq:
-                begun.append((PIECES[Attribute.MODSEQ].texts(block, self._texts)[at], None))
+                begun.append(((PIECES[Attribute.MODSEQ].texts(block, self._texts)[at],), None))
         yield responses.fetch_head(block.numbers[at])
-        for index, (head, rest) in enumerate(begun):
-            yield b" " + head if index else head
+        for index, (first, rest) in enumerate(begun):
+            if index:
+                yield b" "
+            yield from first
             if rest is not None:
                 yield from rest
         yield responses.FETCH_TAIL
@@ -175,37 +177,35 @@ class _Body:
         self._headers: dict[Span, bytes] = {}
         self.binary = BinaryParts(engine, row)
 
-    def begin(self, section: Section) -> tuple[bytes, Iterator[bytes] | None]:
+    def begin(self, section: Section) -> tuple[Sequence[bytes], Iterator[bytes] | None]:
         """Label, literal head and first octets of a section (all of a small one); then the iterator of what is left.
 
         Corrupt or NoSuchMessage when its first octets cannot be read.
         """
         if section.text in BINARY_TEXTS:
             head, octets = self.binary.begin(section)
-            return head, None if octets is None else self._unbroken(octets)
+            return (head,), None if octets is None else self._unbroken(octets)
         span = locate(self._row, section)
         if span is None:
-            return section.label + b" NIL", None
+            return (section.label, b" NIL"), None
         if section.text in (SectionText.HEADER_FIELDS, SectionText.HEADER_FIELDS_NOT):
             picked = select_fields(
                 self._header(span), section.fields, exclude=section.text is SectionText.HEADER_FIELDS_NOT
             )
             cut = Span(0, len(picked)).cut(section.start, section.count)
-            return section.label + b" " + responses.literal(picked[cut.start : cut.start + cut.length]), None
+            return (section.label, b" ", responses.literal(picked[cut.start : cut.start + cut.length])), None
         cut = span.cut(section.start, section.count)
-        head = section.label + b" " + responses.literal_head(cut.length)
+        first = [section.label, b" ", responses.literal_head(cut.length)]
         if not cut.length:
-            return head, None
+            return first, None
         chunks = bodies.chunks(self._engine, self._ref, cut.start, cut.length)
-        first: list[bytes] = []
         left = cut.length
         while left and cut.length - left < _FLUSH:
             first.append(next(chunks, b""))
             left -= len(first[-1])
             if not first[-1]:
                 raise NoSuchMessage("Some messages are shorter than they were")
-        begun = head + b"".join(first)
-        return begun, self._rest(chunks, left) if left else None
+        return first, self._rest(chunks, left) if left else None
 
     def _rest(self, chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
         try:

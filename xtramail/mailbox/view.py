@@ -188,10 +188,10 @@ class View:
 
     def columns(self, uids: Sequence[int]) -> Columns:
         """As :meth:`places`."""
-        homes = self.told.homes
-        flags = {bucket: part.flags for bucket, part in self.told.parts.items()}
+        homes, parts = self.told.homes, self.told.parts
         try:
             buckets = [homes[uid] for uid in uids]
+            flags = {bucket: parts[bucket].flags for bucket in set(buckets)}
             return Columns(uids, buckets, [flags[bucket][uid] for bucket, uid in zip(buckets, uids, strict=True)])
         except KeyError:
             # Some were expunged, and this client counts them still.

@@ -70,6 +70,8 @@ class ImapServerProtocol(Protocol):
         self._waiting = False
         self._unread = False
         """The peer does not read: more than 64 KiB wait to be sent."""
+        self._overlooked = False
+        """Something changed while the peer did not read."""
         self._handshaking = False
         self._turn = Soon(self._reactor, self._pump)
         """Others have theirs; ours comes."""
@@ -138,7 +140,8 @@ class ImapServerProtocol(Protocol):
     def resumeProducing(self) -> None:
         self._unread = False
         self._moved()
-        self._watch.hinted()
+        if self._overlooked:
+            self._watch.hinted()
         self._pump()
 
     def stopProducing(self) -> None:
@@ -322,6 +325,7 @@ class ImapServerProtocol(Protocol):
 
     def _look(self) -> None:
         try:
+            self._overlooked = self._unread
             if not self._unread:
                 self._dialogue.look()
         except Exception:

@@ -28,6 +28,9 @@ from xtramail.store.search_texts import search_text as search_text
 INLINE = 4
 """So many full chunks are kept in memory; from there on each batch of as many is handed to the engine."""
 
+_AT_ONCE = CHUNK_SIZE + 16 * 1024
+"""Octets of a body read in one transaction: a chunk, and the header before it."""
+
 _RAW = b"\0"
 _ZSTD = b"\1"
 _HEADER_END = b"\r\n\r\n"
@@ -167,14 +170,19 @@ def encode_chunk(octets: bytes) -> bytes:
 
 def decode_chunk(chunk: bytes) -> bytes:
     """The octets; Corrupt when they cannot be had."""
+    return _decoded(chunk, len(chunk))
+
+
+def _decoded(chunk: bytes, end: int) -> bytes:
+    """As :func:`decode_chunk` of the octets up to ``end``, without copying more than the result."""
     tag = chunk[:1]
     if tag == _RAW:
-        return chunk[1:]
+        return chunk[1:end]
     try:
         if tag == _ZSTD:
-            return _zstd.unpack(chunk[1:], max_output_size=CHUNK_SIZE)
+            return _zstd.unpack(memoryview(chunk)[1:end], max_output_size=CHUNK_SIZE)
         if tag == header_index.INDEXED:
-            return header_index.header_of(chunk)
+            return header_index.header_of(chunk, end)
     except (zstandard.ZstdError, struct.error, IndexError):
         raise Corrupt("A body chunk cannot be unpacked") from None
     raise Corrupt("A body chunk has an unknown form")
@@ -204,7 +212,7 @@ def chunk_at(ref: BodyRef, offset: int) -> int:
 
 
 def chunks(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-    """Octets from ``offset`` on, ``length`` of them (None: to the end), one chunk read at each step.
+    """Octets from ``offset`` on, ``length`` of them (None: to the end), in pieces of at most one chunk.
 
     No snapshot is held between steps, so NoSuchMessage may come in the middle (the bucket was dropped and swept), as
     may Corrupt. Beyond the end there is nothing.
@@ -212,11 +220,34 @@ def chunks(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = N
     end = ref.size if length is None else min(offset + length, ref.size)
     offset = max(offset, 0)
     while offset < end:
-        number = chunk_at(ref, offset)
-        start = chunk_start(ref, number)
-        octets = _chunk(engine, ref, number)
-        yield octets[offset - start : end - start]
-        offset = start + len(octets)
+        numbers = _together(ref, chunk_at(ref, offset), end)
+        wanted = [keys.body_chunk(ref.id, number) for number in numbers]
+        found = engine.read(keys.BODY, lambda snap: snap.sealed_at(ref.bucket, wanted))  # noqa: B023
+        for number, sealed in zip(numbers, found, strict=True):
+            start = chunk_start(ref, number)
+            octets = _checked(ref, number, sealed if sealed is not None else _again(engine, ref, number))
+            yield octets[offset - start : end - start]
+            offset = start + len(octets)
+
+
+def _together(ref: BodyRef, first: int, end: int) -> list[int]:
+    """Chunks from ``first`` on that are read in one transaction, none of them beyond the octet ``end``."""
+    numbers = [first]
+    begin, last = chunk_start(ref, first), chunk_count(ref) - 1
+    while numbers[-1] < last:
+        start = chunk_start(ref, numbers[-1] + 1)
+        if start >= end or min(start + ref.chunk_size, ref.size) - begin > _AT_ONCE:
+            break
+        numbers.append(numbers[-1] + 1)
+    return numbers
+
+
+def _again(engine: Engine, ref: BodyRef, number: int) -> bytes:
+    """Say why a chunk was not found: Corrupt, or NoSuchMessage."""
+    encoded = engine.read_body(ref.bucket, ref.id, number)
+    if encoded is None:
+        raise NoSuchMessage
+    return encoded + b"\0" * checksum.SIZE
 
 
 def read(engine: Engine, ref: BodyRef, offset: int = 0, length: int | None = None) -> bytes:
@@ -260,17 +291,14 @@ def _whole_header(ref: BodyRef, sealed: bytes) -> bytes | None:
 
 def header_in(sealed: bytes, length: int) -> bytes:
     """The header of ``length`` octets out of what :func:`header_chunks_of` gave; Corrupt when it is not there."""
-    octets = decode_chunk(sealed[:-checksum.SIZE])
+    octets = _decoded(sealed, len(sealed) - checksum.SIZE)
     if len(octets) != length:
         raise Corrupt("A header has the wrong length")
     return octets
 
 
-def _chunk(engine: Engine, ref: BodyRef, number: int) -> bytes:
-    encoded = engine.read_body(ref.bucket, ref.id, number)
-    if encoded is None:
-        raise NoSuchMessage
-    octets = decode_chunk(encoded)
+def _checked(ref: BodyRef, number: int, sealed: bytes) -> bytes:
+    octets = _decoded(sealed, len(sealed) - checksum.SIZE)
     start = chunk_start(ref, number)
     limit = ref.header_length if start < ref.header_length else ref.size
     if len(octets) != min(start + ref.chunk_size, limit) - start:

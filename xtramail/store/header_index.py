@@ -64,9 +64,9 @@ def indexed(header: bytes) -> bytes | None:
     return b"%b%c%b%b%b" % (INDEXED, count, bytes(kinds), places, header)
 
 
-def header_of(chunk: bytes) -> bytes:
-    """The header of an indexed chunk; IndexError or struct.error when it is none."""
-    return chunk[_U16.unpack_from(chunk, 2 + chunk[1])[0] :]
+def header_of(chunk: bytes, end: int) -> bytes:
+    """The header of an indexed chunk that ends at ``end``; IndexError or struct.error when it is none."""
+    return chunk[_U16.unpack_from(chunk, 2 + chunk[1])[0] : end]
 
 
 def _kind(field: bytes) -> int:

@@ -88,7 +88,7 @@ def message_values(snap: Snapshot, mailbox_id: int, bucket: Bucket, uids: Sequen
     if mailbox_id == keys.RECOVERED:
         wanted = frozenset(uids)
         return {uid: row.encoded for uid, row in _recovered_rows(snap, bucket, low, high) if uid in wanted}
-    if high - low < _DENSE * len(uids):
+    if len(uids) > _SPARSE and high - low < _DENSE * len(uids):
         rows = snap.sealed(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
         found = dict(zip(keys.uids_of([key for key, _ in rows]), [value for _, value in rows], strict=True))
     else:
