@@ -99,11 +99,12 @@ class World:
         capabilities: Iterable[str] = BASE_CAPABILITIES,
         search_seconds: float = 30.0,
         reactor: Any = None,
+        engine: MemoryEngine | None = None,
     ) -> None:
         """``reactor``: the real one, for tests over sockets."""
         self.clock = SetClock()
         self.reactor = reactor or Clock()
-        self.engine = MemoryEngine()
+        self.engine = engine or MemoryEngine()
         self.ann = Account(
             id=ANN,
             address="ann@example.org",

@@ -310,6 +310,22 @@ def test_a_changed_value_is_never_returned_and_its_neighbours_are(harness: Harne
     assert harness.engine.read(USER, lambda snapshot: snapshot.get(DAY, b"b")) == b"again"
 
 
+def test_a_peek_sees_what_a_read_sees(harness: Harness) -> None:
+    def peeked(bucket: Bucket, key: bytes) -> bytes | None:
+        value = harness.engine.peek(USER, lambda peek: bytes(found) if (found := peek.get(bucket, key)) else None)
+        assert value == harness.engine.read(USER, lambda snapshot: snapshot.get(bucket, key))
+        return value
+
+    harness.done(harness.engine.transact(USER, put(b"k", b"v" * 5000, DAY)))
+    harness.done(harness.engine.transact(USER, put(b"k", b"w", NEXT_DAY)))
+    assert (peeked(DAY, b"k"), peeked(NEXT_DAY, b"k"), peeked(DAY, b"none")) == (b"v" * 5000, b"w", None)
+    harness.done(harness.engine.drop_bucket(NEXT_DAY, 1_000))
+    assert (peeked(DAY, b"k"), peeked(NEXT_DAY, b"k")) == (b"v" * 5000, None)
+    harness.flip_bit(DAY, USER, b"k")
+    with pytest.raises(Corrupt):
+        harness.engine.peek(USER, lambda peek: peek.get(DAY, b"k"))
+
+
 def test_sealed_rows_are_those_of_a_range_and_carry_what_the_engine_added(harness: Harness) -> None:
     many = [number.to_bytes(2, "big") for number in range(200)]
     for key in many:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from tests.store.samples import DAY_ONE, write
 from xtramail.store import keys, search_texts
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.message_row import BodyRef
+
+Parts = tuple[bytes, bytes, bytes]
 
 REF = BodyRef(bucket=DAY_ONE, id=5, size=10, header_length=2)
 
@@ -15,9 +15,20 @@ def put(engine: MemoryEngine, text: str, owners: tuple[int, ...] = ()) -> None:
     write(engine, lambda txn: search_texts.put_search_text(txn, DAY_ONE, 5, prepared, owners), keys.BODY)
 
 
-def pieces(found: search_texts.Searchable) -> tuple[bytes, bytes]:
-    """Header and text."""
-    return found.octets[found.header_at : found.text_at], found.octets[found.text_at :]
+def peeked(engine: MemoryEngine, *ids: int, octets: int = 1 << 30, whole: bool = True) -> list[Parts | None]:
+    """Of each body that was given: header, usual lines of it, text."""
+
+    def use(texts: list[search_texts.Pieces | None]) -> list[Parts | None]:
+        return [None if pieces is None else parts(pieces) for pieces in texts]
+
+    return search_texts.peek_texts(engine, [(DAY_ONE, id) for id in ids], octets, use, whole=whole)
+
+
+def parts(pieces: search_texts.Pieces) -> Parts:
+    first = bytes(pieces[0])
+    where = search_texts.bounds(first)
+    text = b"".join((first[where.text_at :], *pieces[1:]))
+    return first[where.header_at : where.text_at], first[where.header_at : where.usual_end], text
 
 
 def test_text_and_owners_come_back() -> None:
@@ -57,7 +68,7 @@ def test_the_last_owner_takes_text_and_chunks_along() -> None:
 
 def test_header_and_text_are_kept_folded_and_read_together() -> None:
     engine = MemoryEngine()
-    header = "Subject: Größe\nFrom: Ann"
+    header = "X-Mailer: M\nSubject: Größe\nFrom: Ann"
     long = "Straße " * 20_000
     for body_id, text in ((5, "Ein TEXT"), (6, long)):
         write(
@@ -67,26 +78,41 @@ def test_header_and_text_are_kept_folded_and_read_together() -> None:
             ),
             keys.BODY,
         )
-    refs = [REF, replace(REF, id=6), replace(REF, id=7)]
-    small, large, missing = search_texts.searchables(engine, refs, whole=True)
-    folded = "\nsubject: grösse\nfrom: ann\n".encode()
-    assert small is not None and large is not None and missing is None
-    assert pieces(small) == (folded, b"ein text")
-    assert pieces(large) == (folded, b"strasse " * 20_000)
-    small, large, missing = search_texts.searchables(engine, refs, whole=False)
-    assert small is not None and large is not None and pieces(small)[0] == pieces(large)[0] == folded
+    folded, usual = "\nsubject: grösse\nfrom: ann\nx-mailer: m\n".encode(), "\nsubject: grösse\nfrom: ann\n".encode()
+    assert peeked(engine, 5, 6, 7) == [(folded, usual, b"ein text"), (folded, usual, b"strasse " * 20_000), None]
+    assert peeked(engine, 5, 6, 7, whole=False) == [(folded, usual, b"ein text"), (folded, usual, b""), None]
     assert search_texts.search_text(engine, REF) == "ein text"
     assert not write(engine, lambda txn: search_texts.remove_owner(txn, REF, 1, 2), keys.BODY)
     assert search_texts.owners(engine, REF) == (2,)
-    left = search_texts.searchables(engine, [REF], whole=True)[0]
-    assert left is not None and pieces(left) == pieces(small)
+    assert peeked(engine, 5) == [(folded, usual, b"ein text")]
+
+
+def test_as_many_are_read_at_once_as_come_to_so_many_octets_and_one_at_least() -> None:
+    engine = MemoryEngine()
+    for body_id in (5, 6, 7):
+        prepared = search_texts.prepare("x" * 200_000, "Subject: s")
+        write(engine, lambda txn, id=body_id, p=prepared: search_texts.put_search_text(txn, DAY_ONE, id, p), keys.BODY)
+    assert [len(peeked(engine, 5, 6, 7, octets=octets)) for octets in (1, 200_000, 200_100, 1 << 20)] == [1, 1, 2, 3]
+
+
+def test_a_text_with_a_damaged_or_missing_row_is_none_and_not_shorter() -> None:
+    for damage in (True, False):
+        engine = MemoryEngine()
+        prepared = search_texts.prepare("x" * 200_000, "Subject: s")
+        write(engine, lambda txn, p=prepared: search_texts.put_search_text(txn, DAY_ONE, 5, p), keys.BODY)
+        if damage:
+            engine.corrupt(DAY_ONE, keys.BODY, keys.search_text(5, 2))
+        else:
+            write(engine, lambda txn: txn.delete(DAY_ONE, keys.search_text(5, 2)), keys.BODY)
+        assert peeked(engine, 5) == [None]
+        assert peeked(engine, 5, whole=False) != [None]
 
 
 def test_what_was_written_without_its_header_and_what_has_a_huge_one_is_read_from_the_body() -> None:
     engine = MemoryEngine()
     put(engine, "Text", (1,))
-    assert search_texts.searchables(engine, [REF], whole=True) == [None]
+    assert peeked(engine, 5) == [None]
     prepared = search_texts.prepare("Text", "X: " + "y" * 60_000)
     write(engine, lambda txn: search_texts.put_search_text(txn, DAY_ONE, 5, prepared, [1]), keys.BODY)
-    assert search_texts.searchables(engine, [REF], whole=True) == [None]
+    assert peeked(engine, 5) == [None]
     assert search_texts.search_text(engine, REF) == "Text"

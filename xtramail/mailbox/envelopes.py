@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-SUBJECT, FROM, TO, CC = 1, 2, 5, 6
+DATE, SUBJECT, FROM, TO, CC = 0, 1, 2, 5, 6
 """Positions in an envelope."""
 
 _MAILBOX = 2

@@ -1,18 +1,20 @@
-"""What SEARCH may ask of one message, read from the store only when it is asked for."""
+"""What SEARCH asks of one message that was not laid down for searching: read from its row and its body.
+
+Owns decoding them for that: the slow way, for the few with a huge header, and what the faster ones must agree with.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 from email.utils import parsedate
 
-from xtramail.mailbox.view import Place, View
-from xtramail.model.clock import DAY_SECONDS
+from xtramail.mailbox import envelopes
 from xtramail.model.collation import searchfold
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import bodies
 from xtramail.store.engine import Engine
 from xtramail.store.records import MessageRow
-from xtramail.store.search_texts import Searchable, search_text
+from xtramail.store.search_texts import search_text
 from xtramail.wire.mime.header import unfold
 from xtramail.wire.mime.summary import header_text
 
@@ -25,20 +27,24 @@ def day_number(day: date) -> int:
     return day.toordinal() - _EPOCH
 
 
+def sent_day(row: MessageRow) -> int | None:
+    """Day of Date: as the sender wrote it, zone disregarded; None when there is none."""
+    written = envelopes.envelope_text(row.envelope, envelopes.DATE)[:200]
+    parsed = parsedate(written.decode("latin-1"))
+    try:
+        return None if parsed is None else day_number(date(*parsed[:3]))
+    except ValueError:
+        return None
+
+
 class Facts:
     """One message under search. Text is case folded; what cannot be read any more is empty."""
 
-    __slots__ = ("_body", "_engine", "_header", "place", "row", "stored", "view")
+    __slots__ = ("_body", "_engine", "_header", "_row")
 
-    def __init__(
-        self, engine: Engine, view: View, place: Place, row: MessageRow | None, stored: Searchable | None = None
-    ) -> None:
-        """``stored``: header and text as they were laid down for searching, where they are and somebody read them."""
-        self.stored = stored
+    def __init__(self, engine: Engine, row: MessageRow | None) -> None:
         self._engine = engine
-        self.view = view
-        self.place = place
-        self.row = row
+        self._row = row
         self._header: list[tuple[str, str]] | None = None
         self._body: str | None = None
 
@@ -54,39 +60,18 @@ class Facts:
     def body(self) -> str:
         """Decoded text of the text parts, and file names."""
         if self._body is None:
-            self._body = searchfold(search_text(self._engine, self.row.body)) if self.row is not None else ""
+            self._body = searchfold(search_text(self._engine, self._row.body)) if self._row is not None else ""
         return self._body
 
-    @property
-    def internal_day(self) -> int:
-        """Day of INTERNALDATE since 1970, in UTC, as FETCH tells it."""
-        return self.row.internaldate // DAY_SECONDS if self.row is not None else 0
+    def in_field(self, field: str, text: str) -> bool:
+        """Whether a field of this name (lower case) has ``text`` in its value."""
+        return any(name == field and text in value for name, value in self.header)
 
-    @property
-    def saved_day(self) -> int:
-        return self.place.row.savedate // DAY_SECONDS
-
-    def sent_day(self, near: int) -> int:
-        """Day of Date: in the sender's own zone, time and zone disregarded (RFC 3501 §6.4.4).
-
-        The header itself is read only where it decides: within a day of ``near``.
-        """
-        if self.row is None:
-            return 0
-        day = self.row.sent_at // DAY_SECONDS
-        if abs(day - near) > 1:
-            return day
-        for name, value in self.header:
-            parsed = parsedate(value[:200]) if name == "date" else None
-            if parsed is not None:
-                try:
-                    return day_number(date(*parsed[:3]))
-                except ValueError:
-                    return day
-        return day
+    def anywhere(self, text: str) -> bool:
+        return any(text in f"{name}: {value}" for name, value in self.header) or text in self.body
 
     def _header_text(self) -> str:
-        row = self.row
+        row = self._row
         if row is None:
             return ""
         try:

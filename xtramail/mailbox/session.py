@@ -7,7 +7,7 @@ protocol: IMAP's wording is ``answers``', the store's rows are ``store``'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from unicodedata import normalize
 
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from xtramail.mailbox import recovered
 from xtramail.mailbox.look import Looks, OwnChange
+from xtramail.mailbox.run_memory import RunMemory
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.clock import Clock
@@ -52,6 +53,8 @@ class MailboxServices:
     clock: Clock
     ids: IdSource
     limits: MailboxLimits
+    runs: RunMemory = field(default_factory=RunMemory)
+    """What SEARCH keeps in memory."""
 
 
 @dataclass(frozen=True, slots=True)

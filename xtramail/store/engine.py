@@ -70,7 +70,17 @@ class Txn(Snapshot, Protocol):
         """Rows deleted with low <= key < high, at most ``limit`` (0: all)."""
 
 
+class Peek(Protocol):
+    """One scope as it was at one moment, not copied. Valid only inside the function it was given to."""
+
+    def get(self, bucket: Bucket, key: bytes) -> Octets | None:
+        """As Snapshot.get; the octets may lie in the store's own pages and are good only inside the function."""
+
+
+Octets = bytes | memoryview
+
 ReadFunction = Callable[[Snapshot], T]
+PeekFunction = Callable[[Peek], T]
 TxnFunction = Callable[[Txn], T]
 
 
@@ -79,6 +89,9 @@ class Engine(Protocol):
 
     def read(self, scope: bytes, function: ReadFunction[T]) -> T:
         """Run ``function`` on a snapshot of ``scope``; never held beyond the call."""
+
+    def peek(self, scope: bytes, function: PeekFunction[T]) -> T:
+        """As :meth:`read`, for who looks through much and keeps little of it: values are not copied."""
 
     def transact(self, scope: bytes, function: TxnFunction[T]) -> Pending[T]:
         """Run ``function`` and commit; settled with its result once durable.

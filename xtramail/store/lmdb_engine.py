@@ -29,10 +29,11 @@ from xtramail.model.pending import Pending
 from xtramail.store import filesystem
 from xtramail.store.commit_numbers import CommitNumbers
 from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
-from xtramail.store.engine import ReadFunction
+from xtramail.store.engine import PeekFunction, ReadFunction
 from xtramail.store.lmdb_rows import LmdbRows, LmdbWriteRows
 from xtramail.store.snapshot import (
     OnCorrupt,
+    ScopePeek,
     ScopeSnapshot,
     stored_buckets,
     stored_scopes,
@@ -119,20 +120,33 @@ class LmdbEngine(EngineVerbs):
 
     def read(self, scope: bytes, function: ReadFunction[T]) -> T:
         with self._begin() as txn:
-            rows = LmdbRows(txn)
-            number = txn.id()
-
-            def drops() -> DropMap:
-                cached, marks = self._reader_drops
-                if cached != number:
-                    marks = read_drops(rows, marks)
-                    self._reader_drops = (number, marks)
-                return marks
-
             try:
-                return function(ScopeSnapshot(rows, scope, drops, self._on_corrupt))
+                return function(ScopeSnapshot(LmdbRows(txn), scope, lambda: self._drops(txn), self._on_corrupt))
             except lmdb.Error as error:
                 raise StoreFault(f"The store cannot be read: {error}") from error
+
+    def peek(self, scope: bytes, function: PeekFunction[T]) -> T:
+        def drops() -> DropMap:
+            # They are kept, so they are read as copies.
+            with self._begin() as txn:
+                return self._drops(txn)
+
+        try:
+            with self._env.begin(buffers=True) as txn:
+                return function(ScopePeek(txn.get, scope, drops))
+        except lmdb.ReadersFullError:
+            raise StoreBusy() from None
+        except lmdb.Error as error:
+            raise StoreFault(f"The store cannot be read: {error}") from error
+
+    def _drops(self, txn: lmdb.Transaction[bytes]) -> DropMap:
+        """Drop marks as ``txn`` has them; read again only after another commit."""
+        number = txn.id()
+        cached, marks = self._reader_drops
+        if cached != number:
+            marks = read_drops(LmdbRows(txn), marks)
+            self._reader_drops = (number, marks)
+        return marks
 
     def scopes(self, prefix: bytes) -> list[bytes]:
         with self._begin() as txn:

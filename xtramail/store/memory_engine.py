@@ -17,10 +17,11 @@ from xtramail.model.bucket import Bucket
 from xtramail.model.errors import StoreFull
 from xtramail.model.pending import Pending
 from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
-from xtramail.store.engine import ReadFunction
+from xtramail.store.engine import PeekFunction, ReadFunction
 from xtramail.store.rows import physical
 from xtramail.store.snapshot import (
     OnCorrupt,
+    ScopePeek,
     ScopeSnapshot,
     stored_buckets,
     stored_scopes,
@@ -124,6 +125,14 @@ class MemoryEngine(EngineVerbs):
 
     def read(self, scope: bytes, function: ReadFunction[T]) -> T:
         return function(ScopeSnapshot(self._rows, scope, self._drop_map, self._on_corrupt))
+
+    def peek(self, scope: bytes, function: PeekFunction[T]) -> T:
+        def get(key: bytes) -> memoryview | None:
+            # As LMDB gives it, so that who takes it for bytes is found out.
+            sealed = self._rows.get(key)
+            return None if sealed is None else memoryview(sealed)
+
+        return function(ScopePeek(get, scope, self._drop_map))
 
     def scopes(self, prefix: bytes) -> list[bytes]:
         return stored_scopes(self._rows, prefix)

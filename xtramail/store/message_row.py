@@ -151,6 +151,12 @@ class MessageRow:
         return int(self._fixed[12])
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """Bucket and id of the body, size, internaldate, sent_at, object id and thread id: what SEARCH asks for."""
+        fixed = self._fixed
+        return fixed[3], fixed[4], fixed[0], fixed[1], fixed[12], fixed[9], fixed[10]
+
+    @property
     def source(self) -> str:
         return SOURCES[self._fixed[13]]
 
@@ -231,6 +237,10 @@ def lying(values: Sequence[bytes]) -> list[Lying]:
 
 
 _PartFields = tuple[tuple[int, ...], int, int, int, int, str, str, str, str, int]
+
+
+NO_NUMBERS = (0,) * 7
+"""``MessageRow.numbers`` of a row that cannot be read."""
 
 
 def size_in(value: bytes) -> int:

@@ -12,10 +12,10 @@ from itertools import islice
 from zlib_ng.zlib_ng import crc32
 
 from xtramail.model.bucket import PERMANENT, Bucket
-from xtramail.model.errors import NoSuchMessage
+from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import checksum
 from xtramail.store.drops import DropMap, mark_swept
-from xtramail.store.engine import MAX_KEY, MAX_VALUE
+from xtramail.store.engine import MAX_KEY, MAX_VALUE, Octets
 from xtramail.store.rows import Rows, WriteRows
 
 OnCorrupt = Callable[[Bucket, bytes, bytes], None]
@@ -136,6 +136,37 @@ class ScopeSnapshot:
         if drops is None:
             drops = self._drops = self._drop_source()
         return drops
+
+
+class ScopePeek:
+    """``engine.Peek`` of one scope."""
+
+    __slots__ = ("_drop_source", "_get", "_open", "_suffix")
+
+    def __init__(
+        self, get: Callable[[bytes], Octets | None], scope: bytes, drop_source: Callable[[], DropMap]
+    ) -> None:
+        """``get`` finds the sealed value of a physical key."""
+        self._get = get
+        self._suffix = suffix_of(scope)
+        self._drop_source = drop_source
+        self._open: dict[Bucket, tuple[bytes, int]] = {}
+        """What the physical keys of a bucket that is not dropped begin with, and its CRC."""
+
+    def get(self, bucket: Bucket, key: bytes) -> Octets | None:
+        opened = self._open.get(bucket)
+        if opened is None:
+            if bucket and bucket in self._drop_source().stamps:
+                return None
+            prefix = bucket.to_bytes(4, "big") + self._suffix
+            opened = self._open[bucket] = prefix, crc32(prefix)
+        sealed = self._get(opened[0] + key)
+        if sealed is None:
+            return None
+        # As checksum.unseal; a search passes here once for each message.
+        if crc32(sealed, crc32(key, opened[1])) != checksum.INTACT:
+            raise Corrupt(f"stored value under key {(opened[0] + key).hex()} does not match its checksum")
+        return sealed[: -checksum.SIZE]
 
 
 class ScopeTxn(ScopeSnapshot):

@@ -13,7 +13,7 @@ from xtramail.model.bucket import Bucket
 from xtramail.model.pending import Pending
 from xtramail.store import keys
 from xtramail.store.drops import DropMap, mark_dropped
-from xtramail.store.engine import ReadFunction, TxnFunction
+from xtramail.store.engine import PeekFunction, ReadFunction, TxnFunction
 from xtramail.store.rows import WriteRows
 from xtramail.store.snapshot import OnCorrupt, ScopeTxn, sweep
 from xtramail.store.watchers import Watchers
@@ -41,6 +41,10 @@ class EngineVerbs(ABC):
     @abstractmethod
     def read(self, scope: bytes, function: ReadFunction[T]) -> T:
         """As ``engine.Engine.read``."""
+
+    @abstractmethod
+    def peek(self, scope: bytes, function: PeekFunction[T]) -> T:
+        """As ``engine.Engine.peek``."""
 
     def transact(self, scope: bytes, function: TxnFunction[T]) -> Pending[T]:
         def work(rows: WriteRows, drops: Callable[[], DropMap]) -> T:
