@@ -212,3 +212,26 @@ def test_the_cache_forgets_after_its_time_without_use_and_is_bounded() -> None:
     assert cache.knows(GOOD, "a")
     cache.remember(GOOD, "d")
     assert cache.knows(GOOD, "a") and not cache.knows(GOOD, "b")
+
+
+def test_logins_of_one_client_at_the_same_time_are_one_check(logins: Logins) -> None:
+    held: list[Callable[[], None]] = []
+    logins.worker.hold = held
+    opened: list[int] = []
+
+    async def enter(secret: Secret) -> None:
+        opened.append((await logins.login.password("ann@local.example", secret, peer=PEER, service="imap")).id)
+
+    right, wrong = [enter(GOOD) for _ in range(5)], [enter(WRONG) for _ in range(2)]
+    waits = [one.send(None) for one in right + wrong]
+    assert len(logins.worker.submitted) == len(held) == 2
+    for settle in held:
+        settle()
+    assert all(wait.done for wait in waits)
+    for one in right:
+        with pytest.raises(StopIteration):
+            one.send(None)
+    for one in wrong:
+        with pytest.raises(BadCredentials):
+            one.send(None)
+    assert opened == [logins.world.ann.id] * 5

@@ -70,3 +70,18 @@ def test_lines_keep_their_ends() -> None:
 
 def test_an_encoding_that_is_not_known_is_told_so() -> None:
     assert decoder_of("x-uuencode") is None
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(cuts)
+def test_white_space_at_line_ends_was_added_on_the_way(sizes: list[int]) -> None:
+    encoded = b"hello  \r\nbar=\r\n\r\nfoo\t=\r\nbar\r\nfoo\t \t= \r\n=62\r\nfoo = \t\r\nbar\n\t\nx \t"
+    assert decoded("quoted-printable", encoded, sizes) == b"hello\r\nbar\r\nfoo\tbar\r\nfoo\t \tb\r\nfoo bar\n\nx"
+
+
+def test_an_endless_line_is_decoded_as_it_comes() -> None:
+    decoder = decoder_of("quoted-printable")
+    assert decoder is not None
+    out = [decoder.feed(b"=41" * 1_000 + b"=4"), decoder.feed(b"2" + b" " * 2_000), decoder.feed(b"=43" * 400)]
+    assert len(out[1]) > 1_000
+    assert b"".join(out) + decoder.finish() == b"A" * 1_000 + b"B" + b" " * 2_000 + b"C" * 400

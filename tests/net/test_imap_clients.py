@@ -65,7 +65,9 @@ def test_ios_asks_what_changed_since_the_beginning_of_time() -> None:
     world.deliver()
     client = selected(world)
     answer = client.say("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)")
-    assert re.match(r"\* 1 FETCH \(UID 1 FLAGS \(\\Recent\) MODSEQ \(\d+\)\)\r\nT OK", answer), answer
+    assert re.match(
+        r"\* OK \[HIGHESTMODSEQ \d+\] .*\r\n\* 1 FETCH \(UID 1 FLAGS \(\\Recent\) MODSEQ \(\d+\)\)\r\nT OK", answer
+    ), answer
 
 
 def test_macos_resynchronizes_with_one_select() -> None:
@@ -182,7 +184,7 @@ def test_thunderbird_creates_with_a_trailing_separator_and_moves_by_uid() -> Non
     assert "T OK" in client.say('create "Archives/2026/"')
     assert '"Archives/2026"\r\n' in client.say('list "" "Archives/%"')
     moved = client.say('uid move 1 "Archives/2026"')
-    assert re.match(r"\* OK \[COPYUID \d+ 1 1\] Moved\r\n\* 1 EXPUNGE\r\nT OK Moved\r\n", moved), moved
+    assert re.match(r"\* OK \[COPYUID \d+ 1 1\] Moved\r\n\* 1 EXPUNGE\r\n\* 0 RECENT\r\nT OK Moved\r\n", moved), moved
 
 
 def test_thunderbird_for_android_wants_quoted_utf8_names() -> None:
@@ -243,7 +245,7 @@ def test_neomutt_logs_in_with_an_initial_response_and_counts_by_number() -> None
     answer = client.say(f"FETCH 1:3 (UID FLAGS INTERNALDATE RFC822.SIZE {headers})")
     assert [int(uid) for uid in re.findall(r"FETCH \(UID (\d+)", answer)] == [1, 2, 3]
     # Until then what it knows is the MODSEQ before the expunge (RFC 7162 §6).
-    assert re.fullmatch(r"\* VANISHED 1\r\nT OK \[HIGHESTMODSEQ \d+\] Done\r\n", client.say("NOOP"))
+    assert re.fullmatch(r"\* VANISHED 1\r\n\* 2 RECENT\r\nT OK \[HIGHESTMODSEQ \d+\] Done\r\n", client.say("NOOP"))
     assert "* 1 FETCH (UID 2)" in client.say("FETCH 1 UID")
 
 
@@ -330,3 +332,9 @@ def test_a_text_follows_every_response_code() -> None:
     codes = re.findall(r"^\S+ (?:OK|NO|BAD|BYE) \[[^\]]+\](.*)$", answers.replace("\r", ""), re.MULTILINE)
     assert len(codes) > 15
     assert all(re.match(r" \S", text) for text in codes)
+
+
+def test_a_client_may_say_all_of_itself_before_login() -> None:
+    client = World().client(login=False)
+    fields = " ".join(f'"{number:030}" "{"x" * 1024}"' for number in range(30))
+    assert client.say(f"ID ({fields})").startswith("* ID (")

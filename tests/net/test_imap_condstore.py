@@ -194,3 +194,26 @@ def test_a_client_from_which_condstore_is_hidden_sees_nothing_of_it() -> None:
     assert "MODSEQ" not in client.say("SELECT INBOX")
     for command in ("STATUS INBOX (HIGHESTMODSEQ)", "SELECT INBOX (CONDSTORE)", "SEARCH MODSEQ 1"):
         assert client.say(command).startswith("T BAD ")
+
+
+def test_the_first_command_that_uses_modseq_tells_the_highest_of_what_is_selected() -> None:
+    world = world_of(2)
+    for command in (
+        "FETCH 1 MODSEQ", "SEARCH MODSEQ 1", "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (x)", "STATUS Trash (HIGHESTMODSEQ)",
+    ):  # fmt: skip
+        client = opened(world)
+        now = highest(client.say("STATUS INBOX (MESSAGES HIGHESTMODSEQ)")) if "Trash" in command else None
+        client = opened(world)
+        first, second = client.say(command), client.say(command)
+        told = re.search(r"\* OK \[HIGHESTMODSEQ (\d+)\] ", first)
+        assert told and (now is None or int(told[1]) == now), first
+        assert "* OK [HIGHESTMODSEQ" not in second
+
+
+def test_a_change_that_fetch_shows_is_told_with_its_modseq_to_who_knows_modseq() -> None:
+    world = world_of(2)
+    aware, other = opened(world, "ENABLE CONDSTORE"), opened(world)
+    other.say("STORE 1 +FLAGS (\\Flagged)")
+    answer = aware.say("FETCH 1:2 (UID FLAGS)")
+    assert modseqs(answer) == {1: highest(other.say("STATUS INBOX (HIGHESTMODSEQ)"))}, answer
+    assert "FETCH" not in aware.say("NOOP")

@@ -120,3 +120,18 @@ def test_a_use_that_cannot_be_had_leaves_nothing_made(uses: str) -> None:
     assert client.say(f"CREATE Mine (USE ({uses}))").startswith("T NO [USEATTR] ")
     assert lines(client, 'LIST "" Mine') == []
     assert client.say("CREATE Mine (UES (\\Sent))").startswith("T BAD ")
+
+
+def test_recursivematch_leaves_out_parents_whose_children_are_told_themselves() -> None:
+    client = tree()
+    assert lines(client, 'LIST (SUBSCRIBED RECURSIVEMATCH) "" (fruit fruit/apple)') == [
+        '(\\HasNoChildren \\Subscribed) "fruit/apple"'
+    ]
+    client.say("SUBSCRIBE fruit/pear")
+    assert lines(client, 'LIST (SUBSCRIBED RECURSIVEMATCH) "" (fruit fruit/apple)') == [
+        '(\\HasChildren) "fruit" ("CHILDINFO" ("SUBSCRIBED"))', '(\\HasNoChildren \\Subscribed) "fruit/apple"',
+    ]  # fmt: skip
+
+
+def test_a_pattern_that_is_no_name_in_modified_utf7_names_nothing() -> None:
+    assert World().client().say("LIST \"\" !#$$&'+,-.0123456789:;<=>?@^_`|[}%*") == "T OK Listed\r\n"

@@ -35,7 +35,7 @@ def test_vanished_takes_the_place_of_expunge_for_own_and_others_deletions() -> N
     client, other, plain = opened(world), opened(world), world.client()
     plain.say("SELECT INBOX")
     assert re.fullmatch(
-        r"\* VANISHED 2:3,5\r\nT OK \[HIGHESTMODSEQ \d+\] Expunged\r\n", expunge(client, "2,3,5")
+        r"\* VANISHED 2:3,5\r\n\* 3 RECENT\r\nT OK \[HIGHESTMODSEQ \d+\] Expunged\r\n", expunge(client, "2,3,5")
     )
     assert other.say("NOOP").startswith("* VANISHED 2:3,5\r\n")
     assert plain.say("NOOP").startswith("* 5 EXPUNGE\r\n* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n")
@@ -73,7 +73,7 @@ def test_once_the_expunge_is_told_so_is_the_newest_modseq() -> None:
     expunge(other, "1")
     client.say("FETCH 2 MODSEQ")
     told = client.say("NOOP")
-    assert untagged(told) == "* VANISHED 1\r\n"
+    assert untagged(told) == "* VANISHED 1\r\n* 2 RECENT\r\n"
     assert highest(told) == highest(client.say("STATUS INBOX (HIGHESTMODSEQ)"))
     assert client.say("NOOP") == "T OK Done\r\n"
 
@@ -101,7 +101,9 @@ def test_a_move_vanishes_after_its_copyuid() -> None:
     client = opened(world)
     answer = client.say("MOVE 1:2 Archive")
     assert re.fullmatch(
-        r"\* OK \[COPYUID \d+ 1:2 1:2\] Moved\r\n\* VANISHED 1:2\r\nT OK \[HIGHESTMODSEQ \d+\] Moved\r\n", answer
+        r"\* OK \[COPYUID \d+ 1:2 1:2\] Moved\r\n\* VANISHED 1:2\r\n\* 1 RECENT\r\n"
+        r"T OK \[HIGHESTMODSEQ \d+\] Moved\r\n",
+        answer,
     )
 
 
@@ -115,7 +117,7 @@ def test_expiry_is_seen_live_by_every_kind_of_client() -> None:
     before = highest(busy.say("STATUS INBOX (HIGHESTMODSEQ)"))
     bucket = min(entry[0] for entry in world.session().mailbox("INBOX").buckets)
     world.engine.drop_bucket(bucket, int(world.clock.now() * 1e6)).result()
-    assert idle.heard() == "* VANISHED 1:2\r\n"
+    assert idle.heard() == "* VANISHED 1:2\r\n* 1 RECENT\r\n"
     assert plain.say("NOOP") == "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nT OK Done\r\n"
     assert "VANISHED" not in busy.say("FETCH 3 UID")
     assert untagged(busy.say("NOOP")) == "* VANISHED 1:2\r\n"

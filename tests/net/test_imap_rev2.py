@@ -118,7 +118,8 @@ def test_every_search_is_answered_by_esearch() -> None:
     assert client.say("UID SEARCH SEEN") == '* ESEARCH (TAG "t5") UID ALL 4\r\nT OK Searched\r\n'
     assert client.say("SEARCH DRAFT") == '* ESEARCH (TAG "t6")\r\nT OK Searched\r\n'
     assert client.say("SEARCH RETURN () ALL") == '* ESEARCH (TAG "t7") ALL 1:4\r\nT OK Searched\r\n'
-    assert re.fullmatch(r'\* ESEARCH \(TAG "t8"\) ALL 1:4 MODSEQ \d+\r\nT OK .*\r\n', client.say("SEARCH MODSEQ 1"))
+    told = client.say("SEARCH MODSEQ 1")
+    assert re.search(r'\r\n\* ESEARCH \(TAG "t8"\) ALL 1:4 MODSEQ \d+\r\nT OK .*\r\n$', told), told
     assert "ESEARCH" not in opened(world).say("SEARCH ALL")
 
 

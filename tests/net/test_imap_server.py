@@ -96,8 +96,8 @@ def test_a_dialogue_is_answered_alike_whole_and_byte_by_byte() -> None:
     assert answers["COPY 2 Archive"].startswith("T OK [COPYUID ")
     assert answers["UID COPY 99 Archive"] == "T OK Copied\r\n"
     assert answers["UID EXPUNGE 2"] == "T OK Expunged\r\n"
-    assert answers["EXPUNGE"] == "* 1 EXPUNGE\r\nT OK Expunged\r\n"
-    assert answers["MOVE 1 Trash"].endswith("] Moved\r\n* 1 EXPUNGE\r\nT OK Moved\r\n")
+    assert answers["EXPUNGE"] == "* 1 EXPUNGE\r\n* 1 RECENT\r\nT OK Expunged\r\n"
+    assert answers["MOVE 1 Trash"].endswith("] Moved\r\n* 1 EXPUNGE\r\n* 0 RECENT\r\nT OK Moved\r\n")
     assert answers["UNSELECT"].startswith("T OK")
     assert answers["LOGOUT"] == "* BYE Until next time\r\nT OK Logged out\r\n"
 
@@ -400,7 +400,7 @@ def test_idle_tells_deliveries_flags_and_expunges_at_once() -> None:
     other.say("STORE 1 +FLAGS (\\Deleted)")
     assert idler.heard() == "* 1 FETCH (FLAGS (\\Deleted \\Recent))\r\n"
     other.say("EXPUNGE")
-    assert idler.heard() == "* 1 EXPUNGE\r\n"
+    assert idler.heard() == "* 1 EXPUNGE\r\n* 1 RECENT\r\n"
     idler.send(b"DONE\r\n")
     assert idler.heard().endswith(" OK Idled\r\n")
     assert idler.say("NOOP") == "T OK Done\r\n"

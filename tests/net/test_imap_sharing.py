@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.imap_world import MAIL, World
+import re
+
+from tests.imap_world import MAIL, Client, World
+
+
+def opened(world: World, mailbox: str = "INBOX") -> Client:
+    client = world.client()
+    assert "T OK" in client.say(f"SELECT {mailbox}")
+    return client
 
 
 def test_a_new_message_is_told_at_the_next_command() -> None:
@@ -46,7 +54,7 @@ def test_an_expunge_is_not_told_while_numbers_are_in_use() -> None:
     ann.say("SELECT INBOX")
     other.say("SELECT INBOX")
     ann.say("STORE 2 +FLAGS (\\Deleted)")
-    assert ann.say("EXPUNGE") == "* 2 EXPUNGE\r\nT OK Expunged\r\n"
+    assert ann.say("EXPUNGE") == "* 2 EXPUNGE\r\n* 2 RECENT\r\nT OK Expunged\r\n"
     for command in ("FETCH 3 (UID)", "STORE 3 +FLAGS.SILENT (\\Seen)", "SEARCH ALL"):
         answer = other.say(command)
         assert "EXPUNGE" not in answer and " OK " in answer, answer
@@ -102,7 +110,7 @@ def test_move_tells_the_new_uids_before_the_expunges() -> None:
     answer = ann.say("UID MOVE 1,3 Archive")
     lines = answer.splitlines()
     assert lines[0].startswith("* OK [COPYUID ") and lines[0].endswith(" 1,3 1:2] Moved")
-    assert lines[1:] == ["* 3 EXPUNGE", "* 1 EXPUNGE", "T OK Moved"]
+    assert lines[1:] == ["* 3 EXPUNGE", "* 1 EXPUNGE", "* 1 RECENT", "T OK Moved"]
 
 
 def test_recent_goes_to_one_session_only() -> None:
@@ -181,7 +189,7 @@ def test_expired_mail_is_expunged() -> None:
     ann.say("SELECT INBOX")
     first = world.engine.buckets()[0]
     world.engine.drop_bucket(first, int(world.clock.now() * 1e6)).result()
-    assert ann.say("NOOP") == "* 1 EXPUNGE\r\nT OK Done\r\n"
+    assert ann.say("NOOP") == "* 1 EXPUNGE\r\n* 1 RECENT\r\nT OK Done\r\n"
     assert "* 1 FETCH (UID 2)" in ann.say("FETCH 1 (UID)")
 
 
@@ -204,3 +212,40 @@ def test_three_sessions_agree_after_everybody_changed_something() -> None:
     assert answers == {
         "* 1 FETCH (UID 3 FLAGS (\\Answered keyword))\r\n* 2 FETCH (UID 5 FLAGS ())\r\nT OK Fetched\r\n"
     }
+
+
+def test_a_store_on_a_message_that_another_session_expunged_is_answered_as_the_client_sees_it() -> None:
+    world = World()
+    for _ in range(3):
+        world.deliver()
+    one, other = opened(world), opened(world)
+    other.say("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    other.say("EXPUNGE")
+    answer = one.say("STORE 1:3 +FLAGS (\\Flagged $Later)")
+    told = dict(re.findall(r"\* (\d) FETCH \(FLAGS \(([^)]*)\)", answer))
+    assert set(told) == {"1", "2", "3"} and all("\\Flagged $Later" in flags for flags in told.values()), answer
+    assert "$Later" in one.say("FETCH 2 FLAGS")
+    assert "$Later" not in one.say("STORE 2 -FLAGS ($Later)").partition("* 2 FETCH")[2]
+    assert "* 2 EXPUNGE" in one.say("NOOP") and "* 2 EXISTS" in other.say("SELECT INBOX")
+
+
+def test_recent_is_told_again_when_a_recent_message_is_expunged() -> None:
+    world = World()
+    for _ in range(2):
+        world.deliver()
+    one, other = opened(world), opened(world)
+    other.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    other.say("EXPUNGE")
+    assert one.say("NOOP") == "* 1 EXPUNGE\r\n* 1 RECENT\r\nT OK Done\r\n"
+
+
+def test_status_counts_nothing_as_recent_that_a_session_was_told_already() -> None:
+    world = World()
+    one, other = opened(world), world.client()
+    world.deliver()
+    assert "(RECENT 1)" in other.say("STATUS INBOX (RECENT)")
+    one.say("NOOP")
+    assert "(RECENT 0)" in other.say("STATUS INBOX (RECENT)")
+    one.send(b"1 UNSELECT\r\n2 STATUS INBOX (RECENT)\r\n")
+    assert "(RECENT 0)" in one.heard()
+    assert "* 0 RECENT" in other.say("SELECT INBOX")

@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 from xtramail.directory import passwords
@@ -57,12 +58,13 @@ class VerifyCache:
         self._key = secrets.token_bytes(32)
         self._used: OrderedDict[bytes, float] = OrderedDict()
 
-    def _mark(self, password: Secret, stored: str) -> bytes:
+    def mark(self, password: Secret, stored: str) -> bytes:
+        """Names the pair without telling either."""
         text = f"{stored}\0{password.reveal()}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, text, hashlib.sha256)
 
     def knows(self, password: Secret, stored: str) -> bool:
-        mark = self._mark(password, stored)
+        mark = self.mark(password, stored)
         last = self._used.get(mark)
         if last is None:
             return False
@@ -75,7 +77,7 @@ class VerifyCache:
         return True
 
     def remember(self, password: Secret, stored: str) -> None:
-        self._used[self._mark(password, stored)] = self._clock.monotonic()
+        self._used[self.mark(password, stored)] = self._clock.monotonic()
         if len(self._used) > self._entries:
             self._used.popitem(last=False)
 
@@ -101,6 +103,7 @@ class Login:
         self._worker = worker
         self._guard = guard
         self._cache = VerifyCache(clock, seconds=remember)
+        self._checking: dict[bytes, Pending[bool]] = {}
         self._on_failure = on_failure
         self._dummy = passwords.DummyHash(keyring, cost).stored
 
@@ -117,8 +120,7 @@ class Login:
             if self._guard.refuses(key, peer):
                 self._on_failure(name=name, peer=peer, service=service, reason="too many failures from this address")
                 raise BadCredentials()
-            who = f"{key} {peer.block}"
-            fits = await self._worker.submit(who, lambda: self._fits(secret, stored))
+            fits = await self._check(key, secret, stored, peer)
             if not fits or account is None:
                 self._guard.failed(key, peer, secret.reveal())
                 reason = "wrong password" if account is not None and account.password else "unknown user"
@@ -132,6 +134,20 @@ class Login:
             raise BadCredentials()
         self._guard.succeeded(key, peer)
         return current
+
+    def _check(self, key: str, secret: Secret, stored: str, peer: Peer) -> Pending[bool]:
+        """One check serves all who ask the same at the same time: after a restart a client opens five connections."""
+        mark = self._cache.mark(secret, f"{key} {peer.block} {stored}")
+        checking = self._checking.get(mark)
+        if checking is None:
+            checking = self._worker.submit(f"{key} {peer.block}", lambda: self._fits(secret, stored))
+            if not checking.done:
+                self._checking[mark] = checking
+                checking.when_done(partial(self._checked, mark))
+        return checking
+
+    def _checked(self, mark: bytes, _checking: Pending[bool]) -> None:
+        del self._checking[mark]
 
     def _fits(self, secret: Secret, stored: str) -> bool:
         """The same work for every wrong password, so that time does not tell which accounts have a quick hash."""

@@ -30,17 +30,19 @@ def list_selected(
 ) -> list[Listed]:
     """INBOX first, then by name. A chosen name that is no mailbox has \\NonExistent.
 
-    ``subscribed`` are all subscribed names. With RECURSIVEMATCH a name that has chosen ones below it is told too, with
-    CHILDINFO, chosen itself or not (RFC 5258 §3.5).
+    ``subscribed`` are all subscribed names. With RECURSIVEMATCH a chosen name with chosen ones below it has CHILDINFO;
+    one that is not chosen itself is told for those below it that no pattern names (RFC 5258 §3.3, §3.5).
     """
     by_name = {folder.name: folder for folder in folders}
     with_children = {parent for name in by_name for parent in parents_of(name)}
     chosen = _chosen(by_name, subscribed, selection)
+    named = {name for name in chosen if by_name.get(name, Folder(name)).named_by(patterns)}
     above = {parent for name in chosen for parent in parents_of(name)} if selection.recursive else set()
+    alone = {parent for name in chosen - named for parent in parents_of(name)} & above
     listed = []
-    for name in sorted(chosen | above, key=order_of):
+    for name in sorted(named | alone, key=order_of):
         folder = by_name.get(name)
-        if not (folder or Folder(name)).named_by(patterns):
+        if name not in named and not (folder or Folder(name)).named_by(patterns):
             continue
         attributes = [] if folder is not None else [b"\\NonExistent"]
         attributes.append(b"\\HasChildren" if name in with_children else b"\\HasNoChildren")

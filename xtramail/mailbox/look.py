@@ -276,6 +276,12 @@ class Looks:
         shared.held_by += 1
         return shared
 
+    def recent_from(self, account_id: int, mailbox_id: int) -> int:
+        """UIDs below it have been \\Recent in a session, though the store may not know it yet."""
+        key = (account_id, mailbox_id)
+        shared = self._held.get(key) or self._left.get(key)
+        return shared.recent_from if shared is not None else 0
+
     def release(self, shared: SharedLook) -> None:
         shared.held_by -= 1
         if shared.held_by == 0:

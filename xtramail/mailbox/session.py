@@ -191,20 +191,24 @@ class Session:
             looks.release(shared)
             raise
         view.terms = self.terms
-        if view.access is Access.READ_WRITE and view.recent:
-            # Not waited for: were it lost, the next session would be told \Recent once more, which is allowed
-            # (RFC 3501 §2.3.2).
-            self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, shared.mailbox_id))
+        self._keep_recent(view)
         return view
 
     def _keep_recent(self, view: View) -> None:
         """Write down what this session was told as \\Recent.
 
         Not waited for: were it lost, the next session would be told once more, which is allowed (RFC 3501 §2.3.2).
+        The look is held until then, since it knows.
         """
         if view.takes_recent():
-            mailbox_id = view.mailbox_id
-            self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, mailbox_id))
+            looks, mailbox_id = self.services.looks, view.mailbox_id
+            shared = looks.hold(self.account.id, mailbox_id)
+            written = self.services.engine.transact(self._scope, lambda txn: mailboxes.take_recent(txn, mailbox_id))
+            written.when_done(lambda _: looks.release(shared))
+
+    def recent_from(self, mailbox_id: int) -> int:
+        """UIDs below it have been \\Recent in a session, though the store may not know it yet."""
+        return self.services.looks.recent_from(self.account.id, mailbox_id)
 
     async def create(self, name: str, special_use: str = "") -> MailboxRow:
         self._check_new(name)

@@ -8,10 +8,14 @@ from __future__ import annotations
 import binascii
 from typing import Protocol
 
+from xtramail.wire.mime.quoted_printable import decode_quoted_printable
+
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _JUNK = bytes(set(range(256)) - set(_ALPHABET))
 _ESCAPE = 3
 """Octets of ``=3D``, and of a soft line break ``=CRLF``."""
+_LINE = 998
+"""RFC 5322 §2.1.1: no honest line is longer."""
 
 
 class Decoder(Protocol):
@@ -63,17 +67,26 @@ class QuotedPrintable:
 
     def feed(self, octets: bytes) -> bytes:
         octets = self._held + octets
-        # Only behind a line end nothing is half said; in an endless line, before an escape that may be cut.
+        # Only behind a line end nothing is half said.
         cut = octets.rfind(b"\n") + 1
-        if not cut and len(octets) > _ESCAPE:
-            escape = octets.rfind(b"=", len(octets) - _ESCAPE)
-            cut = escape if escape >= 0 else len(octets)
+        if cut:
+            self._held = octets[cut:]
+            return decode_quoted_printable(octets[:cut])
+        if len(octets) <= _LINE:
+            self._held = octets
+            return b""
+        # An endless line: before an escape that may be cut, or white space that may be the line's end.
+        cut = len(octets.rstrip(b" \t\r"))
+        if len(octets) - cut > _LINE:
+            cut = len(octets)
+        escape = octets.rfind(b"=", max(cut - _ESCAPE, 0), cut)
+        cut = escape if escape >= 0 else cut
         self._held = octets[cut:]
         return binascii.a2b_qp(octets[:cut])
 
     def finish(self) -> bytes:
         held, self._held = self._held, b""
-        return binascii.a2b_qp(held)
+        return decode_quoted_printable(held)
 
 
 def decoder_of(encoding: str) -> Decoder | None:

@@ -7,7 +7,7 @@ both sides from one command to the next. Does not own reading the store (``look`
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -16,7 +16,9 @@ from xtramail.mailbox.look import Look, SharedLook
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import BadInput, NoSuchMailbox
+from xtramail.model.flags import Flag
 from xtramail.model.sequence import SequenceSet
+from xtramail.store.flag_changes import FlagMode, reflagged
 from xtramail.store.records import FlagRow
 
 
@@ -220,6 +222,22 @@ class View:
         """The message is gone and the client was not told yet."""
         return uid in self._gone
 
+    def reflag_gone(self, uids: Iterable[int], mode: FlagMode, flags: Flag, keywords: Sequence[str]) -> list[int]:
+        """Of ``uids``, the messages that are gone and not told to be, as they would be had STORE found them.
+
+        A client that still counts them sees its change (RFC 2180 §4.2.1); nobody else does.
+        """
+        gone = [self._gone[uid] for uid in uids if uid in self._gone]
+        if not gone:
+            return []
+        numbers = {name.lower(): number for number, name in enumerate(self.keywords)}
+        named = frozenset(numbers[name.lower()] for name in keywords if name.lower() in numbers)
+        for place in gone:
+            bits, ids = reflagged(place.row, mode, int(flags), named)
+            row = FlagRow(modseq=place.row.modseq, flags=bits, keywords=ids, savedate=place.row.savedate)
+            self._gone[place.uid] = Place(uid=place.uid, bucket=place.bucket, row=row)
+        return [place.uid for place in gone]
+
     # What changed
 
     def quieten(self, changed: Mapping[int, FlagRow]) -> None:
@@ -239,7 +257,7 @@ class View:
             self._settled = before.modseq
         if now.uids is not before.uids:
             self._find_gone(before, now)
-        told_count = len(self.uids)
+        told_count, told_recent = len(self.uids), len(self._recent)
         if self._gone and telling is Telling.EVERYTHING:
             expunged = tuple((self.number(uid), uid) for uid in sorted(self._gone, reverse=True))
             self._recent.difference_update(self._gone)
@@ -253,7 +271,9 @@ class View:
         if fresh:
             self._take_recent(now, fresh)
         if len(self.uids) != told_count:
-            exists, recent = len(self.uids), len(self._recent)
+            exists = len(self.uids)
+        if exists is not None or len(self._recent) != told_recent:
+            recent = len(self._recent)
         flags = self._changed_flags(before, now)
         self.told = now
         return Changes(

@@ -106,29 +106,41 @@ class ImapDialogue:
     # Answers
 
     def _ask_session(self, command: Command) -> None:
-        session = self._session()
-        self._agree(session, command)
+        session, terms = self._session(), self._session().terms
+        first = self._agree(session, command)
 
         def refuse(error: Exception) -> None:
+            if first:
+                # What failed switched nothing on.
+                session.speak(terms)
             self._refuse(command, error)
 
+        def give(answer: Answer) -> None:
+            self._line.write(first)
+            self._give(answer)
+
         if must_wait(session, command):
-            self._line.wait_for(answer_later(session, command), self._give, on_error=refuse)
+            self._line.wait_for(answer_later(session, command), give, on_error=refuse)
             return
         try:
             answer = answer_now(session, command)
         except Exception as error:
             refuse(error)
         else:
-            self._give(answer)
+            give(answer)
 
-    def _agree(self, session: Session, command: Command) -> None:
-        """A command that uses CONDSTORE is answered as if it had been enabled before (RFC 7162 §3.1)."""
+    def _agree(self, session: Session, command: Command) -> bytes:
+        """A command that uses CONDSTORE is answered as if it had been enabled before; what is due first: HIGHESTMODSEQ
+        of the selected mailbox (RFC 7162 §3.1), which SELECT tells by itself."""
         terms, enabled = session.terms, self._line.connection.enabled
         if "CONDSTORE" not in terms.enabled and terms.offers("CONDSTORE") and uses_condstore(command):
             enabled |= {"CONDSTORE"}
         if not enabled <= terms.enabled:
             session.speak(replace(terms, enabled=terms.enabled | enabled))
+        view = session.view
+        if view is None or terms.condstore or not session.terms.condstore or isinstance(command, _OPENS):
+            return b""
+        return responses.ok("Highest", responses.highestmodseq_code(view.settled))
 
     def _give(self, answer: Answer) -> None:
         self._line.write(answer.untagged)
@@ -223,7 +235,7 @@ class ImapDialogue:
         self._line.write(responses.enabled(name for name in command.capabilities if name not in self._enabled))
         self._enabled.update(command.capabilities)
         self._complete(status.ok("Enabled"))
-        self._agree(self._session(), command)
+        self._line.write(self._agree(self._session(), command))
 
     def compress(self, _command: Compress) -> None:
         if self._compressed:
@@ -352,6 +364,9 @@ class ImapDialogue:
 
     def idle_done(self, _command: commands.Done) -> None:
         self._complete(status.ok("Idled"))
+
+
+_OPENS = (commands.Select, commands.Examine)
 
 
 def _hidden_from(account: Account) -> frozenset[str]:

@@ -58,7 +58,7 @@ def store_flags(
         named = known_keyword_ids(txn, mailbox_id, keywords)
     else:
         named = frozenset(keyword_ids(txn, mailbox_id, keywords))
-    wanted = [(message, *_wanted(message.row, mode, flags, named)) for message in present]
+    wanted = [(message, *reflagged(message.row, mode, flags, named)) for message in present]
     same = {m.uid: m.row for m, bits, ids in wanted if bits == m.row.flags and ids == m.row.keywords}
     if len(same) == len(wanted):
         return Stored(changed={}, same=same, refused=refused)
@@ -68,7 +68,8 @@ def store_flags(
     return Stored(changed=changed, same=same, refused=refused)
 
 
-def _wanted(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -> tuple[int, tuple[int, ...]]:
+def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -> tuple[int, tuple[int, ...]]:
+    """Flags and keyword ids of a message once ``mode`` was done to it; ``named`` are the ids of the keywords."""
     match mode:
         case "add":
             return row.flags | flags, tuple(sorted(named.union(row.keywords)))

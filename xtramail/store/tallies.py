@@ -110,12 +110,11 @@ def status(snap: Snapshot, row: MailboxRow) -> MailboxStatus:
     )
 
 
-def count_recent(snap: Snapshot, row: MailboxRow) -> int:
-    """How many messages no session has been told as \\Recent yet."""
-    low, high = keys.flags(row.id, row.first_recent), keys.flags(row.id, row.uidnext)
-    return sum(
-        len(snap.range(bucket, low, high)) for bucket, _, last in live_ranges(snap, row) if last >= row.first_recent
-    )
+def count_recent(snap: Snapshot, row: MailboxRow, told_below: int = 0) -> int:
+    """How many messages no session has been told as \\Recent yet; those under UID ``told_below`` were, lately."""
+    first = max(row.first_recent, told_below)
+    low, high = keys.flags(row.id, first), keys.flags(row.id, row.uidnext)
+    return sum(len(snap.range(bucket, low, high)) for bucket, _, last in live_ranges(snap, row) if last >= first)
 
 
 def check_quota(snap: Snapshot, more: int) -> None:

@@ -17,7 +17,7 @@ MINUS = tuple("LITERAL-" if name == "LITERAL+" else name for name in BASE_CAPABI
 
 
 @PIECES
-@pytest.mark.parametrize(("login", "limit"), [(False, 8 * 1024), (True, 64 * 1024)])
+@pytest.mark.parametrize(("login", "limit"), [(False, 40 * 1024), (True, 64 * 1024)])
 def test_a_line_over_its_limit_is_bad_and_the_connection_goes_on(login: bool, limit: int, piece: int | None) -> None:
     for extra in (0, 1):
         connection = logged_in() if login else fresh()

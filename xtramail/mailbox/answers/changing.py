@@ -47,6 +47,8 @@ async def store(session: Session, command: commands.Store) -> Answer:
     loud = frozenset() if command.silent else done_with
     others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
     told = [uid for uid in uids if uid in done_with and not view.expunged(uid)]
+    if command.unchanged_since is None:
+        told = sorted([*told, *view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords)])
     untagged = [changes_text(view, others, with_uid=command.uid)]
     if not command.silent:
         untagged.append(flag_lines(view, told, with_uid=command.uid))

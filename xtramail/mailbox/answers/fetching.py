@@ -59,7 +59,8 @@ def _answer(
     """``named``: UIDs that are there, or with CHANGEDSINCE the set that names them."""
     since = command.changed_since
     plan = plan_of(command.items, command.uid, modseq=since is not None)
-    # Flags are told as they are now. What the answer itself says of a message is not said twice.
+    # Flags are told as they are now. What the answer itself says of a message is not said twice; who knows MODSEQ is
+    # told the one of each change (RFC 7162 §3.1).
     changes = view.sync(Telling.NO_EXPUNGES)
     if isinstance(named, SequenceSet):
         uids: Sequence[int] = named.select(changed_uids(view.told, since or 0))
@@ -70,7 +71,7 @@ def _answer(
         uids = named
     if command.partial is not None:
         uids = command.partial.of(uids)
-    if plan.tells_flags and changes.flags:
+    if plan.tells_flags and changes.flags and (plan.tells_modseq or not view.terms.condstore):
         told = frozenset(uids)
         changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))
     before = changes_text(view, changes, with_uid=command.uid) + _vanished(view, command)

@@ -103,7 +103,7 @@ def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> b
             StatusItem.MAILBOXID: b"(%b)" % object_id(row),
         }
         if StatusItem.RECENT in items:
-            values[StatusItem.RECENT] = mailboxes.count_recent(snap, row)
+            values[StatusItem.RECENT] = mailboxes.count_recent(snap, row, session.recent_from(row.id))
         if StatusItem.DELETED_STORAGE in items:
             values[StatusItem.DELETED_STORAGE] = deleted_storage(snap, row)
         return {item: values[item] for item in items}

@@ -87,7 +87,8 @@ ENABLEABLE: dict[str, str] = {
 class Limits:
     """Octets unless said otherwise."""
 
-    line_before_login: int = 8 * 1024
+    line_before_login: int = 40 * 1024
+    """ID may come with 30 fields of 1024 octets (RFC 2971 §3.3)."""
     line: int = 64 * 1024
     literal_before_login: int = 4 * 1024
     literal: int = 64 * 1024

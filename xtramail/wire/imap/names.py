@@ -15,6 +15,7 @@ SEPARATOR = "/"
 _MOST_OCTETS = 1000
 _MOST_LEVELS = 20
 _MOST_PATTERN_OCTETS = 1024
+_MATCHES_NOTHING = "\x00"
 
 
 def _text(octets: bytes, most: int, spelling: Spelling) -> str:
@@ -53,5 +54,13 @@ def new_mailbox_name(octets: bytes, spelling: Spelling = Spelling.UTF7) -> str:
 
 @lru_cache(maxsize=256)
 def mailbox_pattern(octets: bytes, spelling: Spelling = Spelling.UTF7) -> str:
-    """Pattern or reference of LIST and LSUB, decoded; wildcards stay as they are."""
-    return _text(octets, _MOST_PATTERN_OCTETS, spelling)
+    """Pattern or reference of LIST and LSUB, decoded; wildcards stay as they are.
+
+    One that cannot be decoded, or has control characters, is no fault: it is a pattern that no name matches.
+    """
+    try:
+        return _text(octets, _MOST_PATTERN_OCTETS, spelling)
+    except Declined:
+        if len(octets) > _MOST_PATTERN_OCTETS:
+            raise
+        return _MATCHES_NOTHING

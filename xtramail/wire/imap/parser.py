@@ -49,7 +49,7 @@ def _id(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
             name = cursor.string()
             cursor.space()
             value = cursor.nstring()
-            if len(fields) >= _MOST_ID_FIELDS or len(name) + len(value or b"") > _MOST_ID_OCTETS:
+            if len(fields) >= _MOST_ID_FIELDS or max(len(name), len(value or b"")) > _MOST_ID_OCTETS:
                 raise BadSyntax("ID has too many or too long fields")
             shown = None if value is None else value.decode("utf-8", "replace")
             fields.append((name.decode("utf-8", "replace").lower(), shown))

@@ -11,6 +11,7 @@ from typing import Final
 from xtramail.wire.mime import limits
 from xtramail.wire.mime.charset import decode
 from xtramail.wire.mime.html_text import html_to_text
+from xtramail.wire.mime.quoted_printable import decode_quoted_printable
 
 _BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64_ALPHABET))
@@ -19,7 +20,7 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64_ALPHABET))
 def decode_transfer(octets: bytes, encoding: bytes) -> bytes:
     """Content transfer encoding removed (RFC 2045 §6); broken or unknown encodings give what can be had."""
     if encoding == b"quoted-printable":
-        return binascii.a2b_qp(octets)
+        return decode_quoted_printable(octets)
     if encoding == b"base64":
         try:
             return binascii.a2b_base64(octets)
