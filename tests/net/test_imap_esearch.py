@@ -93,6 +93,19 @@ def test_what_is_saved_follows_the_options() -> None:
     assert re.findall(r"\* (\d) FETCH", client.say("FETCH $ UID")) == ["5", "6"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [("CHARSET X-NONE TEXT a", "BADCHARSET (UTF-8 US-ASCII)"), (" ".join(["TEXT a"] * 257), "LIMIT")],
+)
+def test_a_search_that_is_declined_forgets_what_was_saved_where_it_would_have_saved(keys: str, code: str) -> None:
+    _, client = opened()
+    client.say("SEARCH RETURN (SAVE) FLAGGED")
+    assert client.say(f"SEARCH RETURN (ALL) {keys}").startswith(f"T NO [{code}] ")
+    assert found(client, "UID SEARCH RETURN (ALL) $") == "UID ALL 2,5"
+    assert client.say(f"SEARCH RETURN (SAVE) {keys}").startswith(f"T NO [{code}] ")
+    assert found(client, "UID SEARCH RETURN (ALL) $") == "UID"
+
+
 def test_a_saved_result_survives_a_bad_search_and_is_gone_after_a_failed_or_other_select() -> None:
     world, client = opened()
     client.say("SEARCH RETURN (SAVE) FLAGGED")

@@ -54,6 +54,13 @@ def test_hops_and_fields_are_counted() -> None:
     assert (found.received_count, found.field_count) == (3, 4)
 
 
+def test_an_address_that_comments_take_apart_is_in_the_header_text_in_one_piece_too() -> None:
+    message = b"From: <user (c)@ (d) x.org>\r\nTo: a @b, c@d\r\nX-To: e @f\r\nSubject: g @h\r\n\r\n"
+    lines = summarise(message).header_text.split("\n")
+    assert lines[:4] == ["From: <user (c)@ (d) x.org>", "To: a @b, c@d", "X-To: e @f", "Subject: g @h"]
+    assert lines[4:] == ["From: user@x.org", "To: a@b", "To: c@d"]
+
+
 def test_header_text_is_decoded_and_unfolded() -> None:
     found = summary_of("Subject: =?utf-8?q?caf=C3=A9?=\n =?utf-8?q?_au_lait?=\nX-Raw: Grüße\nTo: a@x,\n\tb@x")
     assert found.header_text == "Subject: café au lait\nX-Raw: Grüße\nTo: a@x,\tb@x"

@@ -9,6 +9,7 @@ from xtramail.mailbox.answers.progress import told_steps
 from xtramail.mailbox.search import SearchRun
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Telling, View
+from xtramail.model.errors import LimitReached
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.commands import SearchReturn
@@ -21,7 +22,15 @@ _ALL = frozenset({SearchReturn.ALL})
 def search(session: Session, command: commands.Search) -> Answer:
     view = selected(session)
     before = changes_text(view, view.sync(Telling.NO_EXPUNGES), with_uid=command.uid)
-    run = SearchRun(session.services, view, command.key)
+    if command.declined is not None:
+        view.saved = ()
+        return Answer(tagged=status.no(*command.declined), untagged=before, telling=telling_of(command.uid))
+    try:
+        run = SearchRun(session.services, view, command.key)
+    except LimitReached:
+        if command.returns is not None and SearchReturn.SAVE in command.returns:
+            view.saved = ()
+        raise
     return Answer(
         tagged=status.ok("Searched"),
         untagged=before,

@@ -281,6 +281,7 @@ class Search(Command):
     """``returns`` None: answer ``* SEARCH``; else ``* ESEARCH (TAG ...)`` with these options (``()`` came as ALL).
 
     ``uses_modseq`` tells that a MODSEQ key occurs: the answer then carries the highest MODSEQ (RFC 7162 §3.1.5).
+    ``declined``: text and code of the NO that answers a search which would have saved its result.
     """
 
     uid: bool
@@ -288,6 +289,7 @@ class Search(Command):
     returns: frozenset[SearchReturn] | None = None
     partial: PartialRange | None = None
     uses_modseq: bool = False
+    declined: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,9 @@ from xtramail.wire.imap.message_sets import read_message_set
 from xtramail.wire.imap.names import mailbox_pattern, new_mailbox_name
 from xtramail.wire.imap.quota_commands import read_get_quota, read_get_quota_root
 from xtramail.wire.imap.rules import Reader, Rules, bare, needing
+from xtramail.wire.imap.search_keys import Everything
 from xtramail.wire.imap.search_parser import parse_search
-from xtramail.wire.imap.search_returns import PartialRange, read_partial_range, read_search_returns
+from xtramail.wire.imap.search_returns import PartialRange, SearchReturn, read_partial_range, read_search_returns
 from xtramail.wire.imap.sort_parser import read_sort, read_thread
 
 # RFC 2971 §3.3
@@ -200,7 +201,15 @@ def _status(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 def _search(cursor: Cursor, tag: bytes, rules: Rules, *, uid: bool = False) -> Command:
     cursor.space()
     returns = read_search_returns(cursor, rules.offered)
-    parsed = parse_search(cursor, rules.search)
+    try:
+        parsed = parse_search(cursor, rules.search)
+    except Declined as declined:
+        if returns is None or SearchReturn.SAVE not in returns.options:
+            raise
+        # The answer is known, but it changes what $ stands for (RFC 5182 §2.1), which is not the connection's.
+        return commands.Search(
+            tag=tag, uid=uid, key=Everything(), returns=returns.options, declined=(declined.text, declined.code)
+        )
     return commands.Search(
         tag=tag,
         uid=uid,

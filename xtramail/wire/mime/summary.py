@@ -6,9 +6,11 @@ Owns which field of the header becomes which fact. Rendering is ``envelope``'s a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from xtramail.model.message import Summary
 from xtramail.wire.mime import limits
+from xtramail.wire.mime.address_list import parse_addresses
 from xtramail.wire.mime.charset import decode_unlabelled
 from xtramail.wire.mime.dates import parse_date
 from xtramail.wire.mime.entity import Entity
@@ -17,6 +19,8 @@ from xtramail.wire.mime.structure import part_table, render_structures
 from xtramail.wire.mime.text import TextCollector
 from xtramail.wire.mime.words import decode_value, decode_words
 
+_apart = re.compile(rb"[ \t)]@|@[ \t(]").search
+_WITH_ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
 # RFC 5322 §3.6.4: msg-id = "<" id-left "@" id-right ">"; senders leave the @ out.
 _message_ids = re.compile(rb"<[^<>]{1,998}>").finditer
 
@@ -59,8 +63,15 @@ def build_summary(root: Entity, text: TextCollector, *, size: int, opaque: bool)
 
 
 def header_text(unfolded: list[bytes]) -> str:
-    """Decoded ``Name: value`` lines of an unfolded header."""
+    """Decoded ``Name: value`` lines of an unfolded header.
+
+    An address that comments or white space take apart follows once more in one piece: it is what the envelope says, and
+    what SEARCH FROM has to find (RFC 3501 §6.4.4).
+    """
     octets = b"\n".join(unfolded)
+    if _apart(octets) is not None:
+        unfolded = [*unfolded, *_in_one_piece(unfolded)]
+        octets = b"\n".join(unfolded)
     if octets.isascii():
         text = octets.decode("ascii")
     else:
@@ -71,6 +82,16 @@ def header_text(unfolded: list[bytes]) -> str:
     if "=?" not in text:
         return text
     return "\n".join(decode_words(line) if "=?" in line else line for line in text.split("\n"))
+
+
+def _in_one_piece(unfolded: list[bytes]) -> Iterator[bytes]:
+    for line in unfolded:
+        name, _, value = line.partition(b":")
+        if _apart(value) is None or name.rstrip().lower() not in _WITH_ADDRESSES:
+            continue
+        for address in parse_addresses(value):
+            if address.mailbox and address.host:
+                yield b"%b: %b@%b" % (name, address.mailbox, address.host)
 
 
 def _ids(values: list[bytes] | None) -> tuple[str, ...]:
