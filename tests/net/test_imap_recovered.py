@@ -282,6 +282,14 @@ def test_a_domain_can_switch_it_off_and_loses_nothing() -> None:
     assert "* 1 EXISTS" in client.say("SELECT Recovered")
 
 
+def test_switching_it_off_ends_what_has_it_selected() -> None:
+    world, client = deleted(1)
+    client.say("SELECT Recovered")
+    switched(world, "off")
+    assert "* BYE The mailbox was switched off" in client.say("NOOP")
+    assert client.closed
+
+
 def test_a_mailbox_of_the_users_own_keeps_the_name() -> None:
     world, client = deleted(1)
     switched(world, "off")

@@ -112,6 +112,40 @@ def test_a_lost_message_row_is_named(folder: Path) -> None:
     assert "account 1, mailbox 1" in texts(report) and "message 3" in texts(report)
 
 
+def deleted(folder: Path) -> None:
+    """Messages 1 and 2 of INBOX are in Recovered."""
+    engine = LmdbEngine(folder)
+    engine.transact(USER, lambda txn: messages.expunge(txn, INBOX, [1, 2], "ann", 1e9, False)).result()
+    engine.close()
+
+
+def test_deleted_mail_is_sound_and_no_longer_counted(folder: Path) -> None:
+    deleted(folder)
+    report = verify(folder)
+    assert report.findings == []
+    assert report.messages == 4
+
+
+def test_deleted_mail_that_could_not_be_had_back_is_named(folder: Path) -> None:
+    deleted(folder)
+    lose(folder, DAYS[1], USER, keys.message(INBOX, 1))
+    lose(folder, DAYS[0], keys.BODY, keys.body_chunk(2, 1))
+    report = verify(folder)
+    assert kinds(report) == {"message", "body"}
+    assert "mailbox 0, bucket" in texts(report)
+    assert "message 2: 1 of 3 body chunks" in texts(report)
+
+
+def test_deleted_mail_of_which_nobody_knows_where_it_was_is_named(folder: Path) -> None:
+    deleted(folder)
+    lose(folder, DAYS[1], USER, keys.recoverable(1))
+    lose(folder, DAYS[0], USER, keys.flags(keys.RECOVERED, 2))
+    report = verify(folder)
+    assert "recovered" in kinds(report)
+    assert "message 1: where it lay is missing" in texts(report)
+    assert "message 2: its flags are missing" in texts(report)
+
+
 def test_a_lost_flag_row_shows_in_the_counters(folder: Path) -> None:
     lose(folder, DAYS[1], USER, keys.flags(INBOX, 3))
     assert "messages counted as 3, found 2" in texts(verify(folder))

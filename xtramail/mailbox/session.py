@@ -148,6 +148,11 @@ class Session:
         found = self._recovered() if recovered.may_be(name) else None
         return found if found is not None and found.name == name else None
 
+    def check_there(self, view: View) -> None:
+        """NoSuchMailbox when it is Recovered and the domain has switched that off meanwhile."""
+        if view.mailbox_id == keys.RECOVERED and not recovered.is_on(self.services.engine, self.account):
+            raise NoSuchMailbox("The mailbox was switched off")
+
     def keep_out(self, name: str) -> None:
         """OnlyToCopyFrom for Recovered: nothing is put into it, and it stays what it is."""
         if self._recovered_as(name) is not None:

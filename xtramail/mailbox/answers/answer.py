@@ -61,9 +61,13 @@ def telling_of(uid: bool) -> Telling:
 
 
 def tell(session: Session, telling: Telling, *, with_uid: bool = False) -> bytes:
-    """Move the selected mailbox on, and the lines that say so; empty when nothing changed or nothing is selected."""
+    """Move the selected mailbox on, and the lines that say so; empty when nothing changed or nothing is selected.
+
+    NoSuchMailbox when it was deleted, or switched off.
+    """
     if session.view is None:
         return b""
+    session.check_there(session.view)
     return changes_text(session.view, session.view.sync(telling), with_uid=with_uid)
 
 
