@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 
 import pytest
 
@@ -155,6 +156,21 @@ def test_thunderbird_idles_on_five_connections() -> None:
     assert all("* 1 EXISTS\r\n" in client.heard() for client in clients)
 
 
+def test_thunderbird_begins_every_connection_alike() -> None:
+    client = World().client(login=False)
+    client.send(b"1 authenticate PLAIN\r\n")
+    assert client.heard() == "+ \r\n"
+    client.send(base64.b64encode(f"\0ann@example.org\0{PASSWORD}".encode()) + b"\r\n")
+    assert client.heard().startswith("1 OK [CAPABILITY ")
+    assert client.say("namespace").startswith('* NAMESPACE (("" "/")) NIL NIL\r\nT OK')
+    assert client.say('ID ("name" "Thunderbird" "version" "153.7.0")').startswith('* ID ("name" ')
+    assert client.say("ENABLE UTF8=ACCEPT") == "* ENABLED UTF8=ACCEPT\r\nT OK Enabled\r\n"
+    assert '"/" "INBOX"\r\nT OK' in client.say('list "" "INBOX"')
+    assert "T OK [READ-WRITE]" in client.say('select "INBOX"')
+    assert client.say('getquotaroot "INBOX"').startswith('* QUOTAROOT "INBOX"')
+    assert client.say("UID fetch 1:* (FLAGS)") == "T OK Fetched\r\n"
+
+
 def test_thunderbird_lists_in_lower_case() -> None:
     client = World().client()
     answer = client.say('list (subscribed) "" "*" return (special-use)')
@@ -174,10 +190,63 @@ def test_thunderbird_reads_its_header_list_and_previews() -> None:
     octets = literal(answer)[1]
     assert octets.startswith("Received: from a by b;") and octets.endswith("\r\n\r\n") and "Return-Path" not in octets
     assert literal(client.say("UID fetch 1 (UID RFC822.SIZE BODY.PEEK[TEXT]<0.2048>)"))[1] == "At noon?\r\n"
+    label, octets = literal(client.say("UID fetch 1 (UID RFC822.SIZE BODY.PEEK[]<65536.65536>)"))
+    assert label == "BODY[]<65536>" and octets == ""
     assert "FLAGS (\\Recent)" in client.say("UID fetch 1:* (FLAGS)")
 
 
-def test_thunderbird_creates_with_a_trailing_separator_and_moves_by_uid() -> None:
+def test_thunderbird_asks_what_changed_on_a_mailbox_that_it_selected_without_condstore() -> None:
+    world = World()
+    world.deliver()
+    client = selected(world)
+    answer = client.say("UID fetch 1:* (FLAGS) (CHANGEDSINCE 0)")
+    assert re.search(r"\* 1 FETCH \(UID 1 FLAGS \(\\Recent\) MODSEQ \(\d+\)\)\r\nT OK", answer), answer
+
+
+def test_thunderbird_searches_in_utf8_without_naming_a_charset() -> None:
+    world = World()
+    world.deliver("Subject: ноябрь\r\n\r\nПрибыль\r\n".encode())
+    client = world.client()
+    client.say("ENABLE UTF8=ACCEPT")
+    client.say('select "INBOX"')
+    wanted = "прибыль".encode()
+    assert client.say(f"uid SEARCH UNDELETED BODY {{{len(wanted)}}}").startswith("+ ")
+    client.send(wanted + b"\r\n")
+    assert re.match(r"\* SEARCH 1\r\nt\d+ OK", client.heard())
+
+
+def test_thunderbird_files_what_it_sent_as_a_utf8_literal_at_once() -> None:
+    world = World()
+    client = world.client()
+    client.say("ENABLE UTF8=ACCEPT")
+    client.say('select "Sent"')
+    client.send(b'9 append "Sent" (\\Seen) UTF8 (~{%d+}\r\n%b)\r\n' % (len(MAIL), MAIL))
+    answer = client.heard()
+    assert "* 1 EXISTS\r\n" in answer and re.search(r"9 OK \[APPENDUID \d+ 1\] Appended\r\n$", answer), answer
+    assert literal(client.say("UID fetch 1 (BODY.PEEK[])"))[1] == MAIL.decode()
+
+
+def test_thunderbird_reads_on_in_what_it_was_told_at_once_when_anything_follows() -> None:
+    """It takes one line at a time from what it inflated and at times waits for the network with more in its buffer."""
+    world = World()
+    client = selected(world)
+    client.say("COMPRESS DEFLATE")
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS).decompress
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    world.deliver()
+    client.send(deflate.compress(b"8 IDLE\r\n") + deflate.flush(zlib.Z_SYNC_FLUSH))
+    assert inflate(client.heard().encode("latin-1")) == b"+ idling\r\n* 1 EXISTS\r\n* 1 RECENT\r\n"
+    world.advance(1)
+    assert inflate(client.heard().encode("latin-1")) == b"* OK Still here\r\n"
+    world.advance(100)
+    assert client.heard() == ""
+    world.deliver()
+    assert inflate(client.heard().encode("latin-1")) == b"* 2 EXISTS\r\n* 2 RECENT\r\n"
+    world.advance(1)
+    assert inflate(client.heard().encode("latin-1")) == b"* OK Still here\r\n"
+
+
+def test_thunderbird_moves_by_uid_and_empties_the_trash_by_number() -> None:
     world = World()
     world.deliver()
     client = selected(world)
@@ -185,6 +254,24 @@ def test_thunderbird_creates_with_a_trailing_separator_and_moves_by_uid() -> Non
     assert '"Archives/2026"\r\n' in client.say('list "" "Archives/%"')
     moved = client.say('uid move 1 "Archives/2026"')
     assert re.match(r"\* OK \[COPYUID \d+ 1 1\] Moved\r\n\* 1 EXPUNGE\r\n\* 0 RECENT\r\nT OK Moved\r\n", moved), moved
+    client.say('select "Archives/2026"')
+    assert client.say("store 1:* +FLAGS.SILENT (\\Deleted)") == "T OK Stored\r\n"
+    assert client.say("expunge") == "* 1 EXPUNGE\r\n* 0 RECENT\r\nT OK Expunged\r\n"
+
+
+def test_thunderbird_renames_and_takes_the_subscription_along_itself() -> None:
+    client = World().client()
+    client.say("ENABLE UTF8=ACCEPT")
+    for command in (
+        'create "Drafts & Co"',
+        'subscribe "Drafts & Co"',
+        'rename "Drafts & Co" "Entwürfe & Co"',
+        'subscribe "Entwürfe & Co"',
+        'unsubscribe "Drafts & Co"',
+    ):
+        assert "T OK" in client.say(command.encode().decode("latin-1")), command
+    listed = client.say('list (subscribed) "" "*Co" return (special-use)')
+    assert listed.count("* LIST ") == 1 and '"Entwürfe & Co"\r\n'.encode().decode("latin-1") in listed
 
 
 def test_thunderbird_for_android_wants_quoted_utf8_names() -> None:

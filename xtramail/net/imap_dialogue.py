@@ -90,18 +90,23 @@ class ImapDialogue:
             else:
                 self._ask_session(event)
 
-    def look(self) -> None:
-        """Something of the account changed: end a session that is no longer valid, tell an idling client."""
-        session = self.session
+    def look(self) -> bool:
+        """Something of the account changed: end a session that is no longer valid, tell an idling client.
+
+        Whether the client was told anything.
+        """
+        session, told = self.session, b""
         if session is None:
-            return
+            return False
         if not session.still_valid():
             self._line.hang_up("This login is no longer valid")
         elif self._line.connection.idling:
             try:
-                self._line.write(tell(session, Telling.EVERYTHING))
+                told = tell(session, Telling.EVERYTHING)
+                self._line.write(told)
             except NoSuchMailbox as error:
                 self._line.hang_up(error.text)
+        return bool(told)
 
     # Answers
 
@@ -359,8 +364,8 @@ class ImapDialogue:
     # IDLE
 
     def idle(self, _command: commands.Idle) -> None:
+        """What changed before is told by the first look, in the same piece."""
         self._line.write(self._line.connection.accept())
-        self.look()
 
     def idle_done(self, _command: commands.Done) -> None:
         self._complete(status.ok("Idled"))

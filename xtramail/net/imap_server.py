@@ -207,6 +207,7 @@ class ImapServerProtocol(Protocol):
         self._dialogue.act(event)
         if self.connection.idling:
             self._watch.idling()
+            self._look()
         return True
 
     def _start_tls(self) -> None:
@@ -326,8 +327,8 @@ class ImapServerProtocol(Protocol):
     def _look(self) -> None:
         try:
             self._overlooked = self._unread
-            if not self._unread:
-                self._dialogue.look()
+            if not self._unread and self._dialogue.look() and self._flow.compressed:
+                self._watch.told_deflated()
         except Exception:
             self._fault(None)
 

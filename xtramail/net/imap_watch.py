@@ -13,6 +13,10 @@ from xtramail.net.deadline import Deadline
 from xtramail.net.soon import Soon
 
 STILL_HERE = b"* OK Still here\r\n"
+_NUDGE = 0.2
+"""Seconds between what is told in IDLE on a compressed connection and a sign of life behind it. Thunderbird (153) takes
+from what it inflated as much as its line buffer holds and then waits for the network, with the rest unread: now and
+then a new message would be shown only minutes later. Whatever comes next makes it read on."""
 
 
 class ImapWatch:
@@ -36,6 +40,10 @@ class ImapWatch:
     def working(self) -> None:
         """An answer is waited for."""
         self._sign.set_in(EVERY_SECONDS)
+
+    def told_deflated(self) -> None:
+        """Something was told in IDLE that the client may not have read to its end."""
+        self._sign.set_in(_NUDGE)
 
     def stop(self) -> None:
         self._sign.stop()
