@@ -50,11 +50,10 @@ def gather(engine: Engine, view: View, uids: Sequence[int], *, rows: bool, heade
         return flags_of(view, uids)
     found = view.columns(uids)
     values = _values(engine, view, found.uids, found.buckets)
-    told, flags = found.uids, found.flags
-    if len(values) < len(told):
-        kept = [(uid, row) for uid, row in zip(told, flags, strict=True) if uid in values]
-        told, flags = [uid for uid, _ in kept], [row for _, row in kept]
-    ordered = [values[uid] for uid in told]
+    told, flags, ordered = found.uids, found.flags, [value for value in values if value is not None]
+    if len(ordered) < len(values):
+        told = [uid for uid, value in zip(told, values, strict=True) if value is not None]
+        flags = [row for row, value in zip(flags, values, strict=True) if value is not None]
     return Block(
         view=view,
         uids=told,
@@ -72,18 +71,22 @@ def flags_of(view: View, uids: Sequence[int]) -> Block:
     return Block(view=view, uids=found.uids, numbers=view.numbers(found.uids), flags=found.flags)
 
 
-def _values(engine: Engine, view: View, uids: Sequence[int], buckets: Sequence[Bucket]) -> dict[int, bytes]:
+def _values(engine: Engine, view: View, uids: Sequence[int], buckets: Sequence[Bucket]) -> Sequence[bytes | None]:
+    scope, mailbox_id = keys.user_scope(view.shared.account_id), view.mailbox_id
+    if len(set(buckets)) == 1:
+        return engine.read(scope, lambda snap: messages.message_values(snap, mailbox_id, buckets[0], uids))
     by_bucket: dict[Bucket, list[int]] = {}
     for bucket, uid in zip(buckets, uids, strict=True):
         by_bucket.setdefault(bucket, []).append(uid)
 
-    def read(snap: Snapshot) -> dict[int, bytes]:
-        found: dict[int, bytes] = {}
+    def read(snap: Snapshot) -> dict[int, bytes | None]:
+        found: dict[int, bytes | None] = {}
         for bucket, inside in by_bucket.items():
-            found.update(messages.message_values(snap, view.mailbox_id, bucket, inside))
+            found.update(zip(inside, messages.message_values(snap, mailbox_id, bucket, inside), strict=True))
         return found
 
-    return engine.read(keys.user_scope(view.shared.account_id), read)
+    rows = engine.read(scope, read)
+    return [rows[uid] for uid in uids]
 
 
 def _headers(engine: Engine, values: Sequence[bytes]) -> Sequence[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from xtramail.mailbox.block import Block
 from xtramail.mailbox.view import Place, View
@@ -130,7 +131,7 @@ class Listing:
         columns: list[Sequence[int | bytes]] = [block.numbers]
         for piece in self._pieces:
             columns += piece.columns(block, flags)
-        return b"".join(map(self._form.__mod__, zip(*columns, strict=True)))
+        return (self._form * len(block)) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def told_of(*wanted: Attribute) -> Listing:

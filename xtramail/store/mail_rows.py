@@ -79,28 +79,30 @@ def message_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> Me
     return _whole(snap, mailbox_id, bucket, uid, value) if value is not None else None
 
 
-def message_values(snap: Snapshot, mailbox_id: int, bucket: Bucket, uids: Sequence[int]) -> dict[int, bytes]:
+def message_values(snap: Snapshot, mailbox_id: int, bucket: Bucket, uids: Sequence[int]) -> list[bytes | None]:
     """Encoded rows of ``uids`` (ascending) in one bucket, with octets behind them that are not theirs.
 
-    As :func:`message_rows`, for listings (``message_row.listed``). What is damaged or not there is missing.
+    As :func:`message_rows`, for listings (``message_row.listed``). None for what is damaged or not there.
     """
     low, high = uids[0], uids[-1]
+    values: list[bytes | None]
     if mailbox_id == keys.RECOVERED:
-        wanted = frozenset(uids)
-        return {uid: row.encoded for uid, row in _recovered_rows(snap, bucket, low, high) if uid in wanted}
+        rows = dict(_recovered_rows(snap, bucket, low, high))
+        return [row.encoded if (row := rows.get(uid)) is not None else None for uid in uids]
     if len(uids) > _SPARSE and high - low < _DENSE * len(uids):
-        rows = snap.sealed(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
-        found = dict(zip(keys.uids_of([key for key, _ in rows]), [value for _, value in rows], strict=True))
+        found = snap.sealed(bucket, keys.message(mailbox_id, low), keys.message(mailbox_id, high) + b"\0")
+        values = [value for _, value in found]
+        there = keys.uids_of([key for key, _ in found])
+        if there != tuple(uids):
+            known = dict(zip(there, values, strict=True))
+            values = [known.get(uid) for uid in uids]
     else:
         values = snap.sealed_at(bucket, [keys.message(mailbox_id, uid) for uid in uids])
-        found = {uid: value for uid, value in zip(uids, values, strict=True) if value is not None}
-    for uid in [uid for uid, value in found.items() if len(value) >= PIECE]:
-        row = message_row(snap, mailbox_id, bucket, uid)
-        if row is None:
-            del found[uid]
-        else:
-            found[uid] = row.encoded
-    return found
+    for at, value in enumerate(values):
+        if value is not None and len(value) >= PIECE:
+            row = message_row(snap, mailbox_id, bucket, uids[at])
+            values[at] = row.encoded if row is not None else None
+    return values
 
 
 def message_rows(
