@@ -11,8 +11,11 @@ from tests.delivery.world import World
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Hop
 from xtramail.delivery.dispatch import Dispatch
+from xtramail.delivery.overdue import Overdue, overdue
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.delivery.watch import Watch
+from xtramail.directory.domains import hold_domain
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
 from xtramail.model.errors import PrimaryDown, XtramailError
@@ -20,6 +23,7 @@ from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import Pending, drive
 from xtramail.store import keys, outbound
 from xtramail.store.memory_engine import MemoryEngine
+from xtramail.store.outages import Transition
 from xtramail.store.records import QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
@@ -129,6 +133,9 @@ class ScriptedCourier:
     def ask(self, hop: Hop, address: Address) -> Pending[Reply]:
         return Pending.failed(PrimaryDown())
 
+    def probe(self, hop: Hop) -> Pending[None]:
+        return Pending.failed(PrimaryDown())
+
     def _take(self, call: Call, carried: Carried) -> None:
         sender = call.envelope.reverse_path.address
         for recipient, one in zip(call.recipients, carried.outcomes, strict=True):
@@ -143,6 +150,7 @@ class RelayWorld(World):
         super().__init__(engine=engine)
         self.courier = ScriptedCourier()
         self.attempts: list[Attempt] = []
+        self.steps: list[tuple[str, Transition]] = []
         self.routing = Routing(directory=self.directory, hosts=self.hosts, settings=RoutingSettings())
         self.runs = 0
         self.start()
@@ -152,6 +160,9 @@ class RelayWorld(World):
         self.runs += 1
         self.relay = self.other_relay(f"run {self.runs}")
         self.dispatch = Dispatch(engine=self.engine, clock=self.clock, concurrency=5)
+        self.watch = Watch(
+            engine=self.engine, directory=self.directory, clock=self.clock, told=lambda *step: self.steps.append(step)
+        )
         drive(self.dispatch.begin())
 
     def other_relay(self, owner: str) -> Relay:
@@ -169,6 +180,9 @@ class RelayWorld(World):
     def deliver(self, entry: QueueEntry | int) -> Attempt | None:
         return drive(self.relay.deliver(entry if isinstance(entry, int) else entry.id))
 
+    def hold(self, domain: str) -> None:
+        drive(hold_domain(self.engine, domain, reason="", now=self.clock.now()))
+
     def only(self) -> QueueEntry:
         """The one entry of the queue."""
         (entry,) = self.queue()
@@ -182,11 +196,17 @@ class RelayWorld(World):
         """What the service does: take, work, give back; so many rounds, ``seconds`` apart."""
         for _ in range(times):
             self.clock.advance(seconds)
+            for entry_id in self.overdue().expired:
+                if self.dispatch.claim(entry_id):
+                    self._work(entry_id, self.relay.expire)
             taken = self.dispatch.take()
+            for destination in taken.drained:
+                drive(self.watch.drained(destination))
             for entry_id in taken.start:
                 self._work(entry_id, self.relay.deliver)
-            for entry_id in taken.expired:
-                self._work(entry_id, self.relay.expire)
+
+    def overdue(self) -> Overdue:
+        return self.engine.read(keys.QUEUE, lambda snap: overdue(snap, self.clock.now()))
 
     def _work(self, entry_id: int, work: Any) -> None:
         try:
@@ -195,6 +215,8 @@ class RelayWorld(World):
             self.dispatch.failed(entry_id)
             return
         drive(self.dispatch.done(entry_id, attempt))
+        if attempt is not None and attempt.entry.kind == "primary":
+            drive(self.watch.saw(attempt.entry.destination, attempt.signs))
 
     def due(self) -> list[str]:
         now = self.clock.now()

@@ -443,7 +443,7 @@ def test_the_admin_gives_up_mail_whether_it_is_held_or_not(world: RelayWorld, ho
     if how == "held":
         world.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "odd")).result()
     if how == "domain held":
-        world.engine.transact(keys.QUEUE, lambda txn: outbound.close_destination(txn, "relay.example", "x", 0)).result()
+        world.hold("relay.example")
     assert drive(world.relay.bounce(entry.id, "moved away")) is not None
     assert world.fates(number) == {RAY: Fate.BOUNCED} and world.queue() == []
     assert b"moved away" in world.octets(world.mailbox(world.ann)[0])

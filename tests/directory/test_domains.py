@@ -13,6 +13,7 @@ from xtramail.directory.domains import (
     hold_domain,
     parse_change,
     parse_host,
+    release_domain,
     remove_domain,
     require,
     set_domain,
@@ -144,14 +145,13 @@ def test_continuity_off_keeps_no_copies_and_goes_on_relaying(world: RelayWorld) 
 
 
 def test_a_held_domain_takes_mail_and_lets_it_go_on_release(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", held=True, now=world.clock.now()))
+    drive(hold_domain(world.engine, "relay.example", reason="", now=world.clock.now()))
     number = id_of(world.receive(RAY))
     assert len(world.mailbox(world.ray)) == 1
     world.ticks(times=3, seconds=100)
     assert world.courier.calls == [] and world.fates(number) == {RAY: Fate.HELD}
-    row = drive(hold_domain(world.engine, "relay.example", held=False, now=world.clock.now()))
-    assert not row.held
-    world.ticks()
+    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    world.ticks(2)
     assert world.fates(number) == {RAY: Fate.DELIVERED}
 
 
@@ -176,7 +176,7 @@ def test_a_domain_with_open_mail_is_not_removed_also_when_it_came_this_moment(wo
 
 
 def test_removing_a_domain_takes_its_users_and_its_hold(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", held=True, now=world.clock.now()))
+    drive(hold_domain(world.engine, "relay.example", reason="", now=world.clock.now()))
     drive(remove_domain(world.engine, "relay.example"))
     assert world.directory.account(RAY) is None and world.directory.domain("relay.example") is None
     # It is a domain of the outside world now, and mail to it must go.

@@ -112,7 +112,9 @@ class Installation:
         return self
 
     def add_domain(self, name: str, *arguments: str) -> Any:
-        return self.command("domain", "add", name, *arguments)
+        added = self.command("domain", "add", name, *arguments)
+        # An outage ends within a second of the primary's return, not within a minute.
+        return self.command("domain", "set", name, "probe-busy=200ms") if "--primary" in arguments else added
 
     def add_user(self, address: str, password: str = "correct horse battery") -> Any:
         self.users[address] = password

@@ -12,7 +12,7 @@ from xtramail.store import keys, outbound
 from xtramail.store.engine import Snapshot
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import Destination, QueueEntry
 
 
 def enqueue(engine: MemoryEngine, *entries: QueueEntry) -> None:
@@ -33,6 +33,15 @@ def found(engine: MemoryEngine, number: int = 1) -> QueueEntry | None:
 
 def lease(engine: MemoryEngine, number: int, now: float, owner: str = "a") -> QueueEntry | None:
     return write(engine, lambda txn: outbound.lease(txn, number, now, 60, owner), keys.QUEUE)
+
+
+def close(engine: MemoryEngine, name: str, state: str = "held") -> None:
+    row = Destination(name=name, state=state, reason="why", since=NOW)
+    write(engine, lambda txn: outbound.set_destination(txn, row), keys.QUEUE)
+
+
+def clear(engine: MemoryEngine, name: str) -> None:
+    write(engine, lambda txn: outbound.clear_destination(txn, name), keys.QUEUE)
 
 
 def test_entries_are_due_in_the_order_of_their_time() -> None:
@@ -133,27 +142,49 @@ def test_a_held_entry_waits_for_its_release() -> None:
     assert due(engine, NOW + 5) == [1]
 
 
-def test_a_closed_destination_is_not_leased_and_costs_one_look_for_each_entry() -> None:
+def test_a_closed_destination_is_not_leased_and_rewrites_nothing() -> None:
     engine = MemoryEngine()
     enqueue(engine, entry(1), entry(2, destination="other.example"))
-    write(engine, lambda txn: outbound.close_destination(txn, "example.org", "held", NOW), keys.QUEUE)
+    close(engine, "example.org")
     enqueue(engine, entry(3))
-    assert sorted(due(engine, NOW)) == [1, 2]
-    assert lease(engine, 1, NOW) is None
-    assert due(engine, NOW) == [2]
-    assert write(engine, lambda txn: outbound.wake_destination(txn, "example.org", NOW), keys.QUEUE) == 2
     assert sorted(due(engine, NOW)) == [1, 2, 3]
+    assert lease(engine, 1, NOW) is None and lease(engine, 2, NOW) is not None
+    clear(engine, "example.org")
     assert lease(engine, 1, NOW) is not None
 
 
-def test_waking_makes_waiting_entries_due_and_leaves_held_and_leased_ones() -> None:
+@pytest.mark.parametrize("state", ["down", "held"])
+def test_a_destination_is_closed_while_it_is_down_or_held(state: str) -> None:
     engine = MemoryEngine()
-    enqueue(engine, entry(1, due=NOW + 1800), entry(2, held=True), entry(3), entry(4, destination="other.example"))
-    lease(engine, 3, NOW)
-    assert write(engine, lambda txn: outbound.wake_destination(txn, "example.org", NOW + 1), keys.QUEUE) == 1
-    assert sorted(due(engine, NOW + 1)) == [1, 4]
-    leased = found(engine, 3)
-    assert leased is not None and leased.lease_owner == "a"
+    close(engine, "example.org", state)
+    row = look(engine, lambda snap: outbound.destination_closed(snap, "example.org"), keys.QUEUE)
+    assert row is not None and (row.state, row.reason) == (state, "why")
+
+
+def test_a_draining_destination_is_unusual_and_not_closed() -> None:
+    engine = MemoryEngine()
+    close(engine, "b.example", "recovering")
+    close(engine, "a.example", "down")
+    assert look(engine, lambda snap: outbound.destination_closed(snap, "b.example"), keys.QUEUE) is None
+    names = [row.name for row in look(engine, outbound.unusual_destinations, keys.QUEUE)]
+    assert sorted(names) == ["a.example", "b.example"]
+
+
+def test_entries_by_arrival_are_walked_in_steps_and_up_to_a_time() -> None:
+    engine = MemoryEngine()
+    enqueue(engine, *[entry(number, arrival=NOW + number) for number in range(1, 6)])
+
+    def walk(snap: Snapshot) -> list[list[int]]:
+        steps, place = [], b""
+        while rows := outbound.arrivals(snap, "example.org", after=place, before=NOW + 5, limit=3):
+            steps.append([number for _, number in rows])
+            place = rows[-1][0]
+        return steps
+
+    assert look(engine, walk, keys.QUEUE) == [[1, 2, 3], [4]]
+    fresh = outbound.place_from("example.org", NOW + 4)
+    later = look(engine, lambda snap: outbound.arrivals(snap, "example.org", after=fresh), keys.QUEUE)
+    assert [number for _, number in later] == [4, 5]
 
 
 class Queue(RuleBasedStateMachine):
@@ -199,16 +230,14 @@ class Queue(RuleBasedStateMachine):
         else:
             write(self.engine, lambda txn: outbound.release(txn, pick, self.now), keys.QUEUE)
 
-    @rule(destination=st.sampled_from(["a.example", "b.example"]), close=st.booleans())
-    def close_or_wake(self, destination: str, close: bool) -> None:
-        if close:
+    @rule(destination=st.sampled_from(["a.example", "b.example"]), close_it=st.booleans())
+    def close_or_clear(self, destination: str, close_it: bool) -> None:
+        if close_it:
             self.closed.add(destination)
-            write(
-                self.engine, lambda txn: outbound.close_destination(txn, destination, "away", self.now), keys.QUEUE
-            )
+            close(self.engine, destination)
         else:
             self.closed.discard(destination)
-            write(self.engine, lambda txn: outbound.wake_destination(txn, destination, self.now), keys.QUEUE)
+            clear(self.engine, destination)
 
     @rule(seconds=st.integers(-50, 100))
     def time_passes(self, seconds: int) -> None:
@@ -222,8 +251,7 @@ class Queue(RuleBasedStateMachine):
         entries = outbound.entries(snap)
         timed = {(key) for key, _ in snap.range(PERMANENT, keys.DUE, keys.after(keys.DUE))}
         wanted = {outbound.due_key(one) for one in entries if not one.held}
-        parked = {outbound.due_key(one) for one in entries if one.destination in self.closed}
-        assert wanted - parked <= timed <= wanted
+        assert timed == wanted
         placed = {key for key, _ in snap.range(PERMANENT, keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION))}
         assert placed == {keys.by_destination(one.destination, one.arrival, one.id) for one in entries}
 

@@ -163,7 +163,7 @@ class Server(MultiService):
         self._limits = Limits(limit_settings(settings.limits), self._clock)
         self._open_doors(self._core, self._limits)
         self._watch(self._core)
-        for service in (self._core.worker, self._core.relay_service, self._core.housekeeping):
+        for service in (self._core.worker, self._core.relay_service, self._core.prober, self._core.housekeeping):
             service.startService()
         super().startService()  # type: ignore[no-untyped-call]
 
@@ -270,7 +270,10 @@ class Server(MultiService):
             if late.active():
                 late.cancel()
         if core is not None:
+            probing = core.prober.stopService()
+            # It closes the courier, which cuts probes.
             await core.relay_service.stopService()
+            await probing
             core.housekeeping.stopService()
             core.worker.stopService()
         for service in (self._tls, self._own):

@@ -11,9 +11,11 @@ from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
 from xtramail.app.settings import Settings
 from xtramail.delivery.acceptance import Acceptance
 from xtramail.delivery.dispatch import Dispatch
+from xtramail.delivery.drain import Pace
 from xtramail.delivery.intake import Intake
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
+from xtramail.delivery.watch import Watch
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import Login
@@ -24,6 +26,7 @@ from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.ids import IdSource
 from xtramail.net.housekeeping import Housekeeping
+from xtramail.net.prober import Prober
 from xtramail.net.relay_log import RelayLog
 from xtramail.net.relay_service import RelayService
 from xtramail.net.smtp_log import SmtpLog
@@ -115,8 +118,16 @@ class Core:
         self.submission = Submission(
             engine=engine, directory=self.directory, policy=self.policy, acceptance=acceptance, clock=clock, ids=ids
         )
+        knock = knock_seconds(settings)
         self.dispatch = Dispatch(
-            engine=engine, clock=clock, concurrency=settings.relay.concurrency, knock=knock_seconds(settings)
+            engine=engine,
+            clock=clock,
+            concurrency=settings.relay.concurrency,
+            knock=knock,
+            pace=Pace(rest=2 * knock),
+        )
+        self.watch = Watch(
+            engine=engine, directory=self.directory, clock=clock, told=self.relay_log.primary_changed
         )
         self.retention = RetentionJob(
             engine=engine,
@@ -162,10 +173,19 @@ class Core:
         self.relay_service = RelayService(
             reactor,
             engine=engine,
+            clock=clock,
             relay=self.outgoing.relay,
             dispatch=self.dispatch,
             courier=self.outgoing.courier,
+            watch=self.watch,
             fault=self.relay_log.fault,
+        )
+        self.prober = Prober(
+            reactor,
+            engine=engine,
+            watch=self.watch,
+            courier=self.outgoing.courier,
+            fault=lambda error: self.relay_log.fault(0, error),
         )
         self.housekeeping = Housekeeping(
             reactor,

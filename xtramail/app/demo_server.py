@@ -24,7 +24,7 @@ from xtramail.app.demo_folder import ANN, BEN, DOMAIN, PRIMARY_PORT, USERS, Demo
 from xtramail.app.paths import Paths
 from xtramail.app.settings import Settings
 from xtramail.directory import passwords, users
-from xtramail.directory.domains import add_domain
+from xtramail.directory.domains import add_domain, parse_change, set_domain
 from xtramail.directory.keyring import load_keyring
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
@@ -104,6 +104,8 @@ def prepare(place: DemoFolder, now: float) -> bool:
 
 def _people(engine: LmdbEngine, keys: Path, port: int, now: float) -> dict[str, str]:
     drive(add_domain(engine, DOMAIN, now=now, primaries=((HOST, port),), primary_tls="none"))
+    # Whoever looks on wants to see the end of an outage in seconds.
+    drive(set_domain(engine, DOMAIN, [parse_change("probe-busy", "500ms")]))
     keyring = load_keyring(keys)
     logins = {}
     for address in USERS:

@@ -76,3 +76,6 @@ class Courier(Protocol):
 
     def ask(self, hop: Hop, address: Address) -> Pending[Reply]:
         """What the host says to RCPT for ``address``; PrimaryDown when it does not answer."""
+
+    def probe(self, hop: Hop) -> Pending[None]:
+        """Greet the host as for a message and leave; PrimaryDown when it does not come to that."""

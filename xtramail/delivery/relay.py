@@ -22,6 +22,7 @@ from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.judgement import MOST_REPLY, Judgement, decides, expired, judge, reached, shortened
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
 from xtramail.delivery.routing import NoMailHost, Routing
+from xtramail.delivery.signs import NOTHING, Signs, signs_of
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
@@ -55,6 +56,8 @@ class Attempt:
     tls: str
     reached: bool
     """The host is there (or there is none, for good): whatever it then said."""
+    signs: Signs = NOTHING
+    """What it shows of the primary."""
     unreadable: str = ""
     """Why the stored message could not be read; somebody should look."""
 
@@ -79,6 +82,7 @@ class _Work:
     carried: Carried
     reached: bool = False
     unreadable: str = ""
+    signs: Signs = NOTHING
 
 
 class _LeaseLost(XtramailError):
@@ -136,8 +140,9 @@ class Relay:
         return await self._settle(work)
 
     async def expire(self, entry_id: int) -> Attempt | None:
-        """Give up an entry whose time is over without asking its host once more; None when it is not so."""
-        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._lease(txn, entry_id))
+        """Give up an entry whose time is over, held or not, without asking its host once more; None when it is gone or
+        being handed over."""
+        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
         if leased is None:
             return None
         return await self._settle(_Work(leased=leased, carried=Carried(outcomes=(), host="")))
@@ -191,6 +196,7 @@ class Relay:
             if answered or not work.reached:
                 # What a host said is worth more than that the next one was away.
                 work.carried, work.reached = carried, answered
+                work.signs = NOTHING if work.unreadable else signs_of(open_recipients(entry), carried)
             if decides(entry, carried):
                 return
 
@@ -293,6 +299,7 @@ class Relay:
             tls=carried.tls,
             reached=work.reached,
             unreadable=work.unreadable,
+            signs=work.signs,
         )
         self._log(attempt)
         if bug is not None:

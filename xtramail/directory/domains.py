@@ -8,9 +8,11 @@ from typing import Literal, TypeVar
 import msgspec
 
 from xtramail.directory.domain_settings import SETTINGS, regular
+from xtramail.directory.primaries import step
 from xtramail.directory.users import refuse_while_open, users_of
 from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
+from xtramail.model.primary import Event
 from xtramail.store import accounts, domains, keys, outbound, schema
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
@@ -114,7 +116,6 @@ async def add_domain(
         primary_ca=primary_ca,
         recipients=mode,
         continuity=True,
-        held=False,
         smarthost="",
         smarthost_user="",
         smarthost_password="",
@@ -191,24 +192,18 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
     return changed
 
 
-async def hold_domain(engine: Engine, name: str, *, held: bool, now: float) -> DomainRow:
-    """Keep the queue of a domain closed, or open it; mail goes on arriving and being read."""
+async def hold_domain(engine: Engine, name: str, *, reason: str, now: float, by: str = "admin") -> DomainRow:
+    """Keep the queue of a domain closed; mail goes on arriving and being read."""
     row = require(engine, name)
+    await step(engine, row.name, Event.HOLD, cause=reason or "held by the admin", now=now, by=by, held_by="admin")
+    return row
 
-    def change(txn: Txn) -> DomainRow:
-        changed = msgspec.structs.replace(domains.get_domain(txn) or row, held=held)
-        domains.put_domain(txn, changed)
-        return changed
 
-    def wake(txn: Txn) -> None:
-        if held:
-            outbound.close_destination(txn, row.name, "held by the admin", now)
-        else:
-            outbound.wake_destination(txn, row.name, now)
-
-    results = await engine.transact_all([(keys.domain_scope(row.name), change), (keys.QUEUE, wake)])
-    changed: DomainRow = results[0]
-    return changed
+async def release_domain(engine: Engine, name: str, *, now: float, by: str = "admin") -> DomainRow:
+    """Open the queue of a held domain, by whatever it is held: what waits is given back, the oldest first."""
+    row = require(engine, name)
+    await step(engine, row.name, Event.RELEASE, cause="released", now=now, by=by)
+    return row
 
 
 async def remove_domain(engine: Engine, name: str) -> DomainRow:
@@ -218,7 +213,7 @@ async def remove_domain(engine: Engine, name: str) -> DomainRow:
 
     def open_queue(txn: Txn) -> None:
         # Mail to it goes out into the world from now on; a hold that nobody could release must not keep it.
-        outbound.wake_destination(txn, row.name, row.created)
+        outbound.clear_destination(txn, row.name)
 
     await engine.transact_all(
         [

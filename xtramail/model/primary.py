@@ -44,8 +44,9 @@ NEXT: dict[State, dict[Event, State]] = {
     State.SUSPECT: {Event.ANSWERS: State.UP, Event.FAILS: State.DOWN, Event.HOLD: State.HELD},
     State.DOWN: {Event.ANSWERS: State.RECOVERING, Event.HOLD: State.HELD},
     State.RECOVERING: {Event.DRAINED: State.UP, Event.FAILS: State.DOWN, Event.HOLD: State.HELD},
-    # Whether it answers is seen by trying: if it does not, three faults lead on to DOWN.
-    State.HELD: {Event.RELEASE: State.RECOVERING},
+    # Whether it answers is seen by trying: if it does not, three faults lead on to DOWN. A person's hold takes the
+    # place of a window's, which would end by itself.
+    State.HELD: {Event.RELEASE: State.RECOVERING, Event.HOLD: State.HELD},
 }
 """What is not in the table changes nothing."""
 

@@ -8,6 +8,7 @@ from xtramail.delivery.relay import Attempt
 from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
+from xtramail.store.outages import Transition
 from xtramail.store.records import QueueEntry
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
@@ -39,6 +40,11 @@ class RelayLog:
 
         if attempt.unreadable:
             self._alarm("body", f"message {id_text(entry.message_id)}: {attempt.unreadable}; run xtramail verify")
+
+    def primary_changed(self, domain: str, step: Transition) -> None:
+        """A step of a primary in its table of states."""
+        maillog.primary_changed(domain=domain, before=step.before, after=step.after, cause=step.cause)
+        self._metrics.primary_changed(step.after)
 
     def untold(self, entry: QueueEntry, why: str) -> None:
         """A sender who is not told that his message failed: only the admin can hear of it."""

@@ -15,7 +15,10 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from xtramail.delivery.dispatch import Dispatch
+from xtramail.delivery.overdue import overdue
 from xtramail.delivery.relay import Attempt, Relay
+from xtramail.delivery.watch import Watch
+from xtramail.model.clock import Clock
 from xtramail.model.errors import Unavailable, XtramailError
 from xtramail.net.adapter import start
 from xtramail.net.smtp_client import SmtpCourier
@@ -39,19 +42,28 @@ class RelayService(Service):
         reactor: Any,
         *,
         engine: Engine,
+        clock: Clock,
         relay: Relay,
         dispatch: Dispatch,
         courier: SmtpCourier,
+        watch: Watch,
         fault: Callable[[int, BaseException], None],
         interval: float = 1.0,
+        overdue_interval: float = 30.0,
     ) -> None:
         self._reactor = reactor
         self._engine = engine
+        self._clock = clock
         self._relay = relay
         self._dispatch = dispatch
         self._courier = courier
+        self._watch = watch
         self._fault = fault
         self._interval = interval
+        self._overdue = LoopingCall(self._look_overdue)
+        self._overdue.clock = reactor
+        self._overdue_interval = overdue_interval
+        self._finishing: set[str] = set()
         self._loop = LoopingCall(self._hint)
         self._loop.clock = reactor
         self._unwatch: Callable[[], None] | None = None
@@ -70,14 +82,16 @@ class RelayService(Service):
             return
         self._unwatch = self._engine.watch(keys.QUEUE, self._hint)
         self._loop.start(self._interval)
+        self._overdue.start(self._overdue_interval)
 
     def stopService(self) -> Deferred[Any]:
         """Attempts under way are cut; each then writes what it came to, before this fires."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._unwatch is not None:
             self._unwatch()
-        if self._loop.running:
-            self._loop.stop()
+        for loop in (self._loop, self._overdue):
+            if loop.running:
+                loop.stop()
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -109,8 +123,27 @@ class RelayService(Service):
         self._look_took = self._reactor.seconds() - began
         for entry_id in taken.start:
             self._start(entry_id, self._relay.deliver)
-        for entry_id in taken.expired:
-            self._start(entry_id, self._relay.expire)
+        for destination in taken.drained:
+            if destination not in self._finishing:
+                self._finishing.add(destination)
+                ended = start(self._watch.drained(destination)).addErrback(self._failed)
+                ended.addBoth(self._finished, destination)
+
+    def _finished(self, _result: object, destination: str) -> None:
+        self._finishing.discard(destination)
+
+    def _look_overdue(self) -> None:
+        # A loop that raises never comes again.
+        try:
+            found = self._engine.read(keys.QUEUE, lambda snap: overdue(snap, self._clock.now()))
+        except Exception as error:
+            self._fault(0, error)
+            return
+        for entry_id in found.expired:
+            if self._dispatch.claim(entry_id):
+                self._start(entry_id, self._relay.expire)
+        for risk in found.risks:
+            start(self._watch.at_risk(risk)).addErrback(self._failed)
 
     def _start(self, entry_id: int, work: Work) -> None:
         attempt = start(self._attempt(entry_id, work))
@@ -130,6 +163,8 @@ class RelayService(Service):
             self._dispatch.failed(entry_id)
             return
         await self._dispatch.done(entry_id, attempt)
+        if attempt is not None and attempt.entry.kind == "primary":
+            await self._watch.saw(attempt.entry.destination, attempt.signs)
 
     async def _written(self, entry_id: int, work: Work) -> Attempt | None:
         """The attempt once it is written down, however long the store is full: forgetting it would deliver twice."""

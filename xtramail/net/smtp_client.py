@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from xtramail.delivery.courier import Body, Carried, Hop
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
+from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
@@ -59,6 +60,19 @@ class SmtpCourier:
     def ask(self, hop: Hop, address: Address) -> Pending[Reply]:
         """See ``delivery.courier.Courier.ask``."""
         return _pending(self._asker.ask(hop, address))
+
+    def probe(self, hop: Hop) -> Pending[None]:
+        """Greet the host as for a message, TLS and login with it, and leave; PrimaryDown says what went wrong."""
+        return _pending(self._probe(hop))
+
+    async def _probe(self, hop: Hop) -> None:
+        try:
+            line = await self._dialer.connect(hop)
+        except LineLost as lost:
+            raise PrimaryDown(f"{hop}: {lost.text}") from None
+        except Turned as turned:
+            raise PrimaryDown(f"{hop}: {turned.stage}: {turned.reply.text}") from None
+        line.close()
 
     def close(self) -> None:
         """Hang up everywhere: QUIT on idle lines, what is under way is cut (and told as such)."""

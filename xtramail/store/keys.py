@@ -221,6 +221,7 @@ def search_text(body_id: int, chunk: int) -> bytes:
 
 DUE = b"t"
 BY_DESTINATION = b"x"
+DESTINATIONS = b"d"
 ENTRIES = b"e"
 LEDGER = b"l"
 FATE_COUNTS = b"n"
@@ -256,7 +257,7 @@ def due_entry(key: bytes) -> int:
 
 
 def destination(name: str) -> bytes:
-    """Whether a destination is closed (held, or its primary away)."""
+    """How it stands with a destination that is closed (held, or its primary away) or draining."""
     return b"d" + hashed(name)
 
 

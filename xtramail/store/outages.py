@@ -99,7 +99,7 @@ def advance(
     old = primary(txn)
     before = State(old.state)
     after = NEXT[before].get(event)
-    if after is None:
+    if after is None or (after is before and old.held_by in ("admin", held_by)):
         return None
     if ask_first and before is State.DOWN and after is State.RECOVERING:
         after, held_by, cause = State.HELD, "ok", f"{cause}; waits for your word"

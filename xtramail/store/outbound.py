@@ -3,8 +3,8 @@
 * ``e`` is the entry, ``x`` its place in the order of its destination, ``t`` the moment at which somebody should look
   at it: its due time, or the end of its lease. Held entries have no ``t``. ``t`` is kept apart for each destination
   (the row's value names it), so that ten thousand entries of one host never stand before one of another.
-* A closed destination (held, or its primary away) rewrites nothing: its entries lose ``t`` one by one when somebody
-  tries to lease them, and get it back from :func:`wake_destination`.
+* ``d`` says of a destination that it is closed (held, or its primary away) or draining (its primary is just back). Its
+  entries are not rewritten, whatever their number: who takes work looks at it first.
 
 What became of each recipient is the ``ledger``'s, changed in the same transactions.
 """
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
 from xtramail.model.outcome import OPEN_FATES
+from xtramail.model.primary import CLOSED
 from xtramail.store import keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.ledger import Balance as Balance
@@ -126,7 +127,6 @@ def lease(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> Qu
     if current is None or current.held:
         return None
     if destination_closed(txn, current.destination) is not None:
-        txn.delete(PERMANENT, due_key(current))
         return None
     return take(txn, entry_id, now, seconds, owner)
 
@@ -152,9 +152,25 @@ def entries(snap: Snapshot, destination: str | None = None, limit: int = 0) -> l
 
 def entry_ids(snap: Snapshot, destination: str, limit: int = 0) -> list[int]:
     """Ids of a destination's entries by arrival."""
-    low = keys.by_destination_prefix(destination)
-    rows = snap.range(PERMANENT, low, keys.after(low), limit=limit)
-    return [keys.by_destination_entry(key) for key, _ in rows]
+    return [entry_id for _, entry_id in arrivals(snap, destination, limit=limit)]
+
+
+def arrivals(
+    snap: Snapshot, destination: str, *, after: bytes = b"", before: float | None = None, limit: int = 0
+) -> list[tuple[bytes, int]]:
+    """A destination's entries by arrival: their place, and their id.
+
+    ``after`` is a place that was given before; ``before`` a time at which arrivals end (that one excluded).
+    """
+    prefix = keys.by_destination_prefix(destination)
+    high = keys.after(prefix) if before is None else keys.by_destination(destination, before, 0)
+    rows = snap.range(PERMANENT, after + b"\0" if after else prefix, high, limit=limit)
+    return [(key, keys.by_destination_entry(key)) for key, _ in rows]
+
+
+def place_from(destination: str, arrival: float) -> bytes:
+    """The place before everything of a destination that arrived at ``arrival`` or later."""
+    return keys.by_destination(destination, arrival, 0)
 
 
 def destinations(snap: Snapshot) -> list[str]:
@@ -197,35 +213,35 @@ def release(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
     return freed
 
 
-def close_destination(txn: Txn, destination: str, reason: str, now: float) -> None:
-    """Lease nothing of this destination until :func:`wake_destination`."""
-    row = Destination(name=destination, reason=reason, since=now)
-    txn.put(PERMANENT, keys.destination(destination), encode(row))
+def set_destination(txn: Txn, row: Destination) -> None:
+    """Say how it stands with a destination until :func:`clear_destination`."""
+    txn.put(PERMANENT, keys.destination(row.name), encode(row))
 
 
-def destination_closed(snap: Snapshot, destination: str) -> Destination | None:
-    """Why and since when a destination is closed, None when it is open."""
-    value = snap.get(PERMANENT, keys.destination(destination))
+def clear_destination(txn: Txn, name: str) -> None:
+    """Its mail simply goes (again)."""
+    txn.delete(PERMANENT, keys.destination(name))
+
+
+def destination(snap: Snapshot, name: str) -> Destination | None:
+    """How it stands with a destination; None where mail simply goes."""
+    value = snap.get(PERMANENT, keys.destination(name))
     return decode(value, Destination) if value is not None else None
 
 
-def wake_destination(txn: Txn, destination: str, now: float) -> int:
-    """Open a destination and make its entries due at once, by arrival; how many.
+def destination_closed(snap: Snapshot, name: str) -> Destination | None:
+    """Why and since when nothing of a destination is leased, None when it is."""
+    row = destination(snap, name)
+    return row if row is not None and row.state in CLOSED else None
 
-    Held entries stay held, and those that somebody works on keep their lease.
-    """
-    txn.delete(PERMANENT, keys.destination(destination))
-    woken = 0
-    for waiting in entries(txn, destination):
-        if waiting.held:
-            continue
-        leased = waiting.lease_until > now
-        update(txn, waiting if leased else replace(waiting, due=min(waiting.due, now), lease_until=0.0, lease_owner=""))
-        woken += not leased
-    return woken
+
+def unusual_destinations(snap: Snapshot) -> list[Destination]:
+    """Every destination that is closed or draining."""
+    rows = snap.range(PERMANENT, keys.DESTINATIONS, keys.after(keys.DESTINATIONS))
+    return [decode(value, Destination) for _, value in rows]
 
 
 def _write(txn: Txn, entry: QueueEntry) -> None:
     txn.put(PERMANENT, keys.entry(entry.id), encode(entry))
-    if not entry.held and destination_closed(txn, entry.destination) is None:
+    if not entry.held:
         txn.put(PERMANENT, due_key(entry), entry.destination.encode("ascii"))

@@ -95,7 +95,6 @@ class DomainRow(Record, frozen=True):
     primary_ca: str = ""
     recipients: Literal["ask", "listed", "any"] = "listed"
     continuity: bool = True
-    held: bool = False
     smarthost: str = ""
     smarthost_user: str = ""
     smarthost_password: str = ""
@@ -177,9 +176,11 @@ class QueueEntry(Record, frozen=True):
 
 
 class Destination(Record, frozen=True):
-    """A destination that is closed: nothing of it is leased."""
+    """A destination whose mail does not simply go: its primary is away, held, or just back."""
 
     name: str
+    state: str
+    """A ``model.primary.State`` of an outage."""
     reason: str
     since: float
 

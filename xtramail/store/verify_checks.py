@@ -188,8 +188,7 @@ def check_entries(snap: Snapshot, entries: list[QueueEntry]) -> list[Finding]:
         place = f"queue entry {current.id} for {current.destination}"
         if snap.get(PERMANENT, keys.by_destination(current.destination, current.arrival, current.id)) is None:
             findings.append(Finding("queue", f"{place}: not in the order of its destination"))
-        waits = not current.held and outbound.destination_closed(snap, current.destination) is None
-        if waits and snap.get(PERMANENT, outbound.due_key(current)) is None:
+        if not current.held and snap.get(PERMANENT, outbound.due_key(current)) is None:
             findings.append(Finding("queue", f"{place}: it has no due time, so nobody would look at it"))
         if current.held and snap.get(PERMANENT, outbound.due_key(current)) is not None:
             findings.append(Finding("queue", f"{place}: it is held and has a due time"))

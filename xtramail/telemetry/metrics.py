@@ -35,6 +35,7 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300),
             registry=self.registry,
         )
+        self._primaries = self._counter("primary_changes", "Steps of primaries to a state.", "state")
         self._alarms = self._counter("alarms", "Alarms by kind.", "kind")
         self._bugs = self._counter("bugs", "Errors nobody expected.", "where")
 
@@ -90,6 +91,10 @@ class Metrics:
 
     def relay_took(self, seconds: float) -> None:
         self._relay_seconds.observe(seconds)
+
+    def primary_changed(self, state: str) -> None:
+        """``state``: up, suspect, down, recovering or held."""
+        self._primaries.labels(state).inc()
 
     def alarm(self, kind: str) -> None:
         self._alarms.labels(kind).inc()

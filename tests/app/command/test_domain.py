@@ -120,16 +120,16 @@ def test_an_authority_is_kept_by_its_absolute_path(office: Office, tmp_path: Pat
 def test_a_held_domain_says_how_to_release_it_and_how_much_goes(office: Office) -> None:
     office.receive("ray@relay.example")
     assert "xtramail domain release relay.example" in office.done("domain", "hold", RELAY)
-    assert office.json("domain", "show", RELAY)["held"] is True
+    assert office.json("domain", "show", RELAY)["state"] == "held"
     assert office.json("domain", "show", RELAY)["waiting"] == 1
     released = office.json("domain", "release", RELAY)
-    assert (released["held"], released["waiting"]) == (False, 1)
+    assert (released["state"], released["waiting"]) == ("recovering", 1)
 
 
 def test_show_counts_users_and_list_has_a_line_for_each(office: Office) -> None:
     assert office.json("domain", "show", "local.example")["users"] == 2
     lines = office.done("domain", "list").splitlines()
-    assert lines[0].split("\t") == ["name", "primary", "recipients", "retention-days", "continuity", "held"]
+    assert lines[0].split("\t") == ["name", "primary", "state", "recipients", "retention-days", "continuity"]
     assert [line.split("\t")[0] for line in lines[1:]] == [
         "any.example",
         "ask.example",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -105,6 +106,11 @@ class Context:
 
     def now(self) -> float:
         return self.clock.now()
+
+    @cached_property
+    def who(self) -> str:
+        """The person at the command line, for what is written down: who they were before sudo."""
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
 
     def done(self, value: object, text: str) -> None:
         """What was done: ``value`` as JSON or ``text`` for people."""

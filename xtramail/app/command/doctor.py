@@ -16,9 +16,11 @@ from xtramail.app.command.context import Context, Reporting, count_of, size_text
 from xtramail.app.command.domain import host_text
 from xtramail.delivery.retention import read_state
 from xtramail.directory.domains import all_domains
+from xtramail.directory.primaries import primary_of
 from xtramail.model.bucket import bucket_day
 from xtramail.model.clock import day_of
 from xtramail.model.errors import XtramailError
+from xtramail.model.primary import State
 from xtramail.store import keys, outbound
 from xtramail.store.records import DomainRow
 from xtramail.store.server_lock import is_held
@@ -206,7 +208,7 @@ def _primaries(context: Context) -> Iterator[Finding]:
     if not rows:
         yield Finding("info", "no domain is served yet", "add one: xtramail domain add NAME --primary HOST")
     for row in rows:
-        if row.held:
+        if primary_of(context.engine, row.name).state == State.HELD:
             yield Finding("warn", f"{row.name} is held", f"let its mail go: xtramail domain release {row.name}")
     # Side by side: where many are away, nobody waits for the sum of their time-outs.
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:

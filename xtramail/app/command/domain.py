@@ -11,6 +11,7 @@ from cryptography import x509
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
 from xtramail.directory import domains
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, text
+from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
 from xtramail.store.records import DomainRow
@@ -46,7 +47,6 @@ def shown(row: DomainRow) -> dict[str, object]:
         "primary-ca": row.primary_ca,
         "recipients": row.recipients,
         "continuity": "on" if row.continuity else "off",
-        "held": row.held,
         "retention-days": row.retention_days,
         "smarthost": row.smarthost,
         "smarthost-user": row.smarthost_user,
@@ -69,6 +69,11 @@ def authorities(context: Context, text: str) -> str:
     except ValueError:
         raise BadInput(f"primary-ca {text!r}: holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
     return str(place)
+
+
+def with_state(context: Context, row: DomainRow) -> dict[str, object]:
+    """A domain as JSON shows it, with how it stands with its primary."""
+    return shown(row) | {"state": primary_of(context.engine, row.name).state if row.primaries else "local"}
 
 
 def warned(context: Context, row: DomainRow) -> dict[str, object]:
@@ -194,7 +199,7 @@ def show(context: Context, name: str) -> None:
     """Show a domain, how many users it has and how much mail waits for its primary."""
     row = domains.require(context.engine, name)
     counts = {"users": len(users_of(context.engine, row.name)), "waiting": open_mail(context.engine, row.name)}
-    context.fields(shown(row) | counts)
+    context.fields(with_state(context, row) | counts)
 
 
 @domain.command("list")
@@ -203,8 +208,8 @@ def show(context: Context, name: str) -> None:
 def list_(context: Context, name: str | None) -> None:
     """List the served domains, or NAME alone."""
     found = [domains.require(context.engine, name)] if name is not None else domains.all_domains(context.engine)
-    rows = [shown(row) for row in found]
-    columns = ("name", "primary", "recipients", "retention-days", "continuity", "held")
+    rows = [with_state(context, row) for row in found]
+    columns = ("name", "primary", "state", "recipients", "retention-days", "continuity")
     context.table(rows, columns, "no domain is served yet; add one: xtramail domain add NAME --primary HOST")
 
 
@@ -225,25 +230,35 @@ def remove(context: Context, name: str, yes: bool) -> None:
     )
 
 
-def _hold(context: Context, name: str, *, held: bool) -> DomainRow:
-    return context.run(domains.hold_domain(context.engine, name, held=held, now=context.now()))
-
-
 @domain.command()
 @click.argument("name")
+@click.option("--reason", default="", help="Why, for the log and whoever looks.")
+@click.option(
+    "--wait-for-ok", is_flag=True, help="Close nothing now: when the primary comes back from its outage, wait for OK."
+)
 @click.pass_obj
-def hold(context: Context, name: str) -> None:
+def hold(context: Context, name: str, reason: str, wait_for_ok: bool) -> None:
     """Keep a domain's mail from its primary. It goes on arriving, and can be read, until release."""
-    row = _hold(context, name, held=True)
-    context.done(shown(row), f"domain {row.name} is held. Let its mail go with: xtramail domain release {row.name}")
+    if wait_for_ok:
+        row = context.run(domains.set_domain(context.engine, name, [domains.parse_change("wait-for-ok", "on")]))
+        text = f"after an outage of {row.name} nothing is given back until: xtramail domain release {row.name}"
+        context.done(with_state(context, row), text)
+        return
+    row = context.run(domains.hold_domain(context.engine, name, reason=reason, now=context.now(), by=context.who))
+    text = f"domain {row.name} is held. Let its mail go with: xtramail domain release {row.name}"
+    context.done(with_state(context, row), text)
 
 
 @domain.command()
 @click.argument("name")
+@click.option("--wait-for-ok/--automatic", default=None, help="What is done after the next outage: wait, or give back.")
 @click.pass_obj
-def release(context: Context, name: str) -> None:
-    """Let a held domain's mail go to its primary."""
-    row = _hold(context, name, held=False)
+def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
+    """Let a held domain's mail go to its primary, the oldest first."""
+    if wait_for_ok is not None:
+        change = domains.parse_change("wait-for-ok", "on" if wait_for_ok else "off")
+        context.run(domains.set_domain(context.engine, name, [change]))
+    row = context.run(domains.release_domain(context.engine, name, now=context.now(), by=context.who))
     waiting = open_mail(context.engine, row.name)
     text = f"domain {row.name} is released; on its way: {count_of(waiting, 'message')}."
-    context.done(shown(row) | {"waiting": waiting}, text)
+    context.done(with_state(context, row) | {"waiting": waiting}, text)

@@ -1,0 +1,115 @@
+"""Looks at primaries that are not seen by mail anyway, and at planned holds whose time has come.
+
+Owns when a primary is looked at, and how many at a time. What a look means is ``delivery/watch``'s.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from xtramail.delivery.asking import primary_hops
+from xtramail.delivery.courier import Courier
+from xtramail.delivery.signs import ANSWERED, Signs
+from xtramail.delivery.watch import Watch
+from xtramail.directory.domain_settings import seconds, text
+from xtramail.model.address import Address
+from xtramail.model.errors import PrimaryDown
+from xtramail.model.primary import Sign
+from xtramail.net.adapter import start
+from xtramail.store import domains, keys
+from xtramail.store.engine import Engine
+from xtramail.store.records import DomainRow
+
+AT_ONCE = 20
+"""Probes under way: a thousand primaries that time out together must not take all descriptors."""
+AT_A_LOOK = 200
+"""Domains looked at in one turn of the reactor."""
+
+
+class Prober(Service):
+    """``fault`` is told what went wrong with the work itself."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        engine: Engine,
+        watch: Watch,
+        courier: Courier,
+        fault: Callable[[BaseException], None],
+        interval: float = 1.0,
+    ) -> None:
+        self._engine = engine
+        self._watch = watch
+        self._courier = courier
+        self._fault = fault
+        self._interval = interval
+        self._loop = LoopingCall(self._look)
+        self._loop.clock = reactor
+        self._names: deque[str] = deque()
+        self._under_way: dict[str, Deferred[Any]] = {}
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        self._loop.start(self._interval)
+
+    def stopService(self) -> Deferred[Any]:
+        """Fires when the last probe has ended; the courier, which is closed beside us, cuts them."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._loop.running:
+            self._loop.stop()
+        return DeferredList(list(self._under_way.values()), consumeErrors=True)
+
+    def _look(self) -> None:
+        # A loop that raises never comes again, and no outage would be seen any more.
+        try:
+            self._names = self._names or deque(domains.domain_names(self._engine))
+            for _ in range(min(AT_A_LOOK, len(self._names))):
+                self._look_at(self._names.popleft())
+        except Exception as error:
+            self._fault(error)
+
+    def _look_at(self, name: str) -> None:
+        domain = self._engine.read(keys.domain_scope(name), domains.get_domain)
+        if domain is None or not domain.primaries or name in self._under_way:
+            return
+        due = self._watch.due(domain, idle=seconds(domain, "probe-idle"), busy=seconds(domain, "probe-busy"))
+        asked = due and len(self._under_way) < AT_ONCE
+        work = start(self._visit(domain, asked=asked))
+        if not work.called:
+            self._under_way[name] = work
+        work.addErrback(self._failed).addBoth(lambda _: self._under_way.pop(name, None))
+
+    async def _visit(self, domain: DomainRow, *, asked: bool) -> None:
+        await self._watch.window(domain.name)
+        if asked:
+            self._watch.looking(domain.name)
+            await self._watch.saw(domain.name, await self._probe(domain))
+
+    async def _probe(self, domain: DomainRow) -> Signs:
+        """Each host in its order, until one answers: it is down only if all are."""
+        cause = ""
+        canary = text(domain, "canary")
+        for hop in primary_hops(domain):
+            try:
+                await self._courier.probe(hop)
+                if not canary:
+                    return ANSWERED
+                reply = await self._courier.ask(hop, Address.parse(canary))
+                if reply.positive:
+                    return ANSWERED
+                cause = cause or f"{hop}: the canary {canary} was not taken: {reply.text}"
+            except PrimaryDown as down:
+                cause = cause or down.text
+        return Signs(sign=Sign.FAULT, cause=cause)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.value is not None and self.running:
+            self._fault(failure.value)
