@@ -10,6 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from tests.imap_grammar import check
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
@@ -205,7 +206,9 @@ class Client:
         self._count += 1
         tag = f"t{self._count}"
         self.send(f"{tag} {command}\r\n".encode("latin-1"))
-        return re.sub(rf"(?m)^{tag} ", "T ", self.heard())
+        answer = self.heard()
+        check(answer.encode("latin-1"))
+        return re.sub(rf"(?m)^{tag} ", "T ", answer)
 
     def append(self, message: bytes, mailbox: str = "INBOX", extra: str = "") -> str:
         self._count += 1

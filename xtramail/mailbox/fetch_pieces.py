@@ -6,6 +6,7 @@ is not done for each of them. The finished syntax of ENVELOPE and BODYSTRUCTURE 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -23,6 +24,11 @@ from xtramail.wire.mime.header import field_selector
 
 FROM_FLAGS = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ, Attribute.SAVEDATE})
 """Told without reading the message's own row."""
+
+
+# What follows tells media-message from parameters that are called so: those go on with a string.
+_GLOBAL = re.compile(rb'\("message" "global" (?=[(N])')
+_RFC822 = b'("message" "rfc822" '
 
 
 class FlagTexts:
@@ -48,6 +54,12 @@ class FlagTexts:
             return [known[key] for key in keys]
         except KeyError:
             return [known.get(key) or self._made(key) for key in keys]
+
+    def structures(self, texts: list[bytes]) -> list[bytes]:
+        """Attached message/global is of the form of message/rfc822 in RFC 9051 alone: other clients read it as that."""
+        if self._view.terms.rev2:
+            return texts
+        return [_GLOBAL.sub(_RFC822, text) if b'("message" "global" ' in text else text for text in texts]
 
     def _made(self, key: tuple[int, tuple[int, ...], bool]) -> bytes:
         flags, used, recent = key
@@ -106,10 +118,11 @@ PIECES: dict[Attribute, Piece] = {
         b"ENVELOPE %b", lambda block, flags: [message_row.envelopes(block.values, block.listed)]
     ),
     Attribute.BODY: Piece(
-        b"BODY %b", lambda block, flags: [message_row.plain_structures(block.values, block.listed)]
+        b"BODY %b", lambda block, flags: [flags.structures(message_row.plain_structures(block.values, block.listed))]
     ),
     Attribute.BODYSTRUCTURE: Piece(
-        b"BODYSTRUCTURE %b", lambda block, flags: [message_row.bodystructures(block.values, block.listed)]
+        b"BODYSTRUCTURE %b",
+        lambda block, flags: [flags.structures(message_row.bodystructures(block.values, block.listed))],
     ),
     Attribute.EMAILID: _of_rows(b"EMAILID", lambda row: b"(%b)" % id_text(row.object_id).encode()),
     Attribute.THREADID: _of_rows(b"THREADID", lambda row: _thread(row.thread_id)),

@@ -524,3 +524,12 @@ def test_hostile_mail_takes_bounded_time_and_gives_valid_imap(name: str) -> None
     assert time.process_time() - started < 2.0
     check_imap(summary)
     assert len(summary.search_text.encode()) <= limits.TEXT_OCTETS
+
+
+@pytest.mark.parametrize(
+    ("message", "header"), [(b"\n\r\n\r\n", 1), (b"A: b\n\n\r\nx\r\n", 6), (b"A: b\r\n\r\n\nx", 8)]
+)
+def test_the_first_empty_line_ends_the_header_whatever_its_line_end(message: bytes, header: int) -> None:
+    assert summarise(message).header_length == header
+    for cut in range(len(message)):
+        assert in_pieces(message, [cut]) == summarise(message)

@@ -20,6 +20,7 @@ from xtramail.wire.mime.parameters import (
     text_parameter,
 )
 
+_IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
 _CONTENT_FIELDS: Final = frozenset(
     {
         b"content-type",
@@ -53,7 +54,7 @@ class Kind(Enum):
     LEAF = auto()
     MULTIPART = auto()
     MESSAGE = auto()
-    """message/rfc822: its one child is the message inside."""
+    """message/rfc822 and message/global: its one child is the message inside."""
 
 
 class Entity:
@@ -127,6 +128,9 @@ class Entity:
             self.disposition = parse_disposition(found[0])
             if self.disposition is not None:
                 self.filename = text_parameter(self.disposition[1], b"filename")
+        if self.kind is Kind.MESSAGE and self.subtype == b"global" and self.encoding not in _IDENTITY:
+            # RFC 6532 §3.7 lets it be encoded, unlike message/rfc822; what is inside cannot be addressed then.
+            self.kind = Kind.LEAF
         if not self.filename and self.parameters is not _US_ASCII:
             self.filename = text_parameter(self.parameters, b"name")
         if self.filename:
@@ -161,7 +165,7 @@ class Entity:
                 return
             self.kind = Kind.MULTIPART
             self.boundary = boundary
-        elif maintype == b"message" and subtype == b"rfc822":
+        elif maintype == b"message" and subtype in (b"rfc822", b"global"):
             self.kind = Kind.MESSAGE
         elif maintype == b"text" and raw_parameter(parameters, b"charset") is None:
             parameters = [*_US_ASCII, *parameters]

@@ -174,7 +174,8 @@ class Scanner:
         """Index behind the header of the innermost entity, -1 if its end is not there yet."""
         before = max(at - 1, 0)
         crlf = data.find(b"\n\r\n", before)
-        lf = data.find(b"\n\n", before, crlf if crlf >= 0 else len(data))
+        # An empty line with a bare LF may be what the "\n" of "\n\r\n" ends.
+        lf = data.find(b"\n\n", before, crlf + 1 if crlf >= 0 else len(data))
         end = lf + 2 if lf >= 0 else crlf + 3 if crlf >= 0 else -1
         if self._delimiters:
             # A part whose header never ends must not swallow its siblings.
