@@ -425,3 +425,10 @@ def test_a_client_may_say_all_of_itself_before_login() -> None:
     client = World().client(login=False)
     fields = " ".join(f'"{number:030}" "{"x" * 1024}"' for number in range(30))
     assert client.say(f"ID ({fields})").startswith("* ID (")
+
+
+def test_imapclient_appends_several_messages_with_two_spaces_between_them() -> None:
+    client = World().client()
+    announced = b"{%d+}\r\n%s" % (len(MAIL), MAIL)
+    client.send(b'T APPEND "Drafts" ' + announced + b"  " + announced + b"\r\n")
+    assert " 1:2] " in client.heard()

@@ -249,3 +249,14 @@ def test_status_counts_nothing_as_recent_that_a_session_was_told_already() -> No
     one.send(b"1 UNSELECT\r\n2 STATUS INBOX (RECENT)\r\n")
     assert "(RECENT 0)" in one.heard()
     assert "* 0 RECENT" in other.say("SELECT INBOX")
+
+
+def test_a_fetch_of_many_tells_all_but_those_that_another_session_moved_away() -> None:
+    world = World()
+    for _ in range(60):
+        world.deliver()
+    one, other = opened(world), opened(world)
+    assert "T OK" in other.say("MOVE 3 Archive")
+    answer = one.say("FETCH 1:3,5:60 (RFC822.SIZE)")
+    assert [int(number) for number in re.findall(r"\* (\d+) FETCH", answer)] == [1, 2, *range(5, 61)]
+    assert "T NO [EXPUNGEISSUED] " in answer

@@ -64,6 +64,9 @@ def read_next(cursor: Cursor, tag: bytes, size: int, closing: bytes, rules: Rule
     if "MULTIAPPEND" not in rules.offered:
         raise BadSyntax("Unexpected text after the literal")
     cursor.expect(closing)
+    if cursor.follows(b"  "):
+        # IMAPClient puts two spaces between messages.
+        cursor.space()
     options = _options(cursor, rules)
     command = AppendMore(
         tag=tag, size=size, flags=options.flags, keywords=options.keywords, received_at=options.received_at
