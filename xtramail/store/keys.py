@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a key or a record changes its meaning; ``store/schema`` compares it with the store's own."""
 
 STORE = b"s"
