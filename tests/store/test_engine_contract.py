@@ -364,6 +364,17 @@ def test_a_drop_mark_that_cannot_be_read_still_hides_its_bucket(harness: Harness
     assert harness.engine.read(USER, lambda snapshot: dict(snapshot.dropped())) == {DAY: 2_000, NEXT_DAY: 2_000}
 
 
+def test_while_the_newest_commit_is_the_same_nothing_has_changed(harness: Harness) -> None:
+    engine = harness.engine
+    harness.done(engine.transact(USER, put(b"k", b"v")))
+    first = engine.newest_commit()
+    assert engine.read(USER, lambda snapshot: snapshot.commit_number()) == engine.newest_commit() == first
+    inside = harness.done(engine.transact(USER, lambda txn: (txn.put(PERMANENT, b"k", b"w"), txn.commit_number())))
+    assert inside[1] == engine.newest_commit() == engine.lone_commit() > first
+    harness.done(engine.drop_bucket(DAY, 1_000))
+    assert engine.newest_commit() > inside[1]
+
+
 def test_watchers_hear_of_their_scope_only_and_until_they_stop(harness: Harness) -> None:
     heard: list[str] = []
     stop = harness.engine.watch(USER, lambda: heard.append("user"))

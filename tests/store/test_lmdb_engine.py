@@ -119,6 +119,10 @@ def test_what_gathers_during_a_commit_is_committed_as_one(tmp_path: Path) -> Non
     assert first.done and all(pending.done for pending in rest)
     assert engine.figures.jobs == 101
     assert engine.figures.groups == 1
+    assert engine.lone_commit() == 0
+    alone = engine.transact(USER, put(b"a", b"v"))
+    reader.wait(alone)
+    assert engine.lone_commit() == engine.newest_commit()
     engine.close()
 
 

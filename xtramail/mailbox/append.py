@@ -166,6 +166,7 @@ async def file_all(
 
     scope = keys.user_scope(session.account.id)
     outcome = await session.services.engine.transact_all([(keys.BODY, link_bodies), (scope, link_messages)])
+    session.committed()
     filed: list[Added] = outcome[1]
     return filed
 

@@ -98,7 +98,7 @@ class Look:
     def patched(self, change: OwnChange) -> Look | None:
         """This look after ``change``, without reading; None when it is not known what else happened before it."""
         known = len(self.keywords)
-        if self.mailbox != change.before:
+        if self.mailbox != change.before or self.newest_drop != change.newest_drop:
             return None
         if any(row.keywords and row.keywords[-1] >= known for row in change.flags.values()):
             # A keyword of a new name.
@@ -138,6 +138,10 @@ class OwnChange:
     """New rows."""
     gone: Sequence[int]
     """UIDs that are not there any more."""
+    newest_drop: int
+    """As it was then."""
+    commit: int
+    """Number of the commit, 0 when others had a part in it."""
 
 
 def take_look(snap: Snapshot, mailbox_id: int, before: Look | None) -> Look | None:
@@ -229,6 +233,8 @@ class SharedLook:
         self.account_id = account_id
         self.mailbox_id = mailbox_id
         self._last: Look | None = None
+        self._as_of = 0
+        """The newest commit that :attr:`_last` knows of, its own change or not."""
         self.recent_from = 0
         """UIDs below it have been \\Recent in some session already (RFC 3501 §2.3.2)."""
         self.held_by = 0
@@ -240,18 +246,24 @@ class SharedLook:
 
     def now(self) -> Look:
         """The mailbox as it is now; NoSuchMailbox when it was deleted."""
-        look = self._engine.read(
-            keys.user_scope(self.account_id), lambda snap: take_look(snap, self.mailbox_id, self._last)
+        last = self._last
+        if last is not None and self._engine.newest_commit() == self._as_of:
+            return last
+        look, as_of = self._engine.read(
+            keys.user_scope(self.account_id),
+            lambda snap: (take_look(snap, self.mailbox_id, last), snap.commit_number()),
         )
         if look is None:
             raise NoSuchMailbox("The mailbox was deleted")
-        self._last = look
+        self._last, self._as_of = look, as_of
         return look
 
     def follow(self, change: OwnChange) -> None:
         """A session has just done this: where nothing else happened meanwhile, the next look need not read it."""
-        if self._last is not None:
-            self._last = self._last.patched(change) or self._last
+        patched = self._last.patched(change) if self._last is not None else None
+        if patched is not None:
+            self._last = patched
+            self._as_of = change.commit
 
 
 class Looks:

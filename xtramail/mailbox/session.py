@@ -6,8 +6,9 @@ protocol: IMAP's wording is ``answers``', the store's rows are ``store``'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 from unicodedata import normalize
 
@@ -27,11 +28,12 @@ from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.mailbox_names import INBOX
 from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import FlagMode, Stored
-from xtramail.store.records import Account, MailboxRow
+from xtramail.store.records import Account, FlagRow, MailboxRow
 from xtramail.store.recovered import recovered as recovered_row
 from xtramail.wire.imap.utf7 import Spelling
 
 T = TypeVar("T")
+_NO_FLAGS: Mapping[int, FlagRow] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ class Session:
         self.view: View | None = None
         self.terms: Terms = PLAIN
         self._scope = keys.user_scope(account.id)
+        self._last_commit = 0
+        """Of this session's own doing alone."""
 
     # The account
 
@@ -104,8 +108,20 @@ class Session:
         )
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Hints that something of this account changed; gives the function that ends them."""
-        return self.services.engine.watch(self._scope, callback)
+        """Hints that something of this account changed, but for what this session alone did; gives the function that
+        ends them."""
+        engine = self.services.engine
+
+        def hinted() -> None:
+            if not self._last_commit or self._last_commit != engine.lone_commit():
+                callback()
+
+        return engine.watch(self._scope, hinted)
+
+    def committed(self) -> int:
+        """To be called when a transaction of this session is settled: its number, 0 when others had a part in it."""
+        self._last_commit = self.services.engine.lone_commit()
+        return self._last_commit
 
     def close(self) -> None:
         """Let go of the selected mailbox. May be called again."""
@@ -252,17 +268,14 @@ class Session:
         """NotPermitted in a mailbox selected read-only; else as ``store.messages.store_flags``."""
         self.writable(view)
         mailbox_id, now = view.mailbox_id, self.services.clock.now()
-        stored, rows = await self._transact(
-            lambda txn: _watched(
-                txn,
-                mailbox_id,
-                lambda: messages.store_flags(
-                    txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now
-                ),
+        stored, drops = await self._transact(
+            lambda txn: (
+                messages.store_flags(txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now),
+                txn.newest_drop(),
             )
         )
-        if stored.changed:
-            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags=stored.changed, gone=()))
+        if stored.rows is not None:
+            self._follow(view, stored.rows, drops, flags=stored.changed)
         return stored
 
     async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
@@ -291,11 +304,10 @@ class Session:
             row = _target(txn, self._known(txn, target))
             return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
 
-        placed, rows = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)))
+        placed, rows, drops = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)))
         if placed.pairs and rows[0].uidnext == rows[1].uidnext:
             # Within one mailbox messages come as well as go.
-            gone = [old for old, _ in placed.pairs]
-            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags={}, gone=gone))
+            self._follow(view, rows, drops, gone=[old for old, _ in placed.pairs])
         return placed
 
     async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
@@ -307,16 +319,33 @@ class Session:
         if not doomed:
             return
         mailbox_id, now, by = view.mailbox_id, self.services.clock.now(), self.account.address
-        gone, rows = await self._transact(
+        gone, rows, drops = await self._transact(
             lambda txn: _watched(
                 txn, mailbox_id, lambda: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=True)
             )
         )
         if gone:
-            view.shared.follow(OwnChange(before=rows[0], after=rows[1], flags={}, gone=gone))
+            self._follow(view, rows, drops, gone=gone)
+
+    def _follow(
+        self,
+        view: View,
+        rows: tuple[MailboxRow, MailboxRow],
+        drops: int,
+        *,
+        flags: Mapping[int, FlagRow] = _NO_FLAGS,
+        gone: Sequence[int] = (),
+    ) -> None:
+        before, after = rows
+        commit = self._last_commit
+        view.shared.follow(
+            OwnChange(before=before, after=after, flags=flags, gone=gone, newest_drop=drops, commit=commit)
+        )
 
     async def _transact(self, function: Callable[[Txn], T]) -> T:
-        return await self.services.engine.transact(self._scope, function)
+        result = await self.services.engine.transact(self._scope, function)
+        self.committed()
+        return result
 
     def writable(self, view: View) -> None:
         """NotPermitted in a mailbox selected read-only, OnlyToCopyFrom in Recovered."""
@@ -333,8 +362,10 @@ def _target(snap: Snapshot, name: str) -> MailboxRow:
     return row
 
 
-def _watched(txn: Txn, mailbox_id: int, work: Callable[[], T]) -> tuple[T, tuple[MailboxRow, MailboxRow]]:
-    """What ``work`` gives, and the mailbox's own row before and after it."""
+def _watched(
+    txn: Txn, mailbox_id: int, work: Callable[[], T]
+) -> tuple[T, tuple[MailboxRow, MailboxRow], int]:
+    """What ``work`` gives, the mailbox's own row before and after it, and the newest drop stamp."""
     before = require(txn, mailbox_id)
     result = work()
-    return result, (before, require(txn, mailbox_id))
+    return result, (before, require(txn, mailbox_id)), txn.newest_drop()

@@ -56,6 +56,9 @@ class Snapshot(Protocol):
     def newest_drop(self) -> int:
         """The greatest drop stamp, 0 when nothing was dropped yet."""
 
+    def commit_number(self) -> int:
+        """Of the commit that it shows; inside a transaction, of the one that this becomes."""
+
 
 class Txn(Snapshot, Protocol):
     """A Snapshot that can be written; own writes are visible. The function it is given to may run more than once."""
@@ -111,6 +114,14 @@ class Engine(Protocol):
 
     def read_body(self, bucket: Bucket, body_id: int, chunk: int) -> bytes | None:
         """One encoded chunk as it was written; None when it is not there (or its bucket is dropped)."""
+
+    def newest_commit(self) -> int:
+        """Number of the newest commit, whoever made it: while it is the same, so is every row. Much cheaper than a
+        read."""
+
+    def lone_commit(self) -> int:
+        """Number of the commit that was told of last, while or after its Pending is settled, when it was made of one
+        transaction alone; 0 when several shared it, or a stranger has written since and watchers were woken."""
 
     def watch(self, scope: bytes, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback()`` after each commit that wrote ``scope``, in the reader's thread; returns the un-watcher.

@@ -11,7 +11,7 @@ from xtramail.store import keys, tallies
 from xtramail.store.engine import Txn
 from xtramail.store.mail_rows import Found, locate, put_flags
 from xtramail.store.mailbox_rows import keyword_ids, known_keyword_ids, require, touched
-from xtramail.store.records import FlagRow
+from xtramail.store.records import FlagRow, MailboxRow
 from xtramail.store.tallies import CounterChange
 from xtramail.store.user_clock import next_modseq
 
@@ -28,6 +28,8 @@ class Stored:
     changed: dict[int, FlagRow]
     same: dict[int, FlagRow]
     refused: tuple[int, ...]
+    rows: tuple[MailboxRow, MailboxRow] | None = None
+    """The mailbox's own row before and after; None when nothing changed."""
 
 
 def store_flags(
@@ -64,8 +66,7 @@ def store_flags(
         return Stored(changed={}, same=same, refused=refused)
     modseq = next_modseq(txn, keys.micros(now))
     changed = _write(txn, mailbox_id, [entry for entry in wanted if entry[0].uid not in same], modseq)
-    touched(txn, mailbox, modseq)
-    return Stored(changed=changed, same=same, refused=refused)
+    return Stored(changed=changed, same=same, refused=refused, rows=(mailbox, touched(txn, mailbox, modseq)))
 
 
 def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -> tuple[int, tuple[int, ...]]:

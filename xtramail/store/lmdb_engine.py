@@ -107,6 +107,7 @@ class LmdbEngine(EngineVerbs):
         self._reader_drops: tuple[int, DropMap] = (-1, NOTHING_DROPPED)
         self._writer_drops = NOTHING_DROPPED
         self._closed = False
+        self._lone_commit = 0
         self.figures = WriterFigures()
         filesystem.check_folder(folder, create=create, allow_network=allow_network)
         self._env = open_environment(folder, map_size)
@@ -114,7 +115,7 @@ class LmdbEngine(EngineVerbs):
         self._env.reader_check()
         self._writer: Writer | None = None
         if deliver is not None:
-            self._writer = Writer(self._commit_group, deliver, self._watchers, group_jobs, defer)
+            self._writer = Writer(self._commit_group, deliver, self._tell, group_jobs, defer)
 
     # Reading.
 
@@ -185,8 +186,12 @@ class LmdbEngine(EngineVerbs):
         if self._writer is not None:
             self._writer.submit(job)
         else:
-            report(self._commit_group(iter((job,))), self._watchers)
+            self._tell(self._commit_group(iter((job,))))
         return job.pending
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        self._lone_commit = outcomes[0].commit if len(outcomes) == 1 and outcomes[0].wrote else 0
+        report(outcomes, self._watchers)
 
     def _commit_group(self, jobs: Iterator[Job]) -> list[Outcome]:
         """Commit jobs as one, in the writing thread; one that fails takes nothing of the others away.
@@ -242,7 +247,7 @@ class LmdbEngine(EngineVerbs):
             if rows.writes or isinstance(error, lmdb.Error):
                 raise _HalfDone from error
             return Outcome(job=job, error=error), 0
-        return Outcome(job=job, value=value, wrote=rows.writes > 0), rows.octets
+        return Outcome(job=job, value=value, wrote=rows.writes > 0, commit=txn.id()), rows.octets
 
     def _run_child(self, txn: lmdb.Transaction[bytes], job: Job) -> tuple[Outcome, int]:
         drops_before = self._writer_drops
@@ -256,7 +261,7 @@ class LmdbEngine(EngineVerbs):
             fault = StoreFault(f"The store cannot be used: {error}") if isinstance(error, lmdb.Error) else error
             return Outcome(job=job, error=fault), 0
         child.commit()
-        return Outcome(job=job, value=value, wrote=rows.writes > 0), rows.octets
+        return Outcome(job=job, value=value, wrote=rows.writes > 0, commit=txn.id()), rows.octets
 
     def _work(self, rows: LmdbWriteRows, job: Job) -> Any:
         def drops() -> DropMap:
@@ -319,9 +324,16 @@ class LmdbEngine(EngineVerbs):
 
     # Other processes.
 
+    def newest_commit(self) -> int:
+        return self._env.info()["last_txnid"]
+
+    def lone_commit(self) -> int:
+        return self._lone_commit
+
     def poll(self) -> bool:
         if not self._numbers.stranger_wrote(lambda: self._env.info()["last_txnid"]):
             return False
+        self._lone_commit = 0
         self._watchers.wake_all()
         return True
 

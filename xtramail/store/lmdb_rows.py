@@ -28,6 +28,7 @@ class Cursor(Protocol):
 class Transaction(Protocol):
     """One transaction of LMDB that gives bytes, not buffers."""
 
+    def id(self) -> int: ...
     def get(self, key: bytes, /) -> bytes | None: ...
     def put(self, key: bytes, value: bytes, /) -> bool: ...
     def delete(self, key: bytes, /) -> bool: ...
@@ -41,6 +42,9 @@ class LmdbRows:
 
     def __init__(self, txn: Transaction) -> None:
         self._txn = txn
+
+    def commit_number(self) -> int:
+        return self._txn.id()
 
     def get(self, key: bytes) -> bytes | None:
         return self._txn.get(key)

@@ -43,6 +43,10 @@ class MemoryRows:
         self.size = 0
         self.writes: list[Write] = []
         self._undo: list[Write] = []
+        self.number = 0
+
+    def commit_number(self) -> int:
+        return self.number
 
     def get(self, key: bytes) -> bytes | None:
         return self._values.get(key)
@@ -140,6 +144,12 @@ class MemoryEngine(EngineVerbs):
     def buckets(self) -> list[Bucket]:
         return stored_buckets(self._rows)
 
+    def newest_commit(self) -> int:
+        return self._rows.number
+
+    def lone_commit(self) -> int:
+        return self._rows.number
+
     def poll(self) -> bool:
         return False
 
@@ -175,6 +185,7 @@ class MemoryEngine(EngineVerbs):
             raise KeyError(key)
         self._rows.put(full, bytes([sealed[0] ^ 1]) + sealed[1:])
         self._rows.keep()
+        self._rows.number += 1
         self._drops = NOTHING_DROPPED
 
     def contents(self) -> list[tuple[bytes, bytes]]:
@@ -199,6 +210,7 @@ class MemoryEngine(EngineVerbs):
         return pending
 
     def _run(self, work: Work, scopes: Sequence[bytes] | None, pending: Pending[Any]) -> None:
+        self._rows.number += 1
         try:
             work(self._rows, self._drop_map)
             first = self._rows.writes

@@ -26,6 +26,9 @@ def split(key: bytes) -> tuple[Bucket, bytes, bytes]:
 class Rows(Protocol):
     """Rows in key order, as of one moment. Values are sealed (``checksum``)."""
 
+    def commit_number(self) -> int:
+        """As ``engine.Snapshot.commit_number``."""
+
     def get(self, key: bytes) -> bytes | None: ...
 
     def seek(self, key: bytes) -> bytes | None:

@@ -131,6 +131,9 @@ class ScopeSnapshot:
     def newest_drop(self) -> int:
         return self._marks().newest
 
+    def commit_number(self) -> int:
+        return self._rows.commit_number()
+
     def _marks(self) -> DropMap:
         drops = self._drops
         if drops is None:

@@ -65,6 +65,8 @@ class Outcome:
     value: Any = None
     error: Exception | None = None
     wrote: bool = False
+    commit: int = 0
+    """Number of the commit that it was part of."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,9 @@ class WriterFigures:
 
 CommitGroup = Callable[[Iterator[Job]], list[Outcome]]
 """Commits the jobs it takes from the iterator (it may stop early) as one; returns an outcome for each job it took."""
+
+Tell = Callable[[list[Outcome]], None]
+"""Says in the reader's thread what became of the jobs of a group."""
 
 
 def report(outcomes: Sequence[Outcome], watchers: Watchers) -> None:
@@ -121,7 +126,7 @@ class Writer:
         self,
         commit_group: CommitGroup,
         deliver: Deliver,
-        watchers: Watchers,
+        tell: Tell,
         group_jobs: int,
         defer: Defer = at_once,
     ) -> None:
@@ -129,7 +134,7 @@ class Writer:
         self._commit_group = commit_group
         self._deliver = deliver
         self._defer = defer
-        self._watchers = watchers
+        self._tell = tell
         self._turn: list[Job] = []
         """Handed over in this turn of the reader; the writer does not know of them yet."""
         self._turns: SimpleQueue[list[Job] | None] = SimpleQueue()
@@ -223,5 +228,5 @@ class Writer:
     def _report_all(self) -> None:
         groups = []
         while self._outbox:
-            groups.append(partial(report, self._outbox.popleft(), self._watchers))
+            groups.append(partial(self._tell, self._outbox.popleft()))
         run_all(groups)

@@ -1,0 +1,85 @@
+"""What a session did itself: neither read again nor hinted at, and never mistaken for all that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.imap_world import ANN, World
+from tests.store.harness import Reader
+from tests.store.samples import DAY_ONE, NOW, new
+from xtramail.mailbox.look import Looks
+from xtramail.mailbox.session import MailboxServices, Session
+from xtramail.mailbox.view import Access
+from xtramail.model.clock import DAY_SECONDS
+from xtramail.model.flags import Flag
+from xtramail.model.pending import Pending, drive
+from xtramail.net.adapter import start
+from xtramail.store import keys, mailboxes, messages
+from xtramail.store.engine import Txn
+from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.messages import Added
+
+SCOPE = keys.user_scope(ANN)
+
+
+def test_a_bucket_that_was_dropped_before_an_own_change_is_missed() -> None:
+    world = World()
+    world.deliver()
+    world.clock.advance(DAY_SECONDS)
+    world.deliver()
+    session = world.session()
+    view = session.select("INBOX", Access.READ_WRITE)
+    world.engine.drop_bucket(min(view.told.parts), 0).result()
+    drive(session.store_flags(view, [2], "add", Flag.SEEN, ()))
+    assert list(view.shared.now().uids) == [2]
+
+
+def test_what_shared_a_commit_is_seen_and_heard_of_and_what_was_done_alone_is_not_hinted(tmp_path: Path) -> None:
+    turns: list[Callable[[], None]] = []
+    reader = Reader()
+    engine = LmdbEngine(tmp_path, deliver=reader.deliver, defer=turns.append, create=True)
+
+    def end_turn() -> None:
+        while turns:
+            turns.pop()()
+
+    def prepare(txn: Txn) -> int:
+        mailboxes.ensure_special(txn, NOW)
+        inbox = mailboxes.mailbox_by_name(txn, "INBOX")
+        assert inbox is not None
+        messages.add(txn, inbox.id, DAY_ONE, new(number=1), NOW)
+        return inbox.id
+
+    world = World()
+    prepared = engine.transact(SCOPE, prepare)
+    end_turn()
+    inbox = reader.wait(prepared)
+    services = MailboxServices(
+        engine=engine, looks=Looks(engine), clock=world.clock, ids=world.services.ids, limits=world.services.limits
+    )
+    session = Session(services, world.ann)
+    view = session.select("INBOX", Access.READ_ONLY)
+    heard: list[str] = []
+    session.watch(lambda: heard.append("session"))
+    view.access = Access.READ_WRITE
+    stored = start(session.store_flags(view, [1], "add", Flag.SEEN, ()))
+    delivered = engine.transact(SCOPE, lambda txn: messages.add(txn, inbox, DAY_ONE, new(number=2), NOW))
+    end_turn()
+    reader.wait(delivered)
+    assert stored.called and engine.figures.groups == 2
+    assert list(view.shared.now().uids) == [1, 2] and heard == ["session"]
+    heard.clear()
+    stored = start(session.store_flags(view, [2], "add", Flag.SEEN, ()))
+    end_turn()
+    reader.run_one()
+    assert stored.called and heard == []
+    reader.wait(deliver_another(engine, inbox, end_turn))
+    assert heard == ["session"]
+    engine.close()
+
+
+def deliver_another(engine: LmdbEngine, inbox: int, end_turn: Callable[[], None]) -> Pending[Added]:
+    delivered = engine.transact(SCOPE, lambda txn: messages.add(txn, inbox, DAY_ONE, new(number=3), NOW))
+    end_turn()
+    return delivered
