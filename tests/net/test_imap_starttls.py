@@ -21,6 +21,7 @@ from twisted.internet.threads import deferToThread
 from tests.imap_world import MAIL, PASSWORD, World
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.door import Door
 from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.imap_service import ImapService
 from xtramail.net.tls import TlsService
@@ -54,7 +55,9 @@ def serving(folder: Path, world: World) -> Iterator[int]:
     )
     tls.startService()
     listening: Any = reactor
-    port = listening.listenTCP(0, ImapFactory(world.service), interface="127.0.0.1")
+    door = Door(direct=True)
+    door.open(ImapFactory(world.service))
+    port: Any = door.fit(listening.listenTCP(0, door, interface="127.0.0.1"))
     try:
         yield port.getHost().port
     finally:

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.imap_world import MAIL, PASSWORD, World
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.door import Door
 from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.tls import TlsService
 
@@ -26,8 +27,14 @@ T = TypeVar("T")
 BIG = b"Subject: big\r\n\r\n" + bytes(33 + n * 7 % 90 for n in range(100_000)) * 50
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+def direct(request: pytest.FixtureRequest) -> bool:
+    """Whether TLS is on the socket itself, or Twisted's own."""
+    return bool(request.param)
+
+
 @contextmanager
-def serving(folder: Path, world: World) -> Iterator[Callable[[], imaplib.IMAP4_SSL]]:
+def serving(folder: Path, world: World, *, direct: bool) -> Iterator[Callable[[], imaplib.IMAP4_SSL]]:
     """Gives what opens a client connection (call it in a thread)."""
     now = time.time()
     issue(folder, ["mail.example.org"], now=now)
@@ -37,9 +44,10 @@ def serving(folder: Path, world: World) -> Iterator[Callable[[], imaplib.IMAP4_S
         now=lambda: now,
         on_reload=lambda identities, faults: None,
     )
-    inner: Any = TLSMemoryBIOFactory(service.contexts(alpn=(b"imap",)), False, ImapFactory(world.service))
+    door = Door(direct=direct)
+    door.open(ImapFactory(world.service), contexts=service.contexts(alpn=(b"imap",)))
     service.startService()
-    port: Any = reactor.listenTCP(0, inner, interface="127.0.0.1")
+    port: Any = door.fit(reactor.listenTCP(0, door, interface="127.0.0.1"))
     trusted = ssl.create_default_context()
     trusted.check_hostname = False
     trusted.verify_mode = ssl.CERT_NONE
@@ -56,7 +64,7 @@ def serving(folder: Path, world: World) -> Iterator[Callable[[], imaplib.IMAP4_S
 
 
 @ensureDeferred
-async def test_imaplib_reads_a_mailbox_and_a_large_message(tmp_path: Path) -> None:
+async def test_imaplib_reads_a_mailbox_and_a_large_message(tmp_path: Path, direct: bool) -> None:
     world = World(reactor=reactor)
     world.deliver()
     world.deliver(BIG)
@@ -73,7 +81,7 @@ async def test_imaplib_reads_a_mailbox_and_a_large_message(tmp_path: Path) -> No
         client.logout()
         return counted, small, big, stored, appended, found
 
-    with serving(tmp_path, world) as connect:
+    with serving(tmp_path, world, direct=direct) as connect:
         counted, small, big, stored, appended, found = await deferToThread(use, connect)
     assert counted == ("OK", [b"2"])
     assert small[1][0][1] == MAIL
@@ -84,7 +92,7 @@ async def test_imaplib_reads_a_mailbox_and_a_large_message(tmp_path: Path) -> No
 
 
 @ensureDeferred
-async def test_a_large_message_comes_in_through_append(tmp_path: Path) -> None:
+async def test_a_large_message_comes_in_through_append(tmp_path: Path, direct: bool) -> None:
     world = World(reactor=reactor)
 
     def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> tuple[Any, Any]:
@@ -96,14 +104,14 @@ async def test_a_large_message_comes_in_through_append(tmp_path: Path) -> None:
         client.logout()
         return appended, read
 
-    with serving(tmp_path, world) as connect:
+    with serving(tmp_path, world, direct=direct) as connect:
         appended, read = await deferToThread(use, connect)
     assert appended[0] == "OK"
     assert read[1][0][1] == BIG
 
 
 @ensureDeferred
-async def test_a_client_that_does_not_read_holds_nobody_up_and_costs_little(tmp_path: Path) -> None:
+async def test_a_client_that_does_not_read_holds_nobody_up_and_costs_little(tmp_path: Path, direct: bool) -> None:
     world = World(reactor=reactor)
     world.deliver(BIG)
 
@@ -121,7 +129,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_costs_little(tmp_
         quick.logout()
         return took, size
 
-    with serving(tmp_path, world) as connect:
+    with serving(tmp_path, world, direct=direct) as connect:
         took, size = await deferToThread(use, connect)
     assert size == len(BIG)
     assert took < 10

@@ -14,12 +14,12 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.delivery.world import HOSTNAME, World
 from tests.net.smtp_line import Passwords
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.door import Door
 from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.smtp_log import SmtpLog
 from xtramail.net.smtp_server import SmtpFactory
@@ -34,9 +34,10 @@ DRAFT = b"From: ann@local.example\r\nTo: bob@local.example\r\nSubject: hi\r\n\r\
 class Served:
     """Services on free ports; every port and timer is given back by :meth:`close`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, direct: bool) -> None:
         now = reactor.seconds()
         issue(folder, [HOSTNAME], now=now)
+        self.direct = direct
         self.world = World()
         store = CertificateStore(folder, default_name=HOSTNAME)
         self.tls = TlsService(store, reactor=reactor, now=lambda: now, on_reload=lambda identities, faults: None)
@@ -63,10 +64,9 @@ class Served:
                 tls_context=self.contexts,
             ),
         )
-        factory: Any = SmtpFactory(service)
-        if tls_active:
-            factory = TLSMemoryBIOFactory(self.contexts, False, factory)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        door = Door(direct=self.direct)
+        door.open(SmtpFactory(service), contexts=self.contexts if tls_active else None)
+        port: Any = door.fit(reactor.listenTCP(0, door, interface="127.0.0.1"))
         self.ports.append(port)
         self.services.append(service)
         return int(port.getHost().port)
@@ -80,9 +80,10 @@ class Served:
         self.tls.stopService()
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    yield Served(tmp_path)
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    """With TLS on the socket itself, and with Twisted's own."""
+    yield Served(tmp_path, direct=request.param)
 
 
 def trusting() -> ssl.SSLContext:

@@ -23,11 +23,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import CertificateFault, Identity
+from xtramail.net.door import Door
 from xtramail.net.tls import TlsService
 
 NOW = time.time()
@@ -49,6 +49,12 @@ class Served:
     told: list[tuple[tuple[Identity, ...], tuple[Fault, ...]]] = field(default_factory=list)
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+def direct(request: pytest.FixtureRequest) -> bool:
+    """Whether TLS is on the socket itself, or Twisted's own."""
+    return bool(request.param)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     issue(tmp_path, ["mail.example.org"], now=NOW)
@@ -56,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path, *, tickets: bool = True) -> Iterator[Served]:
+def serving(folder: Path, *, direct: bool, tickets: bool = True) -> Iterator[Served]:
     told: list[tuple[tuple[Identity, ...], tuple[Fault, ...]]] = []
     clock = Clock()
     service = TlsService(
@@ -66,9 +72,10 @@ def serving(folder: Path, *, tickets: bool = True) -> Iterator[Served]:
         on_reload=lambda identities, faults: told.append((identities, faults)),
     )
     contexts = service.contexts(alpn=(b"imap",), tickets=tickets)
-    factory = TLSMemoryBIOFactory(contexts, False, Factory.forProtocol(Echo))
+    door = Door(direct=direct)
+    door.open(Factory.forProtocol(Echo), contexts=contexts)
     service.startService()
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    port = door.fit(reactor.listenTCP(0, door, interface="127.0.0.1"))
     try:
         yield Served(folder, port.getHost().port, service, clock, told)
     finally:
@@ -130,8 +137,8 @@ async def refused(connecting: Awaitable[Seen]) -> str:
 
 
 @ensureDeferred
-async def test_tls_1_3_and_1_2_are_spoken_with_forward_secrecy(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_tls_1_3_and_1_2_are_spoken_with_forward_secrecy(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         seen = await visiting(served.port)
         assert (seen.version, seen.names) == ("TLSv1.3", ("mail.example.org",))
         context = client_context()
@@ -142,8 +149,8 @@ async def test_tls_1_3_and_1_2_are_spoken_with_forward_secrecy(folder: Path) -> 
 
 
 @ensureDeferred
-async def test_tls_1_1_is_refused(folder: Path) -> None:
-    with serving(folder) as served, warnings.catch_warnings():
+async def test_tls_1_1_is_refused(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context = client_context()
         context.set_ciphers("ALL:@SECLEVEL=0")
@@ -152,8 +159,8 @@ async def test_tls_1_1_is_refused(folder: Path) -> None:
 
 
 @ensureDeferred
-async def test_suites_without_authenticated_encryption_are_refused(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_suites_without_authenticated_encryption_are_refused(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         context = client_context()
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:AES128-SHA")
@@ -163,9 +170,9 @@ async def test_suites_without_authenticated_encryption_are_refused(folder: Path)
 @pytest.mark.parametrize("tickets", [True, False])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @ensureDeferred
-async def test_sessions_are_resumed(folder: Path, tickets: bool, version: ssl.TLSVersion) -> None:
+async def test_sessions_are_resumed(folder: Path, tickets: bool, version: ssl.TLSVersion, direct: bool) -> None:
     issue(folder, ["imap.example.org"], now=NOW)
-    with serving(folder, tickets=tickets) as served:
+    with serving(folder, direct=direct, tickets=tickets) as served:
         context = client_context()
         context.maximum_version = version
         for name in ("mail.example.org", "imap.example.org", None):
@@ -176,8 +183,8 @@ async def test_sessions_are_resumed(folder: Path, tickets: bool, version: ssl.TL
 
 
 @ensureDeferred
-async def test_openssls_own_client_resumes_every_reconnection(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_openssls_own_client_resumes_every_reconnection(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{served.port}", "-tls1_2", "-reconnect"]
         done = await deferToThread(
             subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
@@ -187,8 +194,8 @@ async def test_openssls_own_client_resumes_every_reconnection(folder: Path) -> N
 
 
 @ensureDeferred
-async def test_ticket_keys_are_thrown_away_after_half_a_day(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_ticket_keys_are_thrown_away_after_half_a_day(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         context = client_context()
         first = await visiting(served.port, context)
         served.clock.pump([3600.0] * 12)
@@ -199,9 +206,9 @@ async def test_ticket_keys_are_thrown_away_after_half_a_day(folder: Path) -> Non
 
 
 @ensureDeferred
-async def test_the_certificate_is_chosen_by_name_and_unknown_names_get_the_default(folder: Path) -> None:
+async def test_the_certificate_is_chosen_by_name_and_unknown_names_get_the_default(folder: Path, direct: bool) -> None:
     issue(folder, ["*.example.net"], now=NOW)
-    with serving(folder) as served:
+    with serving(folder, direct=direct) as served:
         for name, expected in (
             ("imap.example.net", "*.example.net"),
             ("mail.example.org", "mail.example.org"),
@@ -212,8 +219,8 @@ async def test_the_certificate_is_chosen_by_name_and_unknown_names_get_the_defau
 
 
 @ensureDeferred
-async def test_alpn_offers_mail_and_refuses_browsers(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_alpn_offers_mail_and_refuses_browsers(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         assert (await visiting(served.port, client_context(alpn=("imap",)))).alpn == "imap"
         assert (await visiting(served.port, client_context(alpn=("http/1.1", "imap")))).alpn == "imap"
         assert (await visiting(served.port, client_context(alpn=("something",)))).alpn is None
@@ -221,8 +228,10 @@ async def test_alpn_offers_mail_and_refuses_browsers(folder: Path) -> None:
 
 
 @ensureDeferred
-async def test_a_new_certificate_is_served_after_the_next_look_and_old_connections_live_on(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_a_new_certificate_is_served_after_the_next_look_and_old_connections_live_on(
+    folder: Path, direct: bool
+) -> None:
+    with serving(folder, direct=direct) as served:
         before = await visiting(served.port)
         with socket.create_connection(("127.0.0.1", served.port), timeout=10) as raw:
             tls = await deferToThread(client_context().wrap_socket, raw)
@@ -240,8 +249,8 @@ async def test_a_new_certificate_is_served_after_the_next_look_and_old_connectio
 
 
 @ensureDeferred
-async def test_a_bad_new_certificate_keeps_the_old_one_and_says_why(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_a_bad_new_certificate_keeps_the_old_one_and_says_why(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         before = await visiting(served.port)
         (folder / "mail.example.org.crt").write_text("oops")
         served.service.reload()
@@ -252,7 +261,7 @@ async def test_a_bad_new_certificate_keeps_the_old_one_and_says_why(folder: Path
 
 
 @ensureDeferred
-async def test_certbots_links_are_followed_when_they_change(tmp_path: Path) -> None:
+async def test_certbots_links_are_followed_when_they_change(tmp_path: Path, direct: bool) -> None:
     live = tmp_path / "live" / "mail.example.org"
     live.mkdir(parents=True)
     for round_number in (1, 2):
@@ -262,7 +271,7 @@ async def test_certbots_links_are_followed_when_they_change(tmp_path: Path) -> N
             shutil.copy(made, tmp_path / f"{name}{round_number}.pem")
     for name in ("fullchain", "privkey"):
         (live / f"{name}.pem").symlink_to(tmp_path / f"{name}1.pem")
-    with serving(tmp_path) as served:
+    with serving(tmp_path, direct=direct) as served:
         before = await visiting(served.port)
         for name in ("fullchain", "privkey"):
             (live / "new").symlink_to(tmp_path / f"{name}2.pem")
@@ -271,14 +280,14 @@ async def test_certbots_links_are_followed_when_they_change(tmp_path: Path) -> N
         assert (await visiting(served.port)).serial != before.serial
 
 
-def test_a_service_without_any_certificate_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(CertificateFault, match="has no certificate to serve"), serving(tmp_path):
+def test_a_service_without_any_certificate_does_not_start(tmp_path: Path, direct: bool) -> None:
+    with pytest.raises(CertificateFault, match="has no certificate to serve"), serving(tmp_path, direct=direct):
         pass
 
 
 @ensureDeferred
-async def test_renegotiation_is_refused(folder: Path) -> None:
-    with serving(folder) as served:
+async def test_renegotiation_is_refused(folder: Path, direct: bool) -> None:
+    with serving(folder, direct=direct) as served:
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{served.port}", "-tls1_2"]
         done = await deferToThread(
             subprocess.run, command, input="R\nstill\n", capture_output=True, text=True, timeout=60

@@ -13,9 +13,6 @@ from typing import Any, cast
 from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from xtramail.app.core import Core, keep_days, open_keyring
 from xtramail.app.imap import ALPN as IMAP_ALPN
@@ -32,6 +29,7 @@ from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
 from xtramail.net.connection_service import ConnectionService
+from xtramail.net.door import Door
 from xtramail.net.imap_factory import ImapFactory
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Limits, LimitSettings
@@ -70,21 +68,9 @@ RELOADABLE = frozenset(
     }
 )
 """Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
-_SERVICES = 7
+_DOORS = ("smtp", "submission", "submissions", "imaps", "imap", "pop3s", "pop3")
 _SPARE_DESCRIPTORS = 200
 """For the store, logs, relay connections and what else is not a client."""
-
-
-class Door(Factory):
-    """Listens before there is anything behind it: the store is opened between binding and the first connection."""
-
-    noisy = False
-
-    def __init__(self) -> None:
-        self.inside: Factory | None = None
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        return self.inside.buildProtocol(addr) if self.inside is not None else None
 
 
 class Server(MultiService):
@@ -110,7 +96,8 @@ class Server(MultiService):
         self._own = OwnCertificates(
             settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
         )
-        self._doors = {name: Door() for name in ("smtp", "submission", "submissions", "imaps", "imap", "pop3s", "pop3")}
+        direct = settings.server.direct_tls
+        self._doors = {name: Door(direct=direct) for name in _DOORS}
         self._lock: ServerLock | None = None
         self._engine: LmdbEngine | None = None
         self._core: Core | None = None
@@ -119,13 +106,15 @@ class Server(MultiService):
         self._imap: tuple[ImapService, ...] = ()
         for name, door in self._doors.items():
             for endpoint in getattr(settings.listen, name):
-                self._listen(endpoint, door)
+                listening = self._listen(endpoint, door)
+                listening.endpoint = door.fitted(listening.endpoint)
         for endpoint in settings.listen.metrics:
             self._listen(endpoint, metrics_site(self._metrics.registry))
 
-    def _listen(self, endpoint: str, factory: Any) -> None:
+    def _listen(self, endpoint: str, factory: Any) -> Any:
         service: Any = strports.service(endpoint, cast(Any, factory), self._reactor)
         service.setServiceParent(self)
+        return service
 
     def startService(self) -> None:
         """Open the store, make everything that works on it, and open the doors. StoreBusy, StoreFault, BadInput,
@@ -191,14 +180,14 @@ class Server(MultiService):
             contexts=pop3_contexts,
         )
         self._services = [mx, submission, submissions, imaps, imap, pop3s, pop3]
-        wrapped = self._tls.contexts(alpn=(b"smtp",))
-        self._doors["smtp"].inside = SmtpFactory(mx)
-        self._doors["submission"].inside = SmtpFactory(submission)
-        self._doors["submissions"].inside = _in_tls(wrapped, SmtpFactory(submissions))
-        self._doors["imaps"].inside = _in_tls(imap_contexts, ImapFactory(imaps))
-        self._doors["imap"].inside = ImapFactory(imap)
-        self._doors["pop3s"].inside = _in_tls(pop3_contexts, Pop3Factory(pop3s))
-        self._doors["pop3"].inside = Pop3Factory(pop3)
+        doors = self._doors
+        doors["smtp"].open(SmtpFactory(mx))
+        doors["submission"].open(SmtpFactory(submission))
+        doors["submissions"].open(SmtpFactory(submissions), contexts=self._tls.contexts(alpn=(b"smtp",)))
+        doors["imaps"].open(ImapFactory(imaps), contexts=imap_contexts)
+        doors["imap"].open(ImapFactory(imap))
+        doors["pop3s"].open(Pop3Factory(pop3s), contexts=pop3_contexts)
+        doors["pop3"].open(Pop3Factory(pop3))
 
     def _smtp(self, name: str, core: Core, limits: Limits, role: Role, *, tls_active: bool = False) -> SmtpService:
         settings, section = self._settings, self._settings.limits
@@ -317,17 +306,11 @@ def limit_settings(section: LimitSection) -> LimitSettings:
     )
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The services share the descriptors; a tenth stays free, so that accept never fails.
-    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // _SERVICES, 10)
+    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // len(_DOORS), 10)
     if 0 < wanted.connections <= room:
         return wanted
     maillog.limits_cut(limit="connections", wanted=wanted.connections, given=room)
     return replace(wanted, connections=room)
-
-
-def _in_tls(contexts: Any, factory: Factory) -> Factory:
-    wrapped: Any = TLSMemoryBIOFactory(contexts, False, cast(Any, factory))
-    wrapped.noisy = False
-    return cast(Factory, wrapped)
 
 
 def certificates_told(identities: tuple[Identity, ...], faults: tuple[Fault, ...]) -> None:

@@ -49,6 +49,9 @@ class Server:
         HOST_NAMES, (), "Names of this server; the first greets. Empty: the machine's own name.", "hostname"
     )
     drain: float = setting(DURATION, 30.0, "How long open connections may finish after SIGTERM.")
+    direct_tls: bool = setting(
+        SWITCH, True, "TLS straight on the socket. Off: Twisted's own, which takes more memory and time."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ is ``tls_client.py``'s.
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import socket
 from typing import Any
 
 from OpenSSL import SSL
@@ -34,10 +35,13 @@ _OPTIONS = (
     | SSL.OP_IGNORE_UNEXPECTED_EOF
 )
 
+_PARTIAL_WRITE = 0x1
+"""SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets and has no name for."""
+
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerContexts:
-    """Makes the TLS side of accepted connections; give it to ``startTLS`` or to TLSMemoryBIOFactory.
+    """Makes the TLS side of accepted connections; give it to ``startTLS``, or to TLSMemoryBIOFactory for Twisted's own.
 
     ``alpn`` are the protocols offered (``imap``, ``pop3``, ``smtp``; RFC 7301 registry). ``tickets`` False keeps
     sessions on our side instead, for senders that fail on tickets.
@@ -86,6 +90,8 @@ class ServerContexts:
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(_OPTIONS if self._tickets else _OPTIONS | SSL.OP_NO_TICKET)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        # One call for many records; what is not taken is offered again unchanged.
+        context.clear_mode(_PARTIAL_WRITE)
         context.set_cipher_list(SERVER_CIPHERS)
         # One id for all contexts: a session begun under the default one goes on after the choice by name.
         context.set_session_id(b"xtramail")
@@ -111,8 +117,14 @@ class ServerContexts:
             return b""
         return SSL.NO_OVERLAPPING_PROTOCOLS
 
+    def on_socket(self, accepted: socket) -> SSL.Connection:
+        """``socket_transport`` asks this for each accepted connection."""
+        connection = SSL.Connection(self._default or self.renew(), accepted)
+        connection.set_accept_state()
+        return connection
+
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
-        """Twisted asks this for each accepted connection."""
+        """Twisted's own TLS asks this."""
         return SSL.Connection(self._default or self.renew(), None)
 
 
