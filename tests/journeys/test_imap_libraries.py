@@ -65,7 +65,7 @@ def box(served: Installation) -> Iterator[imap_tools.MailBox]:
 
 
 def noon(day: int) -> datetime.datetime:
-    return datetime.datetime(2026, 11, day, 12, 0, tzinfo=datetime.timezone.utc)
+    return datetime.datetime(2026, 11, day, 12, 0, tzinfo=datetime.UTC)
 
 
 def first_of(client: IMAPClient) -> int:
@@ -126,7 +126,8 @@ def test_imapclient_searches_sorts_and_threads(client: IMAPClient) -> None:
 def test_imapclient_fetches_with_modifiers(client: IMAPClient) -> None:
     client.select_folder("INBOX")
     first = first_of(client)
-    found = client.fetch(client.search(), ["FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "MODSEQ"])
+    wanted = ["FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "MODSEQ"]
+    found = client.fetch(client.search(), wanted)
     one = found[first + 3]
     assert one[b"ENVELOPE"].in_reply_to == b"<0@sender.example>" and one[b"RFC822.SIZE"] == len(REPLY)
     assert b"$Later" in one[b"FLAGS"] and not one[b"BODYSTRUCTURE"].is_multipart
