@@ -207,10 +207,19 @@ def test_states_survive_a_restart(world: RelayWorld) -> None:
     assert state(world) is State.DOWN and len(world.courier.calls) == calls
 
 
+def test_people_are_warned_a_day_before_mail_is_given_up_and_once_a_day(world: RelayWorld) -> None:
+    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    world.receive(RAY)
+    assert world.overdue().risks == ()
+    world.clock.advance(13 * 86_400.0 + 60)
+    (risk,) = world.overdue().risks
+    assert (risk.destination, risk.messages) == (DOMAIN, 1)
+    assert world.watch.at_risk(risk) and not world.watch.at_risk(risk)
+
+
 def test_every_step_is_kept_and_told(world: RelayWorld) -> None:
     go_down(world)
     scope = keys.domain_scope(DOMAIN)
     kept = world.engine.read(scope, outages.transitions)
     assert [(step.before, step.after) for step in kept] == [("suspect", "down"), ("up", "suspect")]
-    alerts = world.engine.read(scope, outages.alerts)
-    assert [alert.fields["after"] for alert in alerts] == ["suspect", "down"]
+    assert [(name, step.after) for name, step in world.steps] == [(DOMAIN, "suspect"), (DOMAIN, "down")]

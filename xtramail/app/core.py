@@ -179,6 +179,7 @@ class Core:
             courier=self.outgoing.courier,
             watch=self.watch,
             fault=self.relay_log.fault,
+            at_risk=self.relay_log.at_risk,
         )
         self.prober = Prober(
             reactor,

@@ -22,7 +22,6 @@ from xtramail.store import keys, outages
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.outages import PrimaryRow, Transition, Window
 from xtramail.store.records import DomainRow
-from xtramail.wire.mime.dates import format_date
 
 
 class Watch:
@@ -105,21 +104,11 @@ class Watch:
         if over:
             await self._engine.transact(scope, partial(_forget, over=over))
 
-    async def at_risk(self, risk: Risk) -> None:
-        """Mail is given up within a day: people are told, once a day for each destination."""
+    def at_risk(self, risk: Risk) -> bool:
+        """Mail is given up within a day: whether its people are to be told now, which is once a day."""
         day = int(self._clock.now() // 86_400)
-        if self._warned.get(risk.destination) == day:
-            return
-        self._warned[risk.destination] = day
-        if self._directory.domain(risk.destination) is None:
-            return
-        at = format_date(risk.first)
-        text = f"{risk.messages} messages or more for {risk.destination} are given up from {at} on"
-        fields = {"messages": str(risk.messages), "first": str(int(risk.first))}
-        scope = keys.domain_scope(risk.destination)
-        await self._engine.transact(
-            scope, lambda txn: outages.add_alert(txn, "risk", text, self._clock.now(), fields)
-        )
+        told, self._warned[risk.destination] = self._warned.get(risk.destination), day
+        return told != day
 
     async def _step(self, domain: DomainRow, event: Event, cause: str, held_by: str = "") -> Transition | None:
         taken = await step(

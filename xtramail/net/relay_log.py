@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from twisted.python.failure import Failure
 
+from xtramail.delivery.overdue import Risk
 from xtramail.delivery.relay import Attempt
 from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_text
@@ -45,6 +48,12 @@ class RelayLog:
         """A step of a primary in its table of states."""
         maillog.primary_changed(domain=domain, before=step.before, after=step.after, cause=step.cause)
         self._metrics.primary_changed(step.after)
+
+    def at_risk(self, risk: Risk) -> None:
+        """Mail that is given up within a day, unless somebody does something."""
+        at = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(risk.first))
+        text = f"{risk.messages} messages or more for {risk.destination} are given up from {at} on"
+        self._alarm("mail-at-risk", f"{text}; see: xtramail queue list --domain {risk.destination}")
 
     def untold(self, entry: QueueEntry, why: str) -> None:
         """A sender who is not told that his message failed: only the admin can hear of it."""

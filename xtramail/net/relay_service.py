@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from xtramail.delivery.dispatch import Dispatch
-from xtramail.delivery.overdue import overdue
+from xtramail.delivery.overdue import Risk, overdue
 from xtramail.delivery.relay import Attempt, Relay
 from xtramail.delivery.watch import Watch
 from xtramail.model.clock import Clock
@@ -48,6 +48,7 @@ class RelayService(Service):
         courier: SmtpCourier,
         watch: Watch,
         fault: Callable[[int, BaseException], None],
+        at_risk: Callable[[Risk], None],
         interval: float = 1.0,
         overdue_interval: float = 30.0,
     ) -> None:
@@ -59,6 +60,7 @@ class RelayService(Service):
         self._courier = courier
         self._watch = watch
         self._fault = fault
+        self._at_risk = at_risk
         self._interval = interval
         self._overdue = LoopingCall(self._look_overdue)
         self._overdue.clock = reactor
@@ -143,7 +145,8 @@ class RelayService(Service):
             if self._dispatch.claim(entry_id):
                 self._start(entry_id, self._relay.expire)
         for risk in found.risks:
-            start(self._watch.at_risk(risk)).addErrback(self._failed)
+            if self._watch.at_risk(risk):
+                self._at_risk(risk)
 
     def _start(self, entry_id: int, work: Work) -> None:
         attempt = start(self._attempt(entry_id, work))

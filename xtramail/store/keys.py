@@ -356,7 +356,6 @@ PRIMARY = b"s"
 TRANSITIONS = b"h"
 OUTAGES = b"o"
 WINDOWS = b"w"
-ALERTS = b"A"
 
 
 def transition(at: float, number: int) -> bytes:
@@ -372,13 +371,3 @@ def outage(started: int) -> bytes:
 def window(number: int) -> bytes:
     """A maintenance window."""
     return _TAG_U64.pack(b"w", number)
-
-
-def alert(number: int) -> bytes:
-    """Something that people are still to be told."""
-    return _TAG_U64.pack(b"A", number)
-
-
-def number_of(key: bytes) -> int:
-    """The number in a key of one tag and eight octets."""
-    return int(_U64.unpack_from(key, 1)[0])

@@ -1,7 +1,6 @@
 """Outages (scope of a domain): its primary's state, each change of it, and one row for each outage with its evidence.
 
-The table of states is ``model.primary``'s; here a step is taken in it, written down, and put among the alerts, all in
-one transaction. Who must be told is not known here.
+The table of states is ``model.primary``'s; here a step is taken in it and written down, in one transaction.
 """
 
 from __future__ import annotations
@@ -64,21 +63,6 @@ class Window(Record, frozen=True):
     reason: str = ""
 
 
-class Alert(Record, frozen=True):
-    """Something people are to be told; kept until every channel has it or gave up."""
-
-    id: int
-    at: float
-    kind: str
-    """state, risk, refusals, drill ..."""
-    text: str
-    fields: dict[str, str] = {}
-    due: float = 0.0
-    attempts: int = 0
-    done: tuple[str, ...] = ()
-    """Channels that have it."""
-
-
 def primary(snap: Snapshot) -> PrimaryRow:
     """The state of the domain's primary; up when nothing was ever written."""
     value = snap.get(PERMANENT, keys.PRIMARY)
@@ -121,7 +105,6 @@ def advance(
     txn.put(PERMANENT, keys.PRIMARY, encode(row))
     txn.put(PERMANENT, keys.transition(now, row.steps), encode(step))
     _forget(txn, keys.TRANSITIONS, now, row.steps)
-    add_alert(txn, "state", _told(step), now, {"before": before, "after": after, "cause": cause, "by": by})
     return step
 
 
@@ -136,11 +119,6 @@ def _carry_on(txn: Txn, outage_id: int, before: State, after: State, event: Even
     if after not in OUTAGE:
         row = replace(row, ended=now)
     put_outage(txn, row)
-
-
-def _told(step: Transition) -> str:
-    by = f" by {step.by}" if step.by else ""
-    return f"{step.before} -> {step.after}{by}: {step.cause}"
 
 
 def _forget(txn: Txn, prefix: bytes, now: float, steps: int) -> None:
@@ -191,28 +169,3 @@ def windows(snap: Snapshot) -> list[Window]:
 def delete_window(txn: Txn, window_id: int) -> bool:
     """Whether it was there."""
     return txn.delete(PERMANENT, keys.window(window_id))
-
-
-def add_alert(txn: Txn, kind: str, text: str, now: float, fields: dict[str, str]) -> Alert:
-    """Put it among what people are to be told."""
-    number = keys.micros(now)
-    while txn.get(PERMANENT, keys.alert(number)) is not None:
-        number += 1
-    row = Alert(id=number, at=now, kind=kind, text=text, fields=fields, due=now)
-    txn.put(PERMANENT, keys.alert(number), encode(row))
-    return row
-
-
-def alerts(snap: Snapshot, limit: int = 0) -> list[Alert]:
-    """The oldest first."""
-    rows = snap.range(PERMANENT, keys.ALERTS, keys.after(keys.ALERTS), limit=limit)
-    return [decode(value, Alert) for _, value in rows]
-
-
-def put_alert(txn: Txn, row: Alert) -> None:
-    txn.put(PERMANENT, keys.alert(row.id), encode(row))
-
-
-def delete_alert(txn: Txn, alert_id: int) -> bool:
-    """Whether it was there."""
-    return txn.delete(PERMANENT, keys.alert(alert_id))

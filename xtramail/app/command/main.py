@@ -18,6 +18,8 @@ COMMANDS = {
     "init": (f"{_HERE}.init", "Make a new installation: settings, certificate, keys and an empty store."),
     "domain": (f"{_HERE}.domain", "Add, change, hold and remove served domains."),
     "user": (f"{_HERE}.user", "Add, change, show and remove users."),
+    "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
+    "maintenance": (f"{_HERE}.maintenance", "Plan times in which a domain's mail is held."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (f"{_HERE}.trace", "Follow mail by an address, a Message-ID or our own id."),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),

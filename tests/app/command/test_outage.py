@@ -1,0 +1,80 @@
+"""``outage``, ``maintenance``, ``domain hold`` and ``release``: what they write, show and refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.app.command.office import Office
+from xtramail.directory.primaries import step
+from xtramail.model.pending import drive
+from xtramail.model.primary import Event
+
+RELAY = "relay.example"
+
+
+def take(office: Office, *events: Event) -> None:
+    with office.engine() as engine:
+        for at, event in enumerate(events):
+            drive(step(engine, RELAY, event, cause=f"because of {event}", now=1_767_225_600.0 + 60 * at))
+
+
+def test_a_primary_that_works_is_up(office: Office) -> None:
+    (row,) = office.json("outage", "status", RELAY)
+    assert (row["state"], row["waiting"], row["outage"]) == ("up", 0, "")
+    assert "no outage is on record" in office.done("outage", "history")
+
+
+def test_an_outage_is_shown_with_each_of_its_states(office: Office) -> None:
+    take(office, Event.FAULT, Event.FAILS, Event.ANSWERS, Event.DRAINED)
+    (row,) = office.json("outage", "history", RELAY)
+    assert (row["cause"], row["lasted"]) == ("because of fails", "2m")
+    shown = office.json("outage", "show", row["id"])
+    assert [one["after"] for one in shown["steps"]] == ["down", "recovering", "up"]
+    assert "because of drained" in office.done("outage", "show", row["id"])
+
+
+def test_what_waits_for_a_primary_that_is_down_is_counted(office: Office) -> None:
+    office.receive(f"ray@{RELAY}")
+    take(office, Event.FAILS)
+    (row,) = office.json("outage", "status", RELAY)
+    assert (row["state"], row["waiting"], row["cause"]) == ("down", 1, "because of fails")
+
+
+@pytest.mark.parametrize("number", ["7", "seven", "9" * 30])
+def test_an_unknown_outage_is_refused_with_the_next_step(office: Office, number: str) -> None:
+    assert "xtramail outage history" in office.refused("outage", "show", number)
+
+
+def test_waiting_for_an_ok_is_set_by_hold_and_taken_back_by_release(office: Office) -> None:
+    assert office.json("domain", "hold", RELAY, "--wait-for-ok")["state"] == "up"
+    assert office.json("domain", "show", RELAY)["wait-for-ok"] == "on"
+    office.done("domain", "release", RELAY, "--automatic")
+    assert office.json("domain", "show", RELAY)["wait-for-ok"] == "off"
+
+
+def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
+    added = office.json("maintenance", "add", RELAY, "--from", "+1h", "--to", "+3h", "--reason", "new disks")
+    assert (added["state"], added["reason"]) == ("planned", "new disks")
+    assert [one["id"] for one in office.json("maintenance", "list")] == [added["id"]]
+    office.done("maintenance", "remove", RELAY, added["id"])
+    assert office.json("maintenance", "list", RELAY) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((RELAY, "--to", "soon"), "to 'soon': now, +TIME such as +2h"),
+        ((RELAY, "--from", "+2h", "--to", "+1h"), "must be after --from"),
+        ((RELAY, "--to", "2001-01-01"), "in the future"),
+        ((RELAY, "--to", "+14d"), "at most 13 days"),
+        (("local.example", "--to", "+1h"), "there is no primary"),
+        (("nowhere.example", "--to", "+1h"), "is not served here"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(office: Office, words: tuple[str, ...], reason: str) -> None:
+    assert reason in office.refused("maintenance", "add", *words)
+    assert office.json("maintenance", "list") == []
+
+
+def test_a_window_that_is_not_there_cannot_be_taken_back(office: Office) -> None:
+    assert "no such window" in office.refused("maintenance", "remove", RELAY, "4")
