@@ -127,13 +127,13 @@ class Login:
                 self._on_failure(name=name, peer=peer, service=service, reason=reason)
                 raise BadCredentials()
             self._cache.remember(secret, stored)
-        # The account may have changed while the hash was worked out.
-        current = self._accounts.account(key)
-        if current is None or current.status != "active" or current.password != stored:
+            # The account may have changed while the hash was worked out.
+            account = self._accounts.account(key)
+        if account is None or account.status != "active" or account.password != stored:
             self._on_failure(name=name, peer=peer, service=service, reason="account disabled or changed")
             raise BadCredentials()
         self._guard.succeeded(key, peer)
-        return current
+        return account
 
     def _check(self, key: str, secret: Secret, stored: str, peer: Peer) -> Pending[bool]:
         """One check serves all who ask the same at the same time: after a restart a client opens five connections."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xtramail.mailbox.session import MailboxServices, Session
-from xtramail.model.address import Address
+from xtramail.model.address import domain_key
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
 from xtramail.model.errors import NoSuchMailbox, TooLarge
 from xtramail.model.flags import Flag
@@ -31,7 +31,8 @@ def retention_class_of(engine: Engine, account: Account) -> int:
     own = account.settings.get("retention_class", "")
     if own.isdigit():
         return int(own)
-    domain = engine.read(keys.domain_scope(Address.parse(account.address).domain_key), domains.get_domain)
+    # The address was parsed when the account was made.
+    domain = engine.read(keys.domain_scope(domain_key(account.address.rpartition("@")[2])), domains.get_domain)
     return domain.retention_class if domain is not None else FIRST_DOMAIN_CLASS
 
 
@@ -54,8 +55,7 @@ class Appending:
         if size > services.limits.message_octets:
             raise TooLarge
         session.keep_out(mailbox)
-        target = session.mailbox(mailbox)
-        session.read(lambda snap: mailboxes.check_quota(snap, size + beside))
+        target = session.mailbox(mailbox, room_for=size + beside)
         self._session = session
         self._size = size
         self._name = target.name
@@ -145,8 +145,12 @@ class Appending:
         return link
 
 
+def _nothing(_txn: Txn) -> None:
+    """Before an ordinary APPEND."""
+
+
 async def file_all(
-    session: Session, appendings: Sequence[Appending], beforehand: Callable[[Txn], None] = lambda txn: None
+    session: Session, appendings: Sequence[Appending], beforehand: Callable[[Txn], None] = _nothing
 ) -> list[Added]:
     """Put messages that have ended into their mailbox, in order, by one durable commit: all of them or none.
 
@@ -168,6 +172,8 @@ async def file_all(
     outcome = await session.services.engine.transact_all([(keys.BODY, link_bodies), (scope, link_messages)])
     session.committed()
     filed: list[Added] = outcome[1]
+    if beforehand is _nothing:
+        session.wrote_into(filed[0].mailbox_id)
     return filed
 
 

@@ -195,13 +195,15 @@ def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], b
     )
 
 
+_SEEN = int(Flag.SEEN)
+"""A bare number: the enumeration's own operator is ten times slower."""
 _FEW = 32
 _STALE = 1_000
 """UIDs that are gone may stay in ``homes`` up to this many, and as many again as there are messages."""
 
 
 def _first_unseen(flags: Mapping[int, FlagRow]) -> int:
-    return next((uid for uid, row in flags.items() if not row.flags & Flag.SEEN), 0)
+    return next((uid for uid, row in flags.items() if not row.flags & _SEEN), 0)
 
 
 def _without(uids: Sequence[int], gone: Sequence[int]) -> Sequence[int]:
@@ -264,6 +266,11 @@ class SharedLook:
         if patched is not None:
             self._last = patched
             self._as_of = change.commit
+
+    def untouched(self, commit: int) -> None:
+        """Commit ``commit`` concerned other mailboxes alone; 0 when that is not known."""
+        if commit == self._as_of + 1:
+            self._as_of = commit
 
 
 class Looks:

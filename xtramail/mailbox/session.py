@@ -86,9 +86,8 @@ class Session:
 
         A store that cannot write leaves them missing, as long as there is an INBOX to read.
         """
-        rows = self.read(mailboxes.mailboxes)
+        rows, kept = self.read(lambda snap: (mailboxes.mailboxes(snap), recovered_row(snap)))
         have = {row.name for row in rows} | {row.special_use for row in rows}
-        kept = self.read(recovered_row)
         if kept is not None and all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
             return
         now = self.services.clock.now()
@@ -177,9 +176,16 @@ class Session:
     def subscriptions(self) -> list[str]:
         return self.read(mailboxes.subscriptions)
 
-    def mailbox(self, name: str) -> MailboxRow:
-        """NoSuchMailbox when there is none of this name."""
-        row = self.read(lambda snap: mailboxes.mailbox_by_name(snap, self._known(snap, name)))
+    def mailbox(self, name: str, *, room_for: int | None = None) -> MailboxRow:
+        """NoSuchMailbox when there is none of this name, OverQuota when so many octets do not fit."""
+
+        def look(snap: Snapshot) -> MailboxRow | None:
+            found = mailboxes.mailbox_by_name(snap, self._known(snap, name))
+            if found is not None and room_for is not None:
+                mailboxes.check_quota(snap, room_for)
+            return found
+
+        row = self.read(look)
         row = row or self._recovered_as(name)
         if row is None:
             raise NoSuchMailbox
@@ -286,13 +292,16 @@ class Session:
         self.keep_out(target)
         source, now = view.mailbox_id, self.services.clock.now()
 
-        def work(txn: Txn) -> Placed:
+        def work(txn: Txn) -> tuple[int, Placed]:
             row = _target(txn, self._known(txn, target))
             if source == keys.RECOVERED:
-                return Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
-            return Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
+                return row.id, Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
+            return row.id, Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
 
-        return await self._transact(work)
+        home, placed = await self._transact(work)
+        if source != keys.RECOVERED:
+            self.wrote_into(home)
+        return placed
 
     async def move(self, view: View, uids: Sequence[int], target: str) -> Placed:
         """NoSuchMailbox, LimitReached: then nothing was moved."""
@@ -326,6 +335,11 @@ class Session:
         )
         if gone:
             self._follow(view, rows, drops, gone=gone)
+
+    def wrote_into(self, mailbox_id: int) -> None:
+        """What this session committed last concerned this one mailbox."""
+        if self.view is not None and self.view.mailbox_id != mailbox_id:
+            self.view.shared.untouched(self._last_commit)
 
     def _follow(
         self,

@@ -73,7 +73,8 @@ def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -
     """Flags and keyword ids of a message once ``mode`` was done to it; ``named`` are the ids of the keywords."""
     match mode:
         case "add":
-            return row.flags | flags, tuple(sorted(named.union(row.keywords)))
+            ids = tuple(sorted(named.union(row.keywords))) if named else row.keywords
+            return row.flags | flags, ids
         case "remove":
             return row.flags & ~flags, tuple(number for number in row.keywords if number not in named)
         case "replace":

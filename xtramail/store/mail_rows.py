@@ -5,6 +5,7 @@ A message of Recovered has no m, n and i of its own: its row r says where they l
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -188,7 +189,7 @@ def locate(snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int]) -> list[Fou
     wanted = sorted(set(uids))
     found: list[Found] = []
     for bucket, low, high in live_ranges(snap, mailbox):
-        inside = [uid for uid in wanted if low <= uid <= high]
+        inside = wanted[bisect_left(wanted, low) : bisect_right(wanted, high)]
         if len(inside) > _SPARSE:
             members = set(inside)
             rows = flag_rows(snap, mailbox.id, bucket, inside[0], inside[-1])

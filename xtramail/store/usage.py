@@ -7,7 +7,9 @@ counters added up, and the row anew with the next change.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from struct import Struct
 
 from xtramail.model.bucket import PERMANENT, Bucket
@@ -36,7 +38,8 @@ def add(txn: Txn, changes: Mapping[Bucket, int]) -> None:
     else:
         for bucket, more in changes.items():
             held[bucket] = held.get(bucket, 0) + more
-    row = b"".join(_ENTRY.pack(bucket, octets) for bucket, octets in sorted(held.items()) if octets)
+    kept = [(bucket, octets) for bucket, octets in sorted(held.items()) if octets]
+    row = struct.pack(">" + "IQ" * len(kept), *chain.from_iterable(kept))
     txn.put(PERMANENT, keys.USAGE, row)
 
 
@@ -53,8 +56,10 @@ def stored(snap: Snapshot) -> dict[Bucket, int] | None:
         return None
     if row is None:
         return None
-    dropped = snap.dropped()
-    return {Bucket(bucket): octets for bucket, octets in _ENTRY.iter_unpack(row) if bucket not in dropped}
+    held: dict[Bucket, int] = dict(_ENTRY.iter_unpack(row))
+    for bucket in held.keys() & snap.dropped().keys():
+        del held[bucket]
+    return held
 
 
 def counted(snap: Snapshot, more: Iterable[Bucket]) -> dict[Bucket, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from xtramail.wire.imap import commands
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.config import PARTS_OF_REV2, ImapServerConfig
@@ -22,8 +24,11 @@ _NEEDS: dict[str, frozenset[str]] = {
     "CREATE-SPECIAL-USE": frozenset({"SPECIAL-USE"}),
 }
 _NOTHING: frozenset[str] = frozenset()
+_KEPT = 256
+"""Combinations of what is configured, hidden and enabled: a few in practice, and each connection asks four times."""
 
 
+@lru_cache(_KEPT)
 def offered(config: ImapServerConfig, hidden: frozenset[str]) -> tuple[str, ...]:
     """All that is offered after login and not hidden (names in capitals) from this client, in the order it is told."""
     gone = frozenset(name for name in config.capabilities if name.upper() in hidden)
@@ -32,6 +37,7 @@ def offered(config: ImapServerConfig, hidden: frozenset[str]) -> tuple[str, ...]
     return tuple(name for name in config.capabilities if name not in gone)
 
 
+@lru_cache(_KEPT)
 def rules(config: ImapServerConfig, hidden: frozenset[str], enabled: frozenset[str] = _NOTHING) -> Rules:
     """What the parser takes: all that is offered and not hidden from this client, spelled as it has ``enabled``."""
     names = frozenset(offered(config, hidden))
@@ -49,6 +55,7 @@ def spelling_of(enabled: frozenset[str]) -> Spelling:
     return Spelling.UTF8 if enabled & {"UTF8=ACCEPT", "IMAP4rev2"} else Spelling.UTF7
 
 
+@lru_cache(_KEPT)
 def capabilities(
     config: ImapServerConfig, *, hidden: frozenset[str], tls_active: bool, authenticated: bool
 ) -> tuple[str, ...]:
