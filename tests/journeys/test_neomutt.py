@@ -29,7 +29,7 @@ def configured(server: Installation, folder: Path) -> Path:
         "set imap_qresync = yes\nset imap_condstore = yes\nset imap_idle = no\nset imap_check_subscribed = yes\n"
         "set confirm_append = no\nset confirm_create = no\nset delete = yes\nset quit = yes\nset move = no\n"
         "set wait_key = no\nset sleep_time = 0\nset mark_old = no\nset trash = ''\n"
-        "set copy = no\nset record = ''\nset abort_key = '<F12>'\nset pager_index_lines = 0\nset collapse_unread = yes\n"
+        "set copy = no\nset record = ''\nset abort_key = '<F12>'\nset pager_index_lines = 0\n"
     )
     return config
 

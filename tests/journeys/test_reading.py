@@ -50,6 +50,28 @@ def test_curl_fetches_a_message(served: Installation) -> None:
         assert done.stdout == fetched(client)[2]
 
 
+def test_curl_searches_lists_and_appends(served: Installation, tmp_path: Path) -> None:
+    def curl(path: str, *arguments: str) -> str:
+        done = subprocess.run(
+            ["curl", "-sS", "--cacert", str(served.authority), "--user", f"{BEN}:{served.users[BEN]}", *arguments,
+             f"imaps://localhost:{served.ports['imaps']}/{path}"],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    message = tmp_path / "message.eml"
+    message.write_bytes(mail("by curl", to=BEN))
+    curl("Archive", "-T", str(message))
+    assert curl("Archive", "-X", "EXAMINE Archive").count("* 1 EXISTS") == 1
+    assert curl("Archive?SUBJECT%20curl").splitlines() == ["* SEARCH 1"]
+    assert curl("Archive;UID=1;SECTION=HEADER.FIELDS%20(SUBJECT)").strip() == "Subject: message by curl"
+    assert '"/" "Archive"' in curl("") and "message by curl" in curl("Archive", "-X", "FETCH 1 (ENVELOPE)")
+    curl("Archive", "-X", "STORE 1 +FLAGS (\\Deleted)")
+    curl("Archive", "-X", "EXPUNGE")
+    assert curl("Archive?ALL").splitlines() == ["* SEARCH"]
+
+
 def test_mbsync_takes_everything_once(served: Installation, tmp_path: Path) -> None:
     local = tmp_path / "mail"
     local.mkdir()

@@ -276,6 +276,16 @@ def test_auth_login_as_outlook_does_it() -> None:
     assert bench.codes(base64.b64encode(b"right") + b"\r\n") == [235]
 
 
+def test_outlook_logs_in_with_an_initial_response_from_a_host_with_underscores_and_puts_spaces_behind_colons() -> None:
+    bench = Bench(Role.SUBMISSION)
+    bench.start_tls()
+    assert b"250 AUTH PLAIN LOGIN\r\n" in bench.say(b"EHLO OFFICE_PC_12\r\n")
+    user, password = base64.b64encode(b"ann@local.example"), base64.b64encode(b"right")
+    assert bench.say(b"AUTH LOGIN " + user + b"\r\n") == b"334 " + base64.b64encode(b"Password:") + b"\r\n"
+    assert bench.codes(password + b"\r\n") == [235]
+    assert bench.codes(b"MAIL FROM: <ann@local.example>\r\nRCPT TO: <bob@local.example>\r\n") == [250, 250]
+
+
 def test_failed_logins_are_answered_later_and_later_and_five_are_enough() -> None:
     bench = Bench(Role.SUBMISSION)
     bench.start_tls()
