@@ -145,12 +145,8 @@ class Appending:
         return link
 
 
-def _nothing(_txn: Txn) -> None:
-    """Before an ordinary APPEND."""
-
-
 async def file_all(
-    session: Session, appendings: Sequence[Appending], beforehand: Callable[[Txn], None] = _nothing
+    session: Session, appendings: Sequence[Appending], beforehand: Callable[[Txn], None] | None = None
 ) -> list[Added]:
     """Put messages that have ended into their mailbox, in order, by one durable commit: all of them or none.
 
@@ -165,14 +161,15 @@ async def file_all(
             link(txn)
 
     def link_messages(txn: Txn) -> list[Added]:
-        beforehand(txn)
+        if beforehand is not None:
+            beforehand(txn)
         return [appending.link(txn) for appending in appendings]
 
     scope = keys.user_scope(session.account.id)
     outcome = await session.services.engine.transact_all([(keys.BODY, link_bodies), (scope, link_messages)])
     session.committed()
     filed: list[Added] = outcome[1]
-    if beforehand is _nothing:
+    if beforehand is None:
         session.wrote_into(filed[0].mailbox_id)
     return filed
 

@@ -97,5 +97,5 @@ class Incoming:
         self._now.end()
         self._ended.append(self._now)
 
-    def _beforehand(self) -> Callable[[Txn], None]:
-        return self._replaced.expunge if self._replaced is not None else lambda txn: None
+    def _beforehand(self) -> Callable[[Txn], None] | None:
+        return self._replaced.expunge if self._replaced is not None else None
