@@ -17,16 +17,21 @@ class FlagLog:
 
     since: int
     entries: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    size: int = 0
+    """UIDs in all entries."""
 
     def then(self, modseq: int, uids: tuple[int, ...]) -> FlagLog:
         """The log after one more change; forgets the oldest when there are too many."""
+        if not uids:
+            return self
         if len(uids) > _MOST:
             return FlagLog(since=modseq)
-        since, entries = self.since, (*self.entries, (modseq, uids))
-        if len(entries) > _MOST or sum(len(changed) for _, changed in entries) > _MOST:
+        since, entries, size = self.since, (*self.entries, (modseq, uids)), self.size + len(uids)
+        if size > _MOST:
             half = len(entries) // 2
             since, entries = entries[half - 1][0], entries[half:]
-        return FlagLog(since=since, entries=entries)
+            size = sum(len(changed) for _, changed in entries)
+        return FlagLog(since=since, entries=entries, size=size)
 
     def after(self, modseq: int) -> set[int] | None:
         """UIDs that changed above ``modseq`` (some may be gone by now); None when it is not known any more."""
