@@ -38,6 +38,7 @@ _TURN = 1024 * 1024
 """Most octets sent before others have their turn."""
 _READS = 4
 """Most records read before the protocol sees them."""
+_NOTHING = memoryview(b"")
 
 
 class ServerTls(Protocol):
@@ -52,43 +53,47 @@ class SocketTransport(tcp.Server):
     """Give it to a listening port as its ``transport`` (``tcp.Port``); ``startTLS`` may be called before the protocol
     is connected, or whenever that wants it."""
 
+    # Beside the attributes of tcp.Server, so that their dictionary stays small enough to share its keys.
+    __slots__ = (
+        "_blocked", "_channel", "_corked", "_fault", "_goodbye_waits", "_paused", "_peer_ended", "_pieces",
+        "_read_when_writable", "_said_goodbye", "_sending", "_shaking", "_tls", "_tls_next", "_unsent",
+        "_write_when_readable",
+    )  # fmt: skip
+
     protocol: Any
     reactor: Any
-    _channel: Channel
-    _tls_next: ServerTls | None = None
-    """TLS is wanted: no octet is plain any more, in either direction. Made when the peer's first octet is here, so that
-    who only connects costs nothing."""
-    _shaking: TlsChannel | None = None
-    """A handshake that is not completed."""
-    _tls: SSL.Connection | None = None
-    """What the connection speaks, from its handshake's end on."""
-    _corked = False
-    """The reactor has called: it sees to what is written, and to ``_fault``, when that is done."""
-    _blocked = False
-    """The channel takes nothing until it was asked again by the reactor."""
-    _read_when_writable = False
-    _write_when_readable = False
-    """TLS may have to answer before it can go on: these ask for the other direction first."""
-    _paused = False
-    """The protocol does not want to read."""
-    _peer_ended = False
-    _said_goodbye = False
-    _goodbye_waits = False
-    """For the kernel to take it."""
-    _fault: Exception | None = None
-    """Why it is over. Found while the protocol was writing, perhaps; told by the reactor."""
 
     def __init__(
         self, skt: socket, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any
     ) -> None:
         """As tcp.Server, which tcp.Port calls."""
         super().__init__(skt, protocol, client, server, sessionno, reactor)
-        self._channel = PlainChannel(skt)
+        self._channel: Channel = PlainChannel(skt)
+        self._tls_next: ServerTls | None = None
+        """TLS is wanted: no octet is plain any more, in either direction. Made when the peer's first octet is here, so
+        that who only connects costs nothing."""
+        self._shaking: TlsChannel | None = None
+        """A handshake that is not completed."""
+        self._tls: SSL.Connection | None = None
+        """What the connection speaks, from its handshake's end on."""
         self._pieces: list[bytes] = []
-        self._sending = memoryview(b"")
+        self._sending = _NOTHING
         """What the channel was given last and has not taken."""
         self._unsent = 0
         """Octets of both."""
+        self._corked = False
+        """The reactor has called: it sees to what is written, and to ``_fault``, when that is done."""
+        self._blocked = False
+        """The channel takes nothing until it was asked again by the reactor."""
+        self._read_when_writable = self._write_when_readable = False
+        """TLS may have to answer before it can go on: these ask for the other direction first."""
+        self._paused = False
+        """The protocol does not want to read."""
+        self._peer_ended = self._said_goodbye = False
+        self._goodbye_waits = False
+        """For the kernel to take it."""
+        self._fault: Exception | None = None
+        """Why it is over. Found while the protocol was writing, perhaps; told by the reactor."""
 
     # What the protocol asks for.
 
@@ -230,7 +235,7 @@ class SocketTransport(tcp.Server):
         self._tls = self._shaking = self._tls_next = None
         self._channel = GONE
         self._pieces.clear()
-        self._sending, self._unsent = memoryview(b""), 0
+        self._sending, self._unsent = _NOTHING, 0
 
     # Reading.
 
@@ -338,7 +343,7 @@ class SocketTransport(tcp.Server):
                     self._sending = memoryview(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
                     self._pieces.clear()
                 taken = self._channel.send(self._sending[:_CALL])
-                self._sending = self._sending[taken:]
+                self._sending = self._sending[taken:] if taken < len(self._sending) else _NOTHING
                 self._unsent -= taken
                 left -= taken
         except Unreadable:

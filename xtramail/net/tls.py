@@ -23,6 +23,10 @@ from xtramail.net.certificates import CertificateFault, Identity
 # Forward secrecy and authenticated encryption only; TLS 1.3's own suites all have both.
 SERVER_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
+# Of TLS 1.3's suites the one that every peer has (RFC 8446 §9.1) first: it costs least, and its key is no weaker than
+# the exchange that made it.
+SERVER_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 # A page that makes a browser talk to a mail port shows itself by these (ALPACA).
 BROWSER_PROTOCOLS = frozenset({b"http/0.9", b"http/1.0", b"http/1.1", b"h2", b"h2c", b"h3"})
 
@@ -93,6 +97,7 @@ class ServerContexts:
         # One call for many records; what is not taken is offered again unchanged.
         context.clear_mode(_PARTIAL_WRITE)
         context.set_cipher_list(SERVER_CIPHERS)
+        context.set_tls13_ciphersuites(SERVER_SUITES)
         # One id for all contexts: a session begun under the default one goes on after the choice by name.
         context.set_session_id(b"xtramail")
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
