@@ -21,6 +21,8 @@ def test_a_certificate_that_does_not_verify_defers_with_its_reason(
         DOMAIN, "--primary", f"localhost:{primary.port}", "--primary-tls", "verify", "--primary-ca",
         str(authority.file), "--recipients", "listed",
     )  # fmt: skip
+    # Each case is tried by a message of its own, where three of them would make an outage.
+    server.command("domain", "set", DOMAIN, "outage-faults=100")
     server.add_user(ANN)
     server.start()
     cases = {

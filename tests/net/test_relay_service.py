@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from tests.delivery.relay_world import RelayWorld, accept, lose, refuse, wait
 from tests.delivery.world import id_of
 from xtramail.delivery.courier import Carried
+from xtramail.delivery.overdue import Risk
 from xtramail.model.errors import Corrupt, StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.net.relay_service import STORE_PAUSE, RelayService
@@ -25,14 +26,19 @@ class Relayed(RelayWorld):
         super().__init__()
         self.reactor = Clock()
         self.faults: list[tuple[int, BaseException]] = []
+        self.risks: list[Risk] = []
         self.courier.close = self.cut  # type: ignore[attr-defined]
         self.service = RelayService(
             self.reactor,
             engine=self.engine,
+            clock=self.clock,
             relay=self.relay,
             dispatch=self.dispatch,
             courier=self.courier,  # type: ignore[arg-type]
+            watch=self.watch,
             fault=lambda entry_id, error: self.faults.append((entry_id, error)),
+            at_risk=self.risks.append,
+            overdue_interval=1.0,
         )
 
     def cut(self) -> None:
@@ -105,6 +111,7 @@ def test_a_queue_that_changes_all_the_time_costs_one_look_a_turn(world: Relayed)
 
 def test_a_watcher_that_is_woken_by_its_own_writes_comes_to_an_end(world: Relayed) -> None:
     """A destination that wakes hundreds of entries, each of which wakes the watcher."""
+    world.change_domain("relay.example", settings={"outage-faults": "100"})
     world.courier.script = lose(Stage.CONNECT)
     for _ in range(300):
         world.receive(RAY)

@@ -85,13 +85,19 @@ class Prober(Service):
         work = start(self._visit(domain, asked=asked))
         if not work.called:
             self._under_way[name] = work
-        work.addErrback(self._failed).addBoth(lambda _: self._under_way.pop(name, None))
+        work.addErrback(self._failed).addBoth(self._ended, name)
+
+    def _ended(self, _result: object, name: str) -> None:
+        self._under_way.pop(name, None)
 
     async def _visit(self, domain: DomainRow, *, asked: bool) -> None:
         await self._watch.window(domain.name)
         if asked:
             self._watch.looking(domain.name)
-            await self._watch.saw(domain.name, await self._probe(domain))
+            signs = await self._probe(domain)
+            # What we cut because we stop says nothing of the primary.
+            if self.running:
+                await self._watch.saw(domain.name, signs)
 
     async def _probe(self, domain: DomainRow) -> Signs:
         """Each host in its order, until one answers: it is down only if all are."""

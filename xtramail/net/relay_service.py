@@ -166,7 +166,8 @@ class RelayService(Service):
             self._dispatch.failed(entry_id)
             return
         await self._dispatch.done(entry_id, attempt)
-        if attempt is not None and attempt.entry.kind == "primary":
+        # What we cut because we stop says nothing of the primary.
+        if attempt is not None and attempt.entry.kind == "primary" and self.running:
             await self._watch.saw(attempt.entry.destination, attempt.signs)
 
     async def _written(self, entry_id: int, work: Work) -> Attempt | None:

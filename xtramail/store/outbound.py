@@ -14,6 +14,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
+from xtramail.model.errors import Corrupt
 from xtramail.model.outcome import OPEN_FATES
 from xtramail.model.primary import CLOSED
 from xtramail.store import keys
@@ -174,11 +175,15 @@ def place_from(destination: str, arrival: float) -> bytes:
 
 
 def destinations(snap: Snapshot) -> list[str]:
-    """Names of all destinations that have entries, sorted: a seek and a get for each."""
+    """Names of all destinations that have (readable) entries, sorted: a seek and a get for each."""
     names: list[str] = []
     low, high = keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION)
     while rows := snap.range(PERMANENT, low, high, limit=1):
-        first = find(snap, keys.by_destination_entry(rows[0][0]))
+        try:
+            first = find(snap, keys.by_destination_entry(rows[0][0]))
+        except Corrupt:
+            # The engine reports it; one damaged entry must not hide everything behind it.
+            first = None
         if first is None:
             low = rows[0][0] + b"\0"
             continue
