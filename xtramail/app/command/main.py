@@ -19,7 +19,10 @@ COMMANDS = {
     "domain": (f"{_HERE}.domain", "Add, change, hold and remove served domains."),
     "user": (f"{_HERE}.user", "Add, change, show and remove users."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
-    "maintenance": (f"{_HERE}.maintenance", "Plan times in which a domain's mail is held; it goes by itself when they are over."),
+    "maintenance": (
+        f"{_HERE}.maintenance",
+        "Plan times in which a domain's mail is held; it goes by itself when they are over.",
+    ),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (f"{_HERE}.trace", "Follow mail by an address, a Message-ID or our own id."),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
