@@ -18,6 +18,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from tests.journeys.scripted_imap import Mailboxes
+
 T = TypeVar("T")
 Stage = Literal["banner", "ehlo", "starttls", "mail", "rcpt", "data", "final"]
 
@@ -60,6 +62,8 @@ class ScriptedPrimary:
     def __init__(self, script: Script | None = None, *, keep_octets: bool = True) -> None:
         self._script = script or Script()
         self._keep_octets = keep_octets
+        self.mailboxes = Mailboxes()
+        """What it took, in the INBOX of each recipient: for a ``ScriptedImap`` to show. Empty without octets."""
         self._lock = threading.Lock()
         self._messages: list[Received] = []
         self._asked: list[str] = []
@@ -112,6 +116,7 @@ class ScriptedPrimary:
         with self._lock:
             self._messages.clear()
             self._asked.clear()
+        self.mailboxes.clear()
 
     def play(self, script: Script) -> None:
         """From the next command of each connection on."""
@@ -202,6 +207,9 @@ class ScriptedPrimary:
     def take(self, message: Received) -> None:
         with self._lock:
             self._messages.append(message)
+        if self._keep_octets:
+            for recipient in message.recipients:
+                self.mailboxes.deliver(recipient, message.octets)
 
     def question(self, recipients: list[str]) -> None:
         with self._lock:

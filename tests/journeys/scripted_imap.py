@@ -1,0 +1,552 @@
+"""The IMAP side of a scripted primary: the mailboxes that its SMTP side fills, and a small server that shows them.
+
+Made of asyncio streams and of nothing of xtramail's, as ``scripted_primary``. It knows what give-back asks of a
+primary (LOGIN, AUTHENTICATE, LIST, CREATE, EXAMINE, SEARCH HEADER, FETCH, APPEND) and does what a test tells it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+Point = Literal["greeting", "login", "list", "search", "append", "appended"]
+Token = Any
+"""Octets of an atom or string, or a list of tokens."""
+
+USUAL = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Trash": "\\Trash"}
+_LITERAL = re.compile(rb"\{(\d+)(\+?)\}$")
+_TOKEN = re.compile(rb'\s*(?:"((?:[^"\\]|\\.)*)"|([()])|((?:[^\s()"\[]|\[[^\]]*\])+))')
+
+
+@dataclass
+class Kept:
+    """One message in a mailbox; ``date`` is INTERNALDATE as APPEND gave it, empty for what came by SMTP."""
+
+    uid: int
+    octets: bytes
+    flags: tuple[str, ...] = ()
+    date: str = ""
+
+    def field(self, name: str) -> str:
+        """The unfolded value of a header field, empty where there is none."""
+        header = re.sub(rb"\r\n(?=[ \t])", b"", self.octets.split(b"\r\n\r\n", 1)[0])
+        for line in header.split(b"\r\n"):
+            found, colon, value = line.partition(b":")
+            if colon and found.strip().lower() == name.lower().encode():
+                return value.strip().decode("utf-8", "replace")
+        return ""
+
+
+class Mailboxes:
+    """Every user's mailboxes, made when they are first looked at; names are as they stand on the wire."""
+
+    def __init__(self, folders: Mapping[str, str] | None = None) -> None:
+        """``folders``: name and special use of those that each user has from the beginning."""
+        self._folders = dict(USUAL if folders is None else folders)
+        self._lock = threading.Lock()
+        self._users: dict[str, dict[str, list[Kept]]] = {}
+        self._uses: dict[str, dict[str, str]] = {}
+        self._uid = 0
+
+    def give_everybody(self, folders: Mapping[str, str]) -> None:
+        """From now on users have these, and nothing in them."""
+        with self._lock:
+            self._folders = dict(folders)
+            self._users.clear()
+            self._uses.clear()
+
+    def deliver(
+        self, user: str, octets: bytes, folder: str = "INBOX", flags: tuple[str, ...] = (), date: str = ""
+    ) -> None:
+        """KeyError when there is no such mailbox."""
+        with self._lock:
+            self._uid += 1
+            self._of(user)[folder].append(Kept(self._uid, octets, flags, date))
+
+    def messages(self, user: str, folder: str = "INBOX") -> list[Kept]:
+        with self._lock:
+            return list(self._of(user).get(folder, ()))
+
+    def folders(self, user: str) -> dict[str, str]:
+        """Name and special use."""
+        with self._lock:
+            self._of(user)
+            return dict(self._uses[user.lower()])
+
+    def create(self, user: str, folder: str, use: str = "") -> bool:
+        with self._lock:
+            if folder in self._of(user):
+                return False
+            self._users[user.lower()][folder] = []
+            self._uses[user.lower()][folder] = use
+            return True
+
+    def lose(self, user: str, message_id: str) -> int:
+        """Forget every copy of a message; how many there were."""
+        with self._lock:
+            before = sum(map(len, self._of(user).values()))
+            for kept in self._users[user.lower()].values():
+                kept[:] = [one for one in kept if one.field("Message-ID") != message_id]
+            return before - sum(map(len, self._users[user.lower()].values()))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._users.clear()
+            self._uses.clear()
+
+    def _of(self, user: str) -> dict[str, list[Kept]]:
+        key = user.lower()
+        if key not in self._users:
+            self._users[key] = {name: [] for name in self._folders}
+            self._uses[key] = dict(self._folders)
+        return self._users[key]
+
+
+@dataclass(frozen=True)
+class ImapScript:
+    """``passwords`` by login name, anybody's login is good when None. ``tokens`` are good bearer tokens (None: any).
+
+    ``drop_at`` closes the connection at that point ("append": the text has come and is not kept; "appended": it is
+    kept and not answered), ``hang_at`` never answers, ``replies`` answers with that status (``NO [OVERQUOTA] full``).
+    """
+
+    passwords: Mapping[str, str] | None = None
+    tokens: frozenset[str] | None = None
+    mechanisms: tuple[str, ...] = ("PLAIN", "XOAUTH2", "OAUTHBEARER")
+    special_use: bool = True
+    xlist: bool = False
+    drop_at: Point | None = None
+    hang_at: Point | None = None
+    replies: Mapping[Point, str] = field(default_factory=dict)
+
+
+class ScriptedImap:
+    """``with ScriptedImap(mailboxes, certificate) as imap``; port ``imap.port`` of 127.0.0.1 is its own until the end.
+
+    Without ``certificate`` it has no TLS. ``starttls``: TLS after STARTTLS, not from the first octet.
+    """
+
+    def __init__(
+        self,
+        mailboxes: Mailboxes,
+        certificate: ssl.SSLContext | None = None,
+        *,
+        starttls: bool = False,
+        script: ImapScript | None = None,
+    ) -> None:
+        self.mailboxes = mailboxes
+        self.certificate = certificate
+        self.starttls = starttls
+        self.script = script or ImapScript()
+        self.port = 0
+        self.logins: list[tuple[str, str, str]] = []
+        """Mechanism, who logged in and whose mailbox it is, of good logins."""
+        self.commands: list[str] = []
+        """Verbs, in order; those of UID with it."""
+        self.connections = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="primary-imap", daemon=True)
+        self._server: asyncio.Server | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> ScriptedImap:
+        self._thread.start()
+        self.accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def host(self) -> str:
+        """As ``primary-imap`` wants it; a name, since certificates name one."""
+        return f"localhost:{self.port}"
+
+    def play(self, script: ImapScript) -> None:
+        """From the next command of each connection on."""
+        self.script = script
+
+    def accept(self) -> None:
+        """Listen, on the same port as before."""
+        self._wait(self._listen)
+
+    def refuse(self) -> None:
+        """Close the port and every connection."""
+        self._wait(self._close)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        done: Future[T] = Future()
+
+        async def run() -> None:
+            try:
+                done.set_result(await work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop)
+        return done.result(10)
+
+    async def _listen(self) -> None:
+        if self._server is not None:
+            return
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        tls = None if self.starttls else self.certificate
+        self._server = await asyncio.start_server(self._connected, sock=listening, ssl=tls, limit=1 << 27)
+
+    async def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for session in list(self._sessions):
+            session.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._sessions.add(task)
+        self.connections += 1
+        try:
+            await _Session(self, reader, writer).talk()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError, TimeoutError):
+            pass
+        finally:
+            self._sessions.discard(task)
+            transport: Any = writer.transport
+            transport.abort()
+
+
+class _Over(ConnectionError):
+    """The script, or the client, ends the connection here."""
+
+
+class _Session:
+    def __init__(self, imap: ScriptedImap, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._imap = imap
+        self._reader = reader
+        self._writer = writer
+        self._tls = imap.certificate is not None and not imap.starttls
+        self._user = ""
+        self._folder = ""
+
+    async def talk(self) -> None:
+        await self._point("greeting")
+        await self._say(f"* OK [CAPABILITY {self._capability()}] primary.test")
+        while True:
+            tag, tokens = await self._command()
+            verb = tokens[0].decode().upper()
+            if verb == "UID":
+                tokens = tokens[1:]
+                verb = f"UID {tokens[0].decode().upper()}"
+            self._imap.commands.append(verb)
+            if verb == "LOGOUT":
+                await self._say("* BYE")
+                await self._say(f"{tag} OK bye")
+                raise _Over
+            await self._say(f"{tag} {await self._answer(tag, verb, tokens[1:])}")
+            if verb == "STARTTLS" and self._imap.certificate is not None and not self._tls:
+                await self._writer.start_tls(self._imap.certificate)
+                self._tls = True
+
+    async def _answer(self, tag: str, verb: str, words: list[Token]) -> str:
+        match verb:
+            case "CAPABILITY":
+                await self._say(f"* CAPABILITY {self._capability()}")
+            case "NOOP" | "CHECK" | "SUBSCRIBE":
+                pass
+            case "STARTTLS":
+                return "OK begin" if self._imap.certificate is not None and not self._tls else "BAD no TLS here"
+            case "LOGIN":
+                return await self._login("LOGIN", words[0].decode(), words[0].decode(), words[1].decode())
+            case "AUTHENTICATE":
+                return await self._authenticate(words)
+            case _ if not self._user:
+                return "BAD log in first"
+            case "NAMESPACE":
+                await self._say('* NAMESPACE (("" "/")) NIL NIL')
+            case "LIST" | "XLIST":
+                return await self._list(verb, words)
+            case "CREATE":
+                return "OK done" if self._imap.mailboxes.create(self._user, words[0].decode()) else "NO it exists"
+            case "SELECT" | "EXAMINE":
+                return await self._select(words[0].decode())
+            case "CLOSE" | "UNSELECT":
+                self._folder = ""
+            case "APPEND":
+                return await self._append(words)
+            case _ if not self._folder:
+                return "BAD select a mailbox first"
+            case "SEARCH" | "UID SEARCH":
+                return await self._search(verb, words)
+            case "FETCH" | "UID FETCH":
+                await self._fetch(verb, words)
+            case _:
+                return "BAD what?"
+        return "OK done"
+
+    def _capability(self) -> str:
+        script = self._imap.script
+        words = ["IMAP4rev1", "LITERAL+", "NAMESPACE", "UNSELECT"]
+        if self._imap.certificate is not None and not self._tls:
+            words.append("STARTTLS")
+        words += [f"AUTH={name}" for name in script.mechanisms]
+        return " ".join(words + ["SPECIAL-USE"] * script.special_use + ["XLIST"] * script.xlist)
+
+    # Logins.
+
+    async def _authenticate(self, words: list[Token]) -> str:
+        name = words[0].decode().upper()
+        if name not in self._imap.script.mechanisms:
+            return "NO unknown mechanism"
+        if len(words) > 1:
+            given = words[1]
+        else:
+            await self._say("+ ")
+            given = await self._line()
+        text = base64.b64decode(given).decode()
+        if name == "PLAIN":
+            whose, who, password = text.split("\0")
+            return await self._login(name, who, whose or who, password)
+        if name == "XOAUTH2":
+            fields = dict(one.split("=", 1) for one in text.split("\1") if one)
+            user, token = fields["user"], fields["auth"]
+        else:
+            header, *rest = text.split("\1")
+            user = header.split(",")[1].removeprefix("a=")
+            token = next(one.removeprefix("auth=") for one in rest if one.startswith("auth="))
+        tokens = self._imap.script.tokens
+        if tokens is not None and token.removeprefix("Bearer ") not in tokens:
+            await self._say("+ eyJzdGF0dXMiOiI0MDEifQ==")
+            await self._line()
+            return "NO [AUTHENTICATIONFAILED] token"
+        return await self._logged_in(name, user, user)
+
+    async def _login(self, mechanism: str, who: str, whose: str, password: str) -> str:
+        passwords = self._imap.script.passwords
+        if passwords is not None and passwords.get(who) != password:
+            await self._point("login")
+            return "NO [AUTHENTICATIONFAILED] wrong name or password"
+        return await self._logged_in(mechanism, who, whose)
+
+    async def _logged_in(self, mechanism: str, who: str, whose: str) -> str:
+        said = await self._point("login")
+        if said:
+            return said
+        self._user = whose.partition("*")[0]
+        self._imap.logins.append((mechanism, who, self._user))
+        return f"OK [CAPABILITY {self._capability()}] logged in"
+
+    # Mailboxes.
+
+    async def _list(self, verb: str, words: list[Token]) -> str:
+        script = self._imap.script
+        said = await self._point("list")
+        if said:
+            return said
+        if verb == "XLIST" and not script.xlist:
+            return "BAD what?"
+        asked = next((one for one in words if isinstance(one, list)), [])
+        if asked and not script.special_use:
+            return "BAD no such option"
+        # Patterns are names here, with * for everything.
+        pattern = words[1].decode() if isinstance(words[1], bytes) else "*"
+        if words[0] == b"" and pattern == "":
+            await self._say('* LIST (\\Noselect) "/" ""')
+            return "OK done"
+        for name, use in self._imap.mailboxes.folders(self._user).items():
+            if not re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace("%", "[^/]*"), name):
+                continue
+            shown = use if script.special_use or verb == "XLIST" else ""
+            await self._say(f'* {verb} ({_attributes(shown)}) "/" "{name}"')
+        return "OK done"
+
+    async def _select(self, name: str) -> str:
+        folders = self._imap.mailboxes.folders(self._user)
+        found = next((one for one in folders if one == name or one.upper() == name.upper() == "INBOX"), None)
+        self._folder = found or ""
+        if found is None:
+            return "NO [NONEXISTENT] no such mailbox"
+        await self._say(f"* {len(self._kept())} EXISTS")
+        await self._say("* 0 RECENT")
+        await self._say("* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)")
+        await self._say("* OK [UIDVALIDITY 1]")
+        await self._say("* OK [UIDNEXT 1000000]")
+        return "OK [READ-ONLY] selected"
+
+    def _kept(self) -> list[Kept]:
+        return self._imap.mailboxes.messages(self._user, self._folder)
+
+    async def _append(self, words: list[Token]) -> str:
+        name, octets, rest = words[0].decode(), words[-1], words[1:-1]
+        flags = next((tuple(one.decode() for one in word) for word in rest if isinstance(word, list)), ())
+        date = next((word.decode() for word in rest if isinstance(word, bytes)), "")
+        said = await self._point("append")
+        if said:
+            return said
+        try:
+            self._imap.mailboxes.deliver(self._user, octets, name, flags, date)
+        except KeyError:
+            return "NO [TRYCREATE] no such mailbox"
+        return await self._point("appended") or "OK [APPENDUID 1 1] kept"
+
+    async def _search(self, verb: str, words: list[Token]) -> str:
+        said = await self._point("search")
+        if said:
+            return said
+        if words and words[0].upper() == b"CHARSET":
+            words = words[2:]
+        kept = self._kept()
+        keys = iter(words)
+        tests = []
+        for key in keys:
+            tests.append(_key(key, keys))
+        found = [(number, one) for number, one in enumerate(kept, 1) if all(test(one) for test in tests)]
+        numbers = [str(one.uid if verb.startswith("UID") else number) for number, one in found]
+        await self._say(" ".join(["* SEARCH", *numbers]))
+        return "OK done"
+
+    async def _fetch(self, verb: str, words: list[Token]) -> None:
+        wanted = _numbers(words[0].decode())
+        items = words[1] if isinstance(words[1], list) else words[1:]
+        for number, one in enumerate(self._kept(), 1):
+            if not wanted(one.uid if verb.startswith("UID") else number):
+                continue
+            out = [f"* {number} FETCH (UID {one.uid}".encode()]
+            for item in items:
+                # The tokenizer leaves brackets with what is in them in one piece.
+                name = item.decode()
+                if name.upper() == "FLAGS":
+                    out.append(b" FLAGS (%s)" % " ".join(one.flags).encode())
+                elif name.upper() == "INTERNALDATE":
+                    out.append(b' INTERNALDATE "%s"' % (one.date or "01-Jan-2026 00:00:00 +0000").encode())
+                elif name.upper() == "RFC822.SIZE":
+                    out.append(b" RFC822.SIZE %d" % len(one.octets))
+                elif name.upper().startswith("BODY"):
+                    section = name.partition("[")[2].rpartition("]")[0]
+                    text = _section(one, section)
+                    out.append(b" BODY[%s] {%d}\r\n%s" % (section.encode(), len(text), text))
+            self._writer.write(b"".join(out) + b")\r\n")
+        await self._writer.drain()
+
+    # The line.
+
+    async def _point(self, point: Point) -> str:
+        """What the script wants answered here, empty for the usual."""
+        script = self._imap.script
+        if script.hang_at == point:
+            await asyncio.sleep(3600)
+        if script.drop_at == point:
+            raise _Over
+        return script.replies.get(point, "")
+
+    async def _command(self) -> tuple[str, list[Token]]:
+        """One command with its literals: the tag and its tokens."""
+        pieces: list[bytes] = []
+        literals: list[bytes] = []
+        while True:
+            line = await self._line()
+            found = _LITERAL.search(line)
+            if found is None:
+                pieces.append(line)
+                break
+            if not found[2]:
+                await self._say("+ go on")
+            # A NUL stands for the literal in the text; neither may hold one.
+            pieces.append(line[: found.start()] + b"\0")
+            literals.append(await self._reader.readexactly(int(found[1])))
+        tag, _, rest = b"".join(pieces).partition(b" ")
+        return tag.decode(), _tokens(rest, iter(literals))
+
+    async def _line(self) -> bytes:
+        line = await self._reader.readline()
+        if not line.endswith(b"\r\n"):
+            raise _Over
+        return line[:-2]
+
+    async def _say(self, text: str) -> None:
+        self._writer.write(text.encode() + b"\r\n")
+        await self._writer.drain()
+
+
+def _attributes(use: str) -> str:
+    return f"\\HasNoChildren {use}" if use else "\\HasNoChildren"
+
+
+def _tokens(text: bytes, literals: Iterator[bytes]) -> list[Token]:
+    stack: list[list[Token]] = [[]]
+    at = 0
+    while found := _TOKEN.match(text, at):
+        at = found.end()
+        if found[2] == b"(":
+            stack.append([])
+        elif found[2] == b")":
+            inner = stack.pop()
+            stack[-1].append(inner)
+        elif found[1] is not None:
+            stack[-1].append(re.sub(rb"\\(.)", rb"\1", found[1]))
+        elif found[3] == b"\0":
+            stack[-1].append(next(literals))
+        else:
+            stack[-1].append(found[3])
+    return stack[0]
+
+
+def _key(key: Token, rest: Iterator[Token]) -> Callable[[Kept], bool]:
+    """One search key (RFC 9051 §6.4.4), of the few that are known here."""
+    if isinstance(key, list):
+        inner = iter(key)
+        tests = [_key(one, inner) for one in inner]
+        return lambda kept: all(test(kept) for test in tests)
+    match key.upper():
+        case b"HEADER":
+            name, value = next(rest).decode(), next(rest).decode().lower()
+            return lambda kept: value in kept.field(name).lower()
+        case b"OR":
+            one, other = _key(next(rest), rest), _key(next(rest), rest)
+            return lambda kept: one(kept) or other(kept)
+        case b"NOT":
+            no = _key(next(rest), rest)
+            return lambda kept: not no(kept)
+        case b"UNDELETED" | b"ALL":
+            return lambda kept: True
+        case _:
+            wanted = _numbers(key.decode())
+            return lambda kept: wanted(kept.uid)
+
+
+def _numbers(text: str) -> Callable[[int], bool]:
+    ranges = []
+    for part in text.split(","):
+        low, _, high = part.partition(":")
+        ends = [1 << 32 if end == "*" else int(end) for end in (low, high or low)]
+        ranges.append((min(ends), max(ends)))
+    return lambda number: any(low <= number <= high for low, high in ranges)
+
+
+def _section(kept: Kept, section: str) -> bytes:
+    header, _, _ = kept.octets.partition(b"\r\n\r\n")
+    if section.upper().startswith("HEADER.FIELDS"):
+        names = section.partition("(")[2].rstrip(")").split()
+        lines = [f"{name}: {kept.field(name)}\r\n".encode() for name in names if kept.field(name)]
+        return b"".join(lines) + b"\r\n"
+    return header + b"\r\n\r\n" if section.upper() == "HEADER" else kept.octets
+
