@@ -18,6 +18,7 @@ STORE = b"s"
 QUEUE = b"q0"
 LOG = b"l"
 BODY = b"b"
+ALERTS = b"a"
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -371,3 +372,28 @@ def outage(started: int) -> bytes:
 def window(number: int) -> bytes:
     """A maintenance window."""
     return _TAG_U64.pack(b"w", number)
+
+
+# Scope ALERTS, bucket 0.
+
+ALERT_ROWS = b"a"
+ALERTS_OWING = b"o"
+ALERT_COUNT = b"n"
+
+
+def alert(number: int) -> bytes:
+    return _TAG_U64.pack(b"a", number)
+
+
+def alert_owing(number: int) -> bytes:
+    """Somebody has still to hear of it."""
+    return _TAG_U64.pack(b"o", number)
+
+
+def alert_of(key: bytes) -> int:
+    """The number, of a key made by ``alert`` or ``alert_owing``."""
+    return int(_U64.unpack_from(key, 1)[0])
+
+
+def alert_topic(kind: str, domain: str) -> bytes:
+    return b"k" + hashed(f"{kind}\0{domain}")
