@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tests.store.samples import NOW, look, write
 from xtramail.store import alerts, keys
 from xtramail.store.alerts import AlertRow, Telling
+from xtramail.store.engine import Txn
 from xtramail.store.memory_engine import MemoryEngine
 
 REFUSED = "message-held-for-refusal"
@@ -83,14 +84,12 @@ def test_alerts_are_forgotten_after_their_days() -> None:
 
 def test_alerts_are_no_more_than_fit() -> None:
     engine = MemoryEngine()
-    for n in range(6):
-        write(
-            engine,
-            lambda txn, n=n: alerts.raise_alert(
-                txn, kind=REFUSED, domain=f"d{n}.example", text="", fields={}, now=NOW, most=3
-            ),
-            keys.ALERTS,
-        )
+
+    def many(txn: Txn) -> None:
+        for n in range(6):
+            alerts.raise_alert(txn, kind=REFUSED, domain=f"d{n}.example", text="", fields={}, now=NOW, most=3)
+
+    write(engine, many, keys.ALERTS)
     domains = [row.domain for row in look(engine, alerts.alerts, keys.ALERTS)]
     assert domains == ["d5.example", "d4.example", "d3.example"] and len(owing(engine)) == 3
 
