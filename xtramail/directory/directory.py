@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from xtramail.directory.relay_accounts import relay_account
 from xtramail.directory.users import account_of, add_discovered
 from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
@@ -88,6 +89,10 @@ class Directory:
     def account(self, address_key: str) -> Account | None:
         """The account that logs in under this address."""
         return account_of(self._engine, address_key)
+
+    def relay_account(self, name: str) -> Account | None:
+        """The login of a domain's primary; see ``relay_accounts``."""
+        return relay_account(self._engine, name)
 
     def resolve(self, address: Address) -> Resolution:
         """What becomes of mail for ``address``, by what is known now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from xtramail.directory import relay_clients
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
@@ -78,6 +79,18 @@ SETTINGS: dict[str, DomainSetting] = {
         DomainSetting("outage-deferred", "3", _number(1, 100), "N", "4xx for so many good recipients is one fault"),
         DomainSetting("probe-idle", "1m", _time(0.1), "TIME", "how often an idle primary that is up is looked at"),
         DomainSetting("probe-busy", "15s", _time(0.1), "TIME", "how often one is looked at that failed"),
+        DomainSetting(
+            relay_clients.FROM, "", relay_clients.networks, "CIDR,...", "who may send to the world for this domain"
+        ),
+        DomainSetting(
+            relay_clients.CERTIFICATE,
+            "",
+            relay_clients.certificates,
+            "SHA256|NAME,...",
+            "the same by the client's certificate: its fingerprint, or a name in it",
+        ),
+        DomainSetting(relay_clients.AUTHORITIES, "", str, "FILE", "PEM file of who vouches for such a name"),
+        DomainSetting("relay-rate", "3000", _number(1, 1_000_000), "N", "most recipients an hour of what they send"),
         DomainSetting("canary", "", _address, "ADDRESS", "a recipient that probes put to the primary; empty: none"),
     )
 }

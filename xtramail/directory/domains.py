@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from xtramail.directory import relay_clients
 from xtramail.directory.domain_settings import SETTINGS, regular
 from xtramail.directory.primaries import step
 from xtramail.directory.users import refuse_while_open, users_of
@@ -180,6 +181,7 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
             raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
         if not changed.continuity and not changed.primaries:
             raise BadInput("continuity off: without a primary its mail would be nowhere; set primary=HOST first")
+        relay_clients.check(changed)
         domains.put_domain(txn, changed)
         return changed
 

@@ -40,6 +40,9 @@ class Accounts(Protocol):
 
     def account(self, address_key: str) -> Account | None: ...
 
+    def relay_account(self, name: str) -> Account | None:
+        """Whose name has no ``@``."""
+
 
 class FailureLog(Protocol):
     def __call__(self, *, name: str, peer: Peer, service: str, reason: str) -> None: ...
@@ -113,7 +116,8 @@ class Login:
         BadCredentials for every wrong combination; LoginBusy when the hashing pool is full (a temporary failure, never
         to be shown as a wrong password).
         """
-        key, account = self._find(name)
+        key, find = self._look_up(name, service)
+        account = find(key)
         stored = account.password if account is not None and account.password else self._dummy
         if not self._cache.knows(secret, stored):
             # A device whose password is known to be right is never shut out by the failures of others.
@@ -128,7 +132,7 @@ class Login:
                 raise BadCredentials()
             self._cache.remember(secret, stored)
             # The account may have changed while the hash was worked out.
-            account = self._accounts.account(key)
+            account = find(key)
         if account is None or account.status != "active" or account.password != stored:
             self._on_failure(name=name, peer=peer, service=service, reason="account disabled or changed")
             raise BadCredentials()
@@ -157,9 +161,15 @@ class Login:
             passwords.verify(secret, self._dummy, self._keyring)
         return False
 
-    def _find(self, name: str) -> tuple[str, Account | None]:
+    def _look_up(self, name: str, service: str) -> tuple[str, Callable[[str], Account | None]]:
+        """Under what failures are counted, and how the account of it is found."""
         try:
-            key = Address.parse(name).key
+            return Address.parse(name).key, self._accounts.account
         except (BadInput, UnicodeError):
-            return name[:320].casefold(), None
-        return key, self._accounts.account(key)
+            # A primary sends, and reads nothing.
+            known = service == "submission" and "@" not in name
+            return name[:320].casefold(), self._accounts.relay_account if known else _nobody
+
+
+def _nobody(_key: str) -> None:
+    return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from xtramail.model.certificate import ClientCertificate
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -18,6 +20,8 @@ class Peer:
     """What the peer calls itself in EHLO or HELO; never believed."""
     esmtp: bool = False
     """EHLO rather than HELO (RFC 5321 §4.1.1.1)."""
+    certificate: ClientCertificate | None = None
+    """What it showed in its TLS handshake, where it was asked; believed by nobody yet."""
 
     @property
     def block(self) -> str:

@@ -16,7 +16,8 @@ from xtramail.model.bucket import Bucket
 from xtramail.store.message_row import BodyRef as BodyRef
 from xtramail.store.message_row import MessageRow as MessageRow
 
-AccountKind = Literal["user", "list", "discovered"]
+AccountKind = Literal["user", "list", "discovered", "relay"]
+"""``relay``: a login of a domain's primary, made from the domain's settings; no row has it."""
 BucketRange = tuple[Bucket, int, int]
 """Bucket, lowest and highest UID that a mailbox ever had in it (both included)."""
 
@@ -140,6 +141,9 @@ class QueueRecipient(Record, frozen=True):
     code: int = 0
     changed: float = 0.0
     attempts: int = 0
+    """How often the final dot was sent."""
+    lost: int = 0
+    """How often its answer never came, since somebody last found out, or said that it may go again."""
 
 
 class QueueEntry(Record, frozen=True):
@@ -158,7 +162,7 @@ class QueueEntry(Record, frozen=True):
     due: float
     expires: float
     recipients: tuple[QueueRecipient, ...]
-    origin: Literal["smtp", "submission", "dsn"] = "smtp"
+    origin: Literal["smtp", "submission", "outward", "dsn"] = "smtp"
     ret: str = ""
     envid: str = ""
     smtputf8: bool = False
@@ -173,6 +177,8 @@ class QueueEntry(Record, frozen=True):
     header_message_id: str = ""
     account_id: int = 0
     """Who submitted it; 0: the world."""
+    released: bool = False
+    """A person said that it goes, whatever became of the copies here."""
 
 
 class Destination(Record, frozen=True):
