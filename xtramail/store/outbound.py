@@ -209,11 +209,15 @@ def hold(txn: Txn, entry_id: int, reason: str) -> QueueEntry | None:
 
 
 def release(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
-    """Let a held entry go, due at once; None when it is completed."""
+    """Let an entry go, held or not, due at once; None when it is completed.
+
+    Where the answer to its dot was lost it may be sent again, once.
+    """
     current = find(txn, entry_id)
     if current is None:
         return None
-    freed = replace(current, held=False, hold_reason="", due=now)
+    recipients = tuple(replace(one, lost=0) if one.lost else one for one in current.recipients)
+    freed = replace(current, held=False, hold_reason="", due=now, recipients=recipients)
     update(txn, freed)
     return freed
 
