@@ -91,6 +91,11 @@ SETTINGS: dict[str, DomainSetting] = {
         ),
         DomainSetting(relay_clients.AUTHORITIES, "", str, "FILE", "PEM file of who vouches for such a name"),
         DomainSetting("relay-rate", "3000", _number(1, 1_000_000), "N", "most recipients an hour of what they send"),
+        DomainSetting("give-back-deleted", "off", ON_OFF, "on|off", "give back also what users deleted in the outage"),
+        DomainSetting("guard-refusals", "on", ON_OFF, "on|off", "hold mail of good recipients whom the primary refuses"),
+        DomainSetting("guard-known", "7d", _time(0), "TIME", "a recipient known so long is good"),
+        DomainSetting("guard-surge", "5", _number(1, 1_000), "N", "refusals of so many recipients are the primary's"),
+        DomainSetting("guard-window", "10m", _time(0.1), "TIME", "the window in which refusals are counted"),
         DomainSetting("canary", "", _address, "ADDRESS", "a recipient that probes put to the primary; empty: none"),
     )
 }

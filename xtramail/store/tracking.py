@@ -58,6 +58,17 @@ def by_message_id(snap: Snapshot, text: str) -> list[LogEvent]:
     return _events(event for message_id in ids if message_id for event in events_of(snap, message_id))
 
 
+def last_delivered(snap: Snapshot, address: str, most: int = 50) -> float | None:
+    """When a message was last delivered to an address, as far as the log of its ``most`` newest messages says."""
+    wanted = _folded(address)
+    for message_id in reversed(_found(snap, keys.event_address_prefix(wanted))[-most:]):
+        for event in reversed(events_of(snap, message_id)):
+            named = wanted in map(_folded, event.recipients)
+            if named and event.kind == "attempt" and event.fields.get("fate") == "delivered":
+                return event.at
+    return None
+
+
 def _events(events: Iterable[LogEvent]) -> list[LogEvent]:
     return sorted(events, key=lambda event: (event.at, event.message_id))
 
