@@ -17,12 +17,13 @@ from xtramail.delivery.routing import Routing, RoutingSettings
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domains import hold_domain
 from xtramail.model.address import Address
+from xtramail.model.clock import SetClock
 from xtramail.model.envelope import Envelope
 from xtramail.model.errors import PrimaryDown, XtramailError
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import Pending, drive
 from xtramail.store import keys, outbound
-from xtramail.store.memory_engine import MemoryEngine
+from xtramail.store.engine import Engine
 from xtramail.store.outages import Transition
 from xtramail.store.records import QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
@@ -146,9 +147,18 @@ class ScriptedCourier:
 class RelayWorld(World):
     """The queue of ``World`` with what empties it."""
 
-    def __init__(self, *, engine: MemoryEngine | None = None) -> None:
-        super().__init__(engine=engine)
-        self.courier = ScriptedCourier()
+    def __init__(
+        self,
+        *,
+        engine: Engine | None = None,
+        clock: SetClock | None = None,
+        courier: Any = None,
+        chance: Callable[[], float] = lambda: 0.5,
+    ) -> None:
+        """See ``World``; ``courier`` a scripted one unless given, ``chance`` is the retry timetable's."""
+        super().__init__(engine=engine, clock=clock)
+        self.courier = courier if courier is not None else ScriptedCourier()
+        self.chance = chance
         self.attempts: list[Attempt] = []
         self.steps: list[tuple[str, Transition]] = []
         self.routing = Routing(directory=self.directory, hosts=self.hosts, settings=RoutingSettings())
@@ -174,7 +184,7 @@ class RelayWorld(World):
             clock=self.clock,
             settings=RelaySettings(owner=owner, timetable=Timetable(steps=(60.0, 600.0))),
             log=self.attempts.append,
-            chance=lambda: 0.5,
+            chance=self.chance,
         )
 
     def deliver(self, entry: QueueEntry | int) -> Attempt | None:
