@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from xtramail.directory import step_words
 from xtramail.directory.domain_settings import count, seconds
 from xtramail.model.address import domain_key
 from xtramail.model.primary import OUTAGE, Event, Hysteresis, State
-from xtramail.store import keys, outages, outbound
+from xtramail.store import alerts, keys, outages, outbound
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.outages import PrimaryRow, Transition
 from xtramail.store.records import Destination, DomainRow
@@ -60,6 +61,13 @@ async def step(
         else:
             outbound.clear_destination(txn, name)
 
-    results = await engine.transact_all([(keys.domain_scope(name), advance), (keys.QUEUE, follow)])
+    def tell(txn: Txn) -> None:
+        if taken[0] is not None:
+            text, fields = step_words.words(name, taken[0]), step_words.fields(taken[0])
+            alerts.raise_alert(txn, kind=step_words.KIND, domain=name, text=text, fields=fields, now=now)
+
+    results = await engine.transact_all(
+        [(keys.domain_scope(name), advance), (keys.QUEUE, follow), (keys.ALERTS, tell)]
+    )
     transition: Transition | None = results[0]
     return transition

@@ -62,3 +62,8 @@ def day_of(seconds: float) -> int:
 def day_start(day: int) -> int:
     """First second (since 1970) of a day number."""
     return EPOCH_SECONDS + day * DAY_SECONDS
+
+
+def utc_text(seconds: float) -> str:
+    """``2026-01-01T00:00:00Z`` (RFC 3339), whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
