@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.directory import relay_clients
+from xtramail.directory import imap_access, relay_clients
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
@@ -91,6 +91,30 @@ SETTINGS: dict[str, DomainSetting] = {
         ),
         DomainSetting(relay_clients.AUTHORITIES, "", str, "FILE", "PEM file of who vouches for such a name"),
         DomainSetting("relay-rate", "3000", _number(1, 1_000_000), "N", "most recipients an hour of what they send"),
+        DomainSetting(
+            "sent-back",
+            "always",
+            _one_of("always", "outage", "never"),
+            "always|outage|never",
+            "what users send goes to their own mailbox at the primary, too",
+        ),
+        DomainSetting("sent-back-by", "smtp", _one_of("smtp", "imap"), "smtp|imap", "as mail, or into Sent by IMAP"),
+        DomainSetting(imap_access.HOST, "", imap_access.host, "HOST[:PORT]", "its IMAP: 993 with TLS, 143 STARTTLS"),
+        DomainSetting(
+            imap_access.LOGIN,
+            imap_access.LOGIN_DEFAULT,
+            imap_access.login,
+            "TEXT",
+            "who logs in there for a user, such as {address}*admin",
+        ),
+        DomainSetting(
+            imap_access.MECHANISM,
+            imap_access.MECHANISM_DEFAULT,
+            _one_of("password", "plain", "xoauth2"),
+            "password|plain|xoauth2",
+            "how; plain: a service account acts for the user",
+        ),
+        DomainSetting(imap_access.SECRET, "", str, "-", "its password or token, from standard input", secret=True),
         DomainSetting("give-back-deleted", "off", ON_OFF, "on|off", "give back also what users deleted in the outage"),
         DomainSetting("guard-refusals", "on", ON_OFF, "on|off", "hold mail of good recipients whom the primary refuses"),
         DomainSetting("guard-known", "7d", _time(0), "TIME", "a recipient known so long is good"),

@@ -8,11 +8,13 @@ from typing import Literal, TypeVar
 import msgspec
 
 from xtramail.directory import relay_clients
-from xtramail.directory.domain_settings import SETTINGS, regular
+from xtramail.directory.domain_settings import SETTINGS, regular, text
+from xtramail.directory.imap_access import access_of
 from xtramail.directory.primaries import step
 from xtramail.directory.users import refuse_while_open, users_of
 from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
+from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
 from xtramail.store import accounts, domains, keys, outbound, schema
 from xtramail.store.engine import Engine, Txn
@@ -32,25 +34,6 @@ class DomainChange:
 
     field: str
     value: object
-
-
-def parse_host(text: str, default_port: int = 25) -> tuple[str, int]:
-    """``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; BadInput otherwise."""
-    rest = text.strip()
-    if rest.startswith("["):
-        host, closed, port = rest[1:].partition("]")
-        port = port.removeprefix(":")
-        if not closed:
-            raise BadInput(f"host {text!r}: close the bracket, as in [2001:db8::1]:25")
-    elif rest.count(":") > 1:
-        host, port = rest, ""
-    else:
-        host, _, port = rest.partition(":")
-    if not host or any(c.isspace() or c in "/@" for c in host):
-        raise BadInput(f"host {text!r}: write it as mail.example.org or mail.example.org:25")
-    if port and (not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65_536):
-        raise BadInput(f"host {text!r}: the port is a number from 1 to 65535")
-    return host, int(port) if port else default_port
 
 
 def require(engine: Engine, name: str) -> DomainRow:
@@ -181,6 +164,8 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
             raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
         if not changed.continuity and not changed.primaries:
             raise BadInput("continuity off: without a primary its mail would be nowhere; set primary=HOST first")
+        if text(changed, "sent-back-by") == "imap" and access_of(changed) is None:
+            raise BadInput("sent-back-by imap: where to? set primary-imap=HOST and primary-imap-secret=- as well")
         relay_clients.check(changed)
         domains.put_domain(txn, changed)
         return changed
