@@ -12,6 +12,7 @@ from xtramail.delivery.acceptance import Acceptance, Receipts
 from xtramail.delivery.arrival import Accepted, Arrival
 from xtramail.delivery.intake import Intake
 from xtramail.delivery.notices import Notices
+from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
 from xtramail.delivery.routing import NameServiceDown, NoMailHost
 from xtramail.delivery.submission import Submission
@@ -114,15 +115,18 @@ class World:
         policy = Policy(engine=self.engine, directory=self.directory, clock=self.clock, settings=settings)
         self.hosts = ScriptedHosts()
         self.untold: list[str] = []
-        self.notices = Notices(
+        self.own_mail = OwnMail(
             engine=self.engine,
-            directory=self.directory,
             policy=policy,
-            hosts=self.hosts,
             clock=self.clock,
             ids=self.ids,
             hostname=HOSTNAME,
             hold_seconds=HOLD,
+        )
+        self.notices = Notices(
+            directory=self.directory,
+            hosts=self.hosts,
+            own_mail=self.own_mail,
             untold=lambda entry, why: self.untold.append(why),
         )
         acceptance = Acceptance(

@@ -12,6 +12,7 @@ from xtramail.delivery.asking import PrimaryAsker
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.dispatch import KNOCK
 from xtramail.delivery.notices import Notices
+from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
@@ -98,17 +99,15 @@ class Outgoing:
             resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
         hosts = MailHostLookup(resolver)
         self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
-        self.notices = Notices(
+        self.own_mail = OwnMail(
             engine=engine,
-            directory=self.directory,
             policy=self.policy,
-            hosts=hosts,
             clock=clock,
             ids=ids,
             hostname=hostname,
             hold_seconds=settings.relay.hold_days * DAY,
-            untold=untold,
         )
+        self.notices = Notices(directory=self.directory, hosts=hosts, own_mail=self.own_mail, untold=untold)
         self.relay = Relay(
             engine=engine,
             courier=self.courier,

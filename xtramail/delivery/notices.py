@@ -3,10 +3,10 @@
 Failure is told unless the sender said otherwise, success only to who asked for it (RFC 3461 §4.1): *delivered* where
 the mailbox is the end, *relayed* where the next host promises no report of its own.
 
-A notice is accepted mail of its own: a message with an id, in the sender's mailbox at once where we have it, with queue
-entry and ledger rows, in the commit that fails its cause. It goes to senders that we serve or that logged in. A sender
-in the outside world is told only of mail that we held for a recipient known to be good and then gave up (a refusal by
-the primary may answer a forged address), and only if its domain takes mail. Never to the null sender (RFC 5321 §4.5.5).
+A notice is accepted mail of its own (``own_mail``), in the commit that fails its cause. It goes to senders that we
+serve or that logged in. A sender in the outside world is told only of mail that we held for a recipient known to be
+good and then gave up (a refusal by the primary may answer a forged address), and only if its domain takes mail. Never
+to the null sender (RFC 5321 §4.5.5).
 """
 
 from __future__ import annotations
@@ -16,41 +16,31 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from xtramail.delivery import accepted_rows as rows
-from xtramail.delivery.arrival import Arrival
-from xtramail.delivery.intake import begin_spool
-from xtramail.delivery.policy import Policy, Route
+from xtramail.delivery.own_mail import OwnMail
+from xtramail.delivery.policy import Route
 from xtramail.delivery.routing import MailHosts, NoMailHost
 from xtramail.directory.directory import Directory
 from xtramail.model.address import Address
 from xtramail.model.bucket import bucket_class
-from xtramail.model.clock import Clock
-from xtramail.model.envelope import ForwardPath, ReversePath
+from xtramail.model.envelope import ForwardPath
 from xtramail.model.errors import BadInput, Corrupt, NoSuchMessage, Unavailable
-from xtramail.model.ids import IdSource, id_text
+from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
-from xtramail.model.peer import Peer
-from xtramail.store import bodies, keys
-from xtramail.store.engine import Engine
+from xtramail.store import bodies
 from xtramail.store.records import QueueEntry, QueueRecipient
 from xtramail.wire.mime.compose import RecipientStatus, Report, delivery_report
 from xtramail.wire.mime.dates import format_date
 
 HEADER_OCTETS = 64 * 1024
-_HERE = Peer(address="127.0.0.1", helo="localhost", esmtp=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notices:
     """``relay.Notices``; ``untold(entry, why)`` is for the log: the admin is the only one who hears of it."""
 
-    engine: Engine
     directory: Directory
-    policy: Policy
     hosts: MailHosts
-    clock: Clock
-    ids: IdSource
-    hostname: str
-    hold_seconds: float
+    own_mail: OwnMail
     untold: Callable[[QueueEntry, str], None]
 
     async def parts(self, entry: QueueEntry, settled: Sequence[QueueRecipient], now: float) -> list[rows.Part]:
@@ -71,7 +61,9 @@ class Notices:
             if failed:
                 self.untold(entry, route)
             return []
-        return await self._accepted(entry, route, delivery_report(self._report(entry, told, now)), now)
+        report = delivery_report(self._report(entry, told, now))
+        home = bucket_class(entry.body.bucket)
+        return await self.own_mail.parts(report, [route], retention_class=home, now=now)
 
     async def _route(self, entry: QueueEntry, sender: Address, told: Sequence[QueueRecipient]) -> Route | str:
         """Where the notice goes, or why it goes nowhere."""
@@ -108,15 +100,15 @@ class Notices:
         ]
         failed = any(r.fate == Fate.BOUNCED for r in told)
         last = "It will not be tried again. " if failed else "There will be no further report. "
-        message = id_text(self.ids.next())
+        message = id_text(self.own_mail.ids.next())
         return Report(
-            reporting_mta=self.hostname,
-            sender_address=f"postmaster@{self.hostname}",
+            reporting_mta=self.own_mail.hostname,
+            sender_address=f"postmaster@{self.own_mail.hostname}",
             to=entry.reverse_path,
             subject="Your message was not delivered" if failed else "Your message was delivered",
             text="\n".join([*texts, last + reference]),
             date=format_date(now),
-            message_id=f"<{message}@{self.hostname}>",
+            message_id=f"<{message}@{self.own_mail.hostname}>",
             boundary=f"=_{message}",
             recipients=[_status(recipient) for recipient in told],
             original_header=self._header(entry),
@@ -128,50 +120,9 @@ class Notices:
     def _header(self, entry: QueueEntry) -> bytes:
         length = min(entry.body.header_length, HEADER_OCTETS) - entry.body.return_path_length
         try:
-            return bodies.read(self.engine, entry.body, entry.body.return_path_length, max(length, 0))
+            return bodies.read(self.own_mail.engine, entry.body, entry.body.return_path_length, max(length, 0))
         except (Corrupt, NoSuchMessage):
             return b""
-
-    async def _accepted(self, entry: QueueEntry, route: Route, text: bytes, now: float) -> list[rows.Part]:
-        arrival = Arrival(
-            message_id=self.ids.next(),
-            at=now,
-            peer=_HERE,
-            reverse_path=ReversePath(address=None),
-            routes=(route,),
-            origin="smtp",
-            home_class=bucket_class(entry.body.bucket),
-        )
-        spool = begin_spool(self.engine, self.clock, arrival, self.hostname)
-        spool.write(text)
-        spooled = await spool.finish()
-        copies = list(rows.copies(arrival))
-        queued = [
-            (
-                QueueEntry(
-                    id=self.ids.next(),
-                    message_id=arrival.message_id,
-                    destination=destination,
-                    kind="primary" if route.domain is not None else "dsn",
-                    body=spooled.ref(arrival.bucket(route)),
-                    reverse_path="",
-                    arrival=now,
-                    due=now,
-                    expires=now + self.hold_seconds,
-                    recipients=tuple(rows.recipient(one, now) for one in routes),
-                    origin="dsn",
-                    header_message_id=spooled.summary.message_id,
-                ),
-                arrival.bucket(route),
-            )
-            for destination, routes in rows.by_destination(arrival.routes)
-        ]
-        return [
-            *rows.deliveries(arrival, spooled, copies, self.policy, now),
-            *rows.bodies_written(arrival, spooled, None, copies),
-            (keys.QUEUE, rows.queued(arrival, queued)),
-            (keys.LOG, rows.tracked(arrival, spooled, now)),
-        ]
 
 
 def _wants(recipient: QueueRecipient) -> bool:
