@@ -60,8 +60,8 @@ class Acceptance:
         """250 once everything is durable; 452 or 451 when it could not be made so. ``sent``: the sender's own copy."""
         copies = list(rows.copies(arrival))
         parts = rows.deliveries(arrival, text, copies, self._policy, now)
-        if sent is not None and arrival.sender is not None:
-            parts.append(rows.filing(arrival, arrival.sender, sent, now))
+        if sent is not None:
+            parts.extend(rows.filing(arrival, account, sent, now) for account in arrival.sent_for)
         parts.extend(rows.bodies_written(arrival, text, sent, copies))
         parts.append((keys.QUEUE, rows.queued(arrival, list(self._entries(arrival, text)))))
         parts.append((keys.LOG, rows.tracked(arrival, text, now)))

@@ -127,8 +127,8 @@ def bodies_written(arrival: Arrival, text: Spooled, sent: Spooled | None, kept: 
     owners: dict[tuple[int, Bucket], set[int]] = {}
     for copy in kept:
         owners.setdefault((text.body_id, copy.bucket), set()).add(copy.account.id)
-    if sent is not None and arrival.sender is not None:
-        owners.setdefault((sent.body_id, arrival.home), set()).add(arrival.sender.id)
+    if sent is not None:
+        owners.setdefault((sent.body_id, arrival.home), set()).update(account.id for account in arrival.sent_for)
     texts = [text] if sent is None or sent is text else [text, sent]
     for spooled in texts:
         for bucket, (ref, tail) in spooled.bodies.items():
@@ -185,6 +185,8 @@ def tracked(arrival: Arrival, text: Spooled, now: float) -> Callable[[Txn], None
         fields[tracking.MESSAGE_ID_FIELD] = text.summary.message_id
     if arrival.sender is not None:
         fields["account"] = arrival.sender.address
+    if arrival.relay_client:
+        fields["relay-client"] = arrival.relay_client
     events = [
         LogEvent(
             at=now,

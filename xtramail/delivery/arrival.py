@@ -23,12 +23,21 @@ class Arrival:
     peer: Peer
     reverse_path: ReversePath
     routes: tuple[Route, ...]
-    origin: Literal["smtp", "submission"]
+    origin: Literal["smtp", "submission", "outward"]
     home_class: int = 0
-    """Submission: the retention class of the sender's domain."""
+    """Submission and outward: the retention class of the sender's domain."""
     sender: Account | None = None
-    keeps_sent: bool = False
-    """Submission: a copy goes into the sender's Sent."""
+    """Submission: who logged in."""
+    relay_client: str = ""
+    """Outward: the domain for which a relay client sends."""
+    authenticated: bool = False
+    """By a login."""
+    sent_for: tuple[Account, ...] = ()
+    """In whose Sent a copy is filed."""
+
+    @property
+    def keeps_sent(self) -> bool:
+        return bool(self.sent_for)
 
     def bucket(self, route: Route) -> Bucket:
         """Of the recipient's domain; of the sender's for the outside world."""

@@ -43,30 +43,32 @@ class Intake:
     received_hops: int = trace.MAX_HOPS
 
     def begin(self, peer: Peer) -> IntakeTransaction:
-        return IntakeTransaction(self, peer)
+        return IntakeTransaction(
+            self,
+            peer,
+            message_id=self.ids.next(),
+            path=ReversePath(address=None),
+            recipients=Recipients(self.policy, size=0, outside=False),
+        )
 
-    def looped(self, arrival: Arrival, summary: Summary) -> bool:
-        """Whether a message is going in circles (RFC 5321 §6.3); ``summary`` with our own Received on top."""
-        if summary.received_count - 1 > self.received_hops:
-            return True
-        fields = [
-            value for line in summary.header_text.split("\n")
-            for name, _, value in (line.partition(":"),) if name.strip().lower() == "received"
-        ]  # fmt: skip
-        recipients = [route.path.address for route in arrival.routes]
-        earlier = fields[1:]
-        return trace.own_hops(earlier, self.policy.settings.hostname, recipients) >= trace.MAX_OWN_HOPS
+    def go_on(
+        self, peer: Peer, *, message_id: MessageId, path: ReversePath, recipients: Recipients
+    ) -> IntakeTransaction:
+        """A transaction whose sender and recipients were judged elsewhere; the text is next."""
+        return IntakeTransaction(self, peer, message_id=message_id, path=path, recipients=recipients)
 
 
 class IntakeTransaction:
     """See ``transaction.MailTransaction``."""
 
-    def __init__(self, intake: Intake, peer: Peer) -> None:
+    def __init__(
+        self, intake: Intake, peer: Peer, *, message_id: MessageId, path: ReversePath, recipients: Recipients
+    ) -> None:
         self._intake = intake
         self._peer = peer
-        self._message_id = intake.ids.next()
-        self._path = ReversePath(address=None)
-        self._recipients = Recipients(intake.policy, size=0, outside=False)
+        self._message_id = message_id
+        self._path = path
+        self._recipients = recipients
         self._arrival: Arrival | None = None
         self._spool: Spool | None = None
 
@@ -96,7 +98,7 @@ class IntakeTransaction:
             text = await spool.finish()
         except XtramailError as error:
             return acceptance.refuse(arrival, unavailable(error), type(error).__name__)
-        if self._intake.looped(arrival, text.summary):
+        if looped(arrival, text.summary, self._intake.policy.settings.hostname, self._intake.received_hops):
             return acceptance.refuse(arrival, LOOP, "loop")
         return await acceptance.commit(arrival, text, sent=None, now=self._intake.clock.now())
 
@@ -120,6 +122,12 @@ class IntakeTransaction:
         return self._arrival, self._spool
 
 
+def looped(arrival: Arrival, summary: Summary, hostname: str, hops: int) -> bool:
+    """Whether a message is going in circles; ``hops``: Received fields that make a loop."""
+    recipients = [route.path.address for route in arrival.routes]
+    return trace.looped(summary, hostname, recipients, most=hops)
+
+
 def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
     """Our two trace fields: Return-Path and Received."""
     return trace.return_path(arrival.reverse_path), trace.received(
@@ -128,7 +136,7 @@ def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
         message_id=arrival.message_id,
         at=arrival.at,
         recipients=[route.path.address for route in arrival.routes],
-        authenticated=arrival.sender is not None,
+        authenticated=arrival.authenticated,
         smtputf8=arrival.reverse_path.smtputf8,
     )
 

@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from xtramail.model.address import Address
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import MessageId, id_text
+from xtramail.model.message import Summary
 from xtramail.model.peer import Peer
 
 MAX_HOPS = 100
@@ -77,6 +78,20 @@ def own_hops(received_fields: Collection[str], hostname: str, recipients: Collec
             _, named, rest = text.partition(" for <")
             own += not named or rest.partition(">")[0] in ours
     return own
+
+
+def looped(summary: Summary, hostname: str, recipients: Collection[Address], *, most: int) -> bool:
+    """Whether a message is going in circles (RFC 5321 §6.3): ``most`` Received fields, or ours too often.
+
+    ``summary`` with our own Received on top, which does not count.
+    """
+    if summary.received_count - 1 > most:
+        return True
+    fields = [
+        value for line in summary.header_text.split("\n")
+        for name, _, value in (line.partition(":"),) if name.strip().lower() == "received"
+    ]  # fmt: skip
+    return own_hops(fields[1:], hostname, recipients) >= MAX_OWN_HOPS
 
 
 def _helo(peer: Peer) -> str:

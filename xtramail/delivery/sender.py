@@ -1,0 +1,44 @@
+"""Who sends a message that we carry to the world, as its transaction sees it.
+
+Owns the interface only: ``account_sender`` is a user who logged in, ``outward`` a host that sends for a domain.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.policy import Route
+from xtramail.model.envelope import ReversePath
+from xtramail.model.ids import MessageId
+from xtramail.model.outcome import Reply
+from xtramail.model.peer import Peer
+
+
+class Sender(Protocol):
+    """Of one transaction."""
+
+    @property
+    def size_limit(self) -> int:
+        """Octets of one message."""
+
+    def refuse_path(self, path: ReversePath) -> Reply | None:
+        """Why it may not send under this reverse-path; None where it may."""
+
+    def refuse_authors(self, path: ReversePath, authors: tuple[str, ...]) -> Reply | None:
+        """The same of the addresses of the From field: at least one, as the field has them."""
+
+    def refuse_count(self, path: ReversePath, routes: tuple[Route, ...]) -> Reply | None:
+        """Why it may not send to so many now; those that it may are counted."""
+
+    def arrival(
+        self,
+        *,
+        message_id: MessageId,
+        at: float,
+        peer: Peer,
+        path: ReversePath,
+        routes: tuple[Route, ...],
+        authors: tuple[str, ...],
+    ) -> Arrival:
+        """The message with its sender's facts; ``authors`` are empty when it is refused before they are known."""
