@@ -597,6 +597,25 @@ async def test_an_answer_is_one_record_whatever_it_was_written_in(server: Server
 
 
 @ensureDeferred
+async def test_an_answer_that_the_socket_takes_is_no_business_of_the_reactor(server: Server) -> None:
+    asked = []
+
+    def answer(peer: Peer, data: bytes) -> None:
+        peer.transport.write(b"word" * 20)
+        asked.append(peer.transport in reactor.getWriters())
+
+    server.received = answer
+
+    def talk() -> int:
+        connection = secure(server.port)
+        connection.sendall(b"go")
+        return len(connection.recv(65536))
+
+    assert await deferToThread(talk) == 80
+    assert asked == [False]
+
+
+@ensureDeferred
 async def test_what_others_write_leaves_at_once(server: Server) -> None:
     server.shaken = lambda peer: None
 

@@ -108,7 +108,7 @@ class SocketTransport(tcp.Server):
             if self._unsent > _ENOUGH and self.producer is not None and self.streamingProducer:
                 self.producerPaused = True
                 self.producer.pauseProducing()
-        if self._wants_writable:
+        if not self._corked and self._wants_writable:
             self.reactor.addWriter(self)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
