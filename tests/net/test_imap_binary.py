@@ -108,6 +108,30 @@ def test_a_message_may_come_as_literal8(plus: bytes) -> None:
     assert f"BODY[] {{{len(MAIL)}}}" in client.say("FETCH 1 BODY.PEEK[]")
 
 
+def test_a_binary_part_is_kept_as_base64_and_binary_gives_its_octets_back() -> None:
+    client = World().client()
+    message = b"Subject: x\r\nContent-Transfer-Encoding: binary\r\n\r\n" + PICTURE
+    client.send(b"a APPEND INBOX ~{%d}\r\n" % len(message) + message + b"\r\n")
+    assert "a OK [APPENDUID" in client.heard()
+    client.say("SELECT INBOX")
+    stored = encodebytes(PICTURE).replace(b"\n", b"\r\n")
+    assert b"BODY[1] {%d}\r\n" % len(stored) + stored in fetched(client, b"BODY.PEEK[1]")
+    size = b"BINARY.SIZE[1] %d " % len(PICTURE)
+    assert size + b"BINARY[1] ~{%d}\r\n" % len(PICTURE) + PICTURE in fetched(client, b"(BINARY.SIZE[1] BINARY.PEEK[1])")
+
+
+def test_each_message_of_a_command_is_rewritten_by_itself() -> None:
+    client = World().client()
+    binary = b"Content-Transfer-Encoding: binary\r\n\r\n\0\1"
+    client.send(b"a APPEND INBOX ~{%d+}\r\n" % len(binary) + binary)
+    client.send(b" {%d+}\r\n" % len(MAIL) + MAIL)
+    client.send(b" ~{%d+}\r\n" % len(binary) + binary + b"\r\n")
+    assert "a OK [APPENDUID" in client.heard()
+    client.say("SELECT INBOX")
+    assert fetched(client, b"BODY.PEEK[]").count(b"base64\r\n\r\nAAE=\r\n") == 1
+    assert client.say("FETCH 1:3 BODY.PEEK[TEXT]").count("AAE=") == 2
+
+
 def test_a_message_with_nul_is_not_kept_for_nobody_else_could_fetch_it() -> None:
     client = World().client()
     message = MAIL + b"\0"

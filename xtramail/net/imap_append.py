@@ -1,7 +1,7 @@
 """The messages of one APPEND or REPLACE on their way in, as the dialogue of a connection sees them.
 
-Owns their order and their one commit (RFC 3502, RFC 8508). Does not own the literals' framing (``wire/imap``), nor how
-a message is kept (``mailbox/append``).
+Owns their order and their one commit (RFC 3502, RFC 8508), and that binary parts of a literal8 are kept as base64. Does
+not own the literals' framing (``wire/imap``), nor how a message is kept (``mailbox/append``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from xtramail.telemetry import maillog
 from xtramail.wire.imap import responses
 from xtramail.wire.imap.append_commands import AppendMore, Replace
 from xtramail.wire.imap.commands import Append
+from xtramail.wire.mime.binary_parts import BinaryParts
 
 MOST_MESSAGES = 1_000
 """Of one command: what is known of each is kept in memory until all are here."""
@@ -42,6 +43,7 @@ class Incoming:
         self._ended: list[Appending] = []
         self._octets = 0
         self._has_nul = False
+        self._binary: BinaryParts | None = None
         self._replaced = Replacement(session, command) if isinstance(command, Replace) else None
         self._now = self._message(command)
 
@@ -56,6 +58,9 @@ class Incoming:
             self._line.hold_for(aside)
 
     def chunk(self, octets: bytes) -> None:
+        self._take(octets if self._binary is None else self._binary.feed(octets))
+
+    def _take(self, octets: bytes) -> None:
         # The connection lets NUL pass in a literal8 alone.
         self._has_nul = self._has_nul or b"\0" in octets
         pause = self._now.chunk(octets)
@@ -88,12 +93,15 @@ class Incoming:
             self._octets - freed,
         )
         self._octets += command.size
+        self._binary = BinaryParts() if command.binary else None
         return appending
 
     def _end(self) -> None:
+        if self._binary is not None:
+            self._take(self._binary.finish())
         if self._has_nul:
             # RFC 3516 §4.4: what no client without BINARY could fetch again is not taken.
-            raise UnknownEncoding("Messages with NUL are not kept; encode them")
+            raise UnknownEncoding("NUL is kept only in parts whose Content-Transfer-Encoding is binary")
         self._now.end()
         self._ended.append(self._now)
 

@@ -20,6 +20,7 @@ class AppendMore(Command):
     flags: Flag
     keywords: tuple[str, ...]
     received_at: int | None
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,7 +221,8 @@ class Append(Command):
 
     After accept come ``LiteralChunk`` events, then ``LiteralEnd`` (store, then ``send``), ``LiteralAborted`` (throw
     away; the connection answers) or ``AppendMore`` (one more message, asked as the first). ``size`` in octets, within
-    the limit. ``received_at`` is seconds since 1970 or None.
+    the limit. ``received_at`` is seconds since 1970 or None. ``binary``: it comes as literal8, which may hold NUL
+    (RFC 3516 §4.4).
     """
 
     mailbox: str
@@ -229,6 +230,7 @@ class Append(Command):
     flags: Flag
     keywords: tuple[str, ...]
     received_at: int | None
+    binary: bool = False
 
 
 class Idle(Command):

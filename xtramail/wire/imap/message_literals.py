@@ -36,6 +36,7 @@ class _Options:
     keywords: tuple[str, ...]
     received_at: int | None
     closing: bytes
+    binary: bool
 
 
 def read_append(cursor: Cursor, tag: bytes, size: int, rules: Rules) -> Announced | None:
@@ -55,6 +56,7 @@ def read_append(cursor: Cursor, tag: bytes, size: int, rules: Rules) -> Announce
         flags=options.flags,
         keywords=options.keywords,
         received_at=options.received_at,
+        binary=options.binary,
     )
     return Announced(command, options.closing)
 
@@ -69,7 +71,12 @@ def read_next(cursor: Cursor, tag: bytes, size: int, closing: bytes, rules: Rule
         cursor.space()
     options = _options(cursor, rules)
     command = AppendMore(
-        tag=tag, size=size, flags=options.flags, keywords=options.keywords, received_at=options.received_at
+        tag=tag,
+        size=size,
+        flags=options.flags,
+        keywords=options.keywords,
+        received_at=options.received_at,
+        binary=options.binary,
     )
     return Announced(command, options.closing)
 
@@ -94,6 +101,7 @@ def read_replace(cursor: Cursor, tag: bytes, size: int, rules: Rules, *, uid: bo
         flags=append.flags,
         keywords=append.keywords,
         received_at=append.received_at,
+        binary=append.binary,
         uid=uid,
         number=number,
     )
@@ -112,18 +120,19 @@ def _options(cursor: Cursor, rules: Rules) -> _Options:
     if cursor.follows(b'"'):
         received_at = parse_date_time(cursor.string())
         cursor.space()
-    return _Options(flags, keywords, received_at, _data(cursor, rules))
+    closing, binary = _data(cursor, rules)
+    return _Options(flags, keywords, received_at, closing, binary)
 
 
-def _data(cursor: Cursor, rules: Rules) -> bytes:
-    """``{n}``, ``~{n}`` or ``UTF8 (~{n}``; what closes it."""
+def _data(cursor: Cursor, rules: Rules) -> tuple[bytes, bool]:
+    """``{n}``, ``~{n}`` or ``UTF8 (~{n}``: what closes it, and whether it is a literal8."""
     if _ANNOUNCED.match(cursor.octets, cursor.at) is not None:
-        return b""
+        return b"", False
     closing = b""
     if cursor.octets[cursor.at : cursor.at + 6].upper() == b"UTF8 (":
         cursor.at += 6
         closing = b")"
     needed = "UTF8=ACCEPT" if closing else "BINARY"
     if needed in rules.offered and _ANNOUNCED_8.match(cursor.octets, cursor.at) is not None:
-        return closing
+        return closing, True
     raise BadSyntax("Expected the message as a literal")
