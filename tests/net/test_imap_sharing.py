@@ -59,7 +59,7 @@ def test_an_expunge_is_not_told_while_numbers_are_in_use() -> None:
         answer = other.say(command)
         assert "EXPUNGE" not in answer and " OK " in answer, answer
     assert "* 3 FETCH (UID 3)" in other.say("FETCH 3 (UID)")
-    assert "* SEARCH 1 3\r\n" in other.say("SEARCH ALL")
+    assert "* SEARCH 1 2 3\r\n" in other.say("SEARCH ALL")
     assert other.say("NOOP") == "* 2 EXPUNGE\r\nT OK Done\r\n"
     assert "* 2 FETCH (UID 3)" in other.say("FETCH 2 (UID)")
 
@@ -260,3 +260,45 @@ def test_a_fetch_of_many_tells_all_but_those_that_another_session_moved_away() -
     answer = one.say("FETCH 1:3,5:60 (RFC822.SIZE)")
     assert [int(number) for number in re.findall(r"\* (\d+) FETCH", answer)] == [1, 2, *range(5, 61)]
     assert "T NO [EXPUNGEISSUED] " in answer
+
+
+def test_a_search_by_number_finds_what_is_gone_and_not_told_as_the_client_still_counts_it() -> None:
+    world = World()
+    for _ in range(4):
+        world.deliver()
+    ann, other = opened(world), opened(world)
+    ann.say("STORE 2 +FLAGS (\\Deleted \\Seen)")
+    ann.say("STORE 4 +FLAGS (\\Seen)")
+    other.say("NOOP")
+    ann.say("EXPUNGE")
+    for command, answer in (
+        ("SEARCH ALL", "* SEARCH 1 2 3 4"),
+        ("SEARCH SEEN", "* SEARCH 2 4"),
+        ("SEARCH UNSEEN", "* SEARCH 1 3"),
+        ("SEARCH 2:3", "* SEARCH 2 3"),
+        ("SEARCH SUBJECT lunch", "* SEARCH 1 2 3 4"),
+        ("SEARCH NOT BODY noon", "* SEARCH"),
+        ("SEARCH RETURN (COUNT) SMALLER 9999", "COUNT 4"),
+        ("UID SEARCH 1:4 SEEN", "* SEARCH 2 4"),
+        ("SORT (REVERSE ARRIVAL) UTF-8 SEEN", "* SORT 2 4"),
+        ("THREAD ORDEREDSUBJECT UTF-8 SEEN", "* THREAD (2 4)"),
+    ):
+        said = other.say(command)
+        assert f"{answer}\r\n" in said and "EXPUNGE" not in said, said
+    assert other.say("UID SEARCH ALL") == "* SEARCH 1 3 4\r\n* 2 EXPUNGE\r\nT OK Searched\r\n"
+    assert "* SEARCH 1 2 3\r\n" in other.say("SEARCH ALL")
+
+
+def test_a_search_by_number_says_nothing_of_the_text_of_what_was_moved_away() -> None:
+    world = World()
+    for _ in range(3):
+        world.deliver()
+    ann, other = opened(world), opened(world)
+    other.say("SEARCH SUBJECT lunch")
+    ann.say("MOVE 2 Archive")
+    assert "* SEARCH 1 2 3\r\n" in other.say("SEARCH UNDELETED")
+    for key in ("SUBJECT lunch", "TEXT noon", "HEADER To ann", "SINCE 1-Jan-2020", "LARGER 1"):
+        said = other.say(f"SEARCH {key}")
+        assert said.startswith(("* SEARCH 1 3\r\n", "* SEARCH 1 2 3\r\n")), said
+    assert "OK" in other.say("FETCH 1:3 (FLAGS)")
+    assert "* SEARCH 1 3\r\n" in other.say("UID SEARCH TEXT noon")

@@ -13,7 +13,7 @@ from xtramail.mailbox.matching import Cost, Test, stages
 from xtramail.mailbox.run import TEXT_OCTETS, Run
 from xtramail.mailbox.session import MailboxServices
 from xtramail.mailbox.turns import Turns
-from xtramail.mailbox.view import View
+from xtramail.mailbox.view import Telling, View
 from xtramail.store.search_texts import Pieces, peek_texts
 from xtramail.wire.imap.search_keys import SearchKey
 
@@ -28,20 +28,32 @@ Steps = Generator[None, None, None]
 class SearchRun:
     """Go through :meth:`steps` to the end, then read :attr:`found`."""
 
-    def __init__(self, services: MailboxServices, view: View, key: SearchKey, turns: Turns | None = None) -> None:
-        """``turns``: of the work that this is a part of. LimitReached for a key that asks too much."""
+    def __init__(
+        self,
+        services: MailboxServices,
+        view: View,
+        key: SearchKey,
+        turns: Turns | None = None,
+        *,
+        telling: Telling = Telling.EVERYTHING,
+    ) -> None:
+        """``turns``: of the work that this is a part of. ``telling``: what may be told at its end; where expunges may
+        not, messages that are gone are found as the client still counts them (RFC 2180 §4.4). LimitReached for a key
+        that asks too much."""
         self._engine = services.engine
         self._memory = services.runs
         self._view = view
         self._stages = stages(key, view, services.clock.now())
-        self._turns = turns or Turns(services)
+        self._with_gone = telling is Telling.NO_EXPUNGES
+        self.turns = turns or Turns(services)
         self.found: list[int] = []
         """UIDs of the messages that fit, ascending."""
 
     def steps(self) -> Steps:
         """Each step is one slice of work; LimitReached when all of them took too long."""
-        view, turns = self._view, self._turns
+        view, turns = self._view, self.turns
         uids = view.uids
+        turns.expect(len(uids))
         runs = self._memory.of(view)
         by_flags = self._stages.of(Cost.FLAGS)
         further = len(by_flags) < len(self._stages.tests)
@@ -69,14 +81,16 @@ class SearchRun:
                 runs.keep(run, uids[at - 1] if at else 0)
             elif left:
                 yield from self._search((yield from self._read(left)), left)
-            yield from turns.pause()
             at = end
+            turns.came_to(at, len(uids))
+            yield from turns.pause()
+        turns.next_pass()
         self.found.sort()
         self._memory.settle(view)
 
     def _read(self, uids: Sequence[int]) -> Generator[None, None, Run]:
         run = Run(uids)
-        yield from self._turns.paced(run.read(self._engine, self._view))
+        yield from self.turns.paced(run.read(self._engine, self._view))
         return run
 
     def _search(self, run: Run, uids: Sequence[int]) -> Steps:
@@ -84,11 +98,11 @@ class SearchRun:
         for test in self._stages.of(Cost.ROW):
             if uids:
                 uids = test.keep(Batch(self._engine, self._view, run), uids)
-                yield from self._turns.pause()
+                yield from self.turns.pause()
         if uids and run.fields is None and self._stages.packs:
             if len(uids) * _DENSE < len(run):
                 run = yield from self._read(uids)
-            yield from self._turns.paced(run.pack(self._engine))
+            yield from self.turns.paced(run.pack(self._engine))
         slow = run.unpacked.intersection(uids) if run.unpacked and self._stages.packs else ()
         if slow:
             for uid in sorted(slow):
@@ -97,7 +111,7 @@ class SearchRun:
         for test in self._stages.of(Cost.PACKED):
             if uids:
                 uids = test.keep(Batch(self._engine, self._view, run), uids)
-                yield from self._turns.pause()
+                yield from self.turns.pause()
         for test in (*self._stages.of(Cost.HEADER), *self._stages.of(Cost.TEXT)):
             if uids:
                 uids = yield from self._by_text(test, run, uids)
@@ -125,9 +139,9 @@ class SearchRun:
             found += fit
             for uid in slow:
                 found += test.keep(batch, [uid])
-                yield from self._turns.pause()
+                yield from self.turns.pause()
             at += count
-            yield from self._turns.pause()
+            yield from self.turns.pause()
         return sorted(found)
 
     def _search_one(self, run: Run, uid: int) -> Steps:
@@ -138,8 +152,8 @@ class SearchRun:
             if left and test.cost >= Cost.PACKED:
                 left = test.keep(batch, left)
         self._take(left)
-        yield from self._turns.pause()
+        yield from self.turns.pause()
 
     def _take(self, uids: Sequence[int]) -> None:
         expunged = self._view.expunged
-        self.found += [uid for uid in uids if not expunged(uid)]
+        self.found += uids if self._with_gone else [uid for uid in uids if not expunged(uid)]

@@ -76,6 +76,8 @@ class Session:
         self.view: View | None = None
         self.terms: Terms = PLAIN
         self._scope = keys.user_scope(account.id)
+        self.under_way = 0
+        """Messages that are being changed, all of them by one commit that has not come yet."""
         self._last_commit = 0
         """Of this session's own doing alone."""
 
@@ -278,7 +280,8 @@ class Session:
             lambda txn: (
                 messages.store_flags(txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now),
                 txn.newest_drop(),
-            )
+            ),
+            len(uids),
         )
         if stored.rows is not None:
             self._follow(view, stored.rows, drops, flags=stored.changed)
@@ -298,7 +301,7 @@ class Session:
                 return row.id, Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
             return row.id, Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
 
-        home, placed = await self._transact(work)
+        home, placed = await self._transact(work, len(uids))
         if source != keys.RECOVERED:
             self.wrote_into(home)
         return placed
@@ -313,7 +316,7 @@ class Session:
             row = _target(txn, self._known(txn, target))
             return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
 
-        placed, rows, drops = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)))
+        placed, rows, drops = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)), len(uids))
         if placed.pairs and rows[0].uidnext == rows[1].uidnext:
             # Within one mailbox messages come as well as go.
             self._follow(view, rows, drops, gone=[old for old, _ in placed.pairs])
@@ -331,7 +334,8 @@ class Session:
         gone, rows, drops = await self._transact(
             lambda txn: _watched(
                 txn, mailbox_id, lambda: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=True)
-            )
+            ),
+            len(doomed),
         )
         if gone:
             self._follow(view, rows, drops, gone=gone)
@@ -356,8 +360,13 @@ class Session:
             OwnChange(before=before, after=after, flags=flags, gone=gone, newest_drop=drops, commit=commit)
         )
 
-    async def _transact(self, function: Callable[[Txn], T]) -> T:
-        result = await self.services.engine.transact(self._scope, function)
+    async def _transact(self, function: Callable[[Txn], T], count: int = 0) -> T:
+        """``count``: messages that it is about."""
+        self.under_way = count
+        try:
+            result = await self.services.engine.transact(self._scope, function)
+        finally:
+            self.under_way = 0
         self.committed()
         return result
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 
 from xtramail.mailbox import envelopes
-from xtramail.mailbox.rows import read_rows, slices
+from xtramail.mailbox.rows import SLICE, read_rows, slices
 from xtramail.mailbox.run_sort import run_sort
 from xtramail.mailbox.search import SearchRun
 from xtramail.mailbox.session import MailboxServices
 from xtramail.mailbox.turns import Turns
-from xtramail.mailbox.view import View
+from xtramail.mailbox.view import Telling, View
 from xtramail.model.collation import casemap
 from xtramail.store.records import MessageRow
 from xtramail.wire.imap.search_keys import SearchKey
@@ -42,12 +42,15 @@ _TEXTS: dict[SortKey, Callable[[MessageRow], str]] = {
 class SortRun:
     """Go through :meth:`steps` to the end, then read :attr:`found`."""
 
-    def __init__(self, services: MailboxServices, view: View, key: SearchKey, order: Sequence[SortBy]) -> None:
+    def __init__(
+        self, services: MailboxServices, view: View, key: SearchKey, order: Sequence[SortBy], *, telling: Telling
+    ) -> None:
+        """``telling`` as for ``SearchRun``."""
         self._engine = services.engine
         self._view = view
         self._order = order
-        self._turns = Turns(services)
-        self._search = SearchRun(services, view, key, self._turns)
+        self.turns = Turns(services, passes=2)
+        self._search = SearchRun(services, view, key, self.turns, telling=telling)
         self.found: list[int] = []
         """UIDs of the messages that fit, in the order asked for."""
 
@@ -59,7 +62,7 @@ class SortRun:
         # The last criterion first: sorting is stable, also in reverse, and begins with the order of the mailbox.
         for by in reversed(self._order):
             value = numbers[by.key].__getitem__ if by.key in numbers else texts[by.key].__getitem__
-            found = yield from self._turns.paced(run_sort(found, value, descending=by.descending))
+            found = yield from self.turns.paced(run_sort(found, value, descending=by.descending))
         self.found = found
 
     def _values(
@@ -69,7 +72,8 @@ class SortRun:
         wanted = {by.key for by in self._order}
         numbers: dict[SortKey, dict[int, int]] = {key: {} for key in wanted & _NUMBERS.keys()}
         texts: dict[SortKey, dict[int, str]] = {key: {} for key in wanted & _TEXTS.keys()}
-        for run in slices(self._view, uids):
+        for number, run in enumerate(slices(self._view, uids)):
+            self.turns.came_to(number * SLICE, len(uids))
             rows = read_rows(self._engine, self._view.shared.account_id, self._view.mailbox_id, run)
             for uid in (place.uid for place in run):
                 row = rows.get(uid)
@@ -77,5 +81,5 @@ class SortRun:
                     number_of[uid] = _NUMBERS[key](row) if row is not None else 0
                 for key, text_of in texts.items():
                     text_of[uid] = _TEXTS[key](row) if row is not None else ""
-            yield from self._turns.pause()
+            yield from self.turns.pause()
         return numbers, texts

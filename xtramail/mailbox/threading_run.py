@@ -10,13 +10,13 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 
 from xtramail.mailbox import envelopes
-from xtramail.mailbox.rows import read_rows, slices
+from xtramail.mailbox.rows import SLICE, read_rows, slices
 from xtramail.mailbox.search import SearchRun
 from xtramail.mailbox.session import MailboxServices
 from xtramail.mailbox.thread_tree import MOST_REFERENCES, Letter, Node
 from xtramail.mailbox.threads import threads_of
 from xtramail.mailbox.turns import Turns
-from xtramail.mailbox.view import Place, View
+from xtramail.mailbox.view import Place, Telling, View
 from xtramail.model.collation import casemap
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.model.subject import is_reply
@@ -39,19 +39,23 @@ _message_ids = re.compile(rb"<[^<>]{1,998}>").findall
 class ThreadRun:
     """Go through :meth:`steps` to the end, then read :attr:`roots`."""
 
-    def __init__(self, services: MailboxServices, view: View, key: SearchKey, algorithm: ThreadAlgorithm) -> None:
+    def __init__(
+        self, services: MailboxServices, view: View, key: SearchKey, algorithm: ThreadAlgorithm, *, telling: Telling
+    ) -> None:
+        """``telling`` as for ``SearchRun``."""
         self._engine = services.engine
         self._view = view
         self._algorithm = algorithm
-        self._turns = Turns(services)
-        self._search = SearchRun(services, view, key, self._turns)
+        self.turns = Turns(services, passes=2)
+        self._search = SearchRun(services, view, key, self.turns, telling=telling)
         self.roots: list[Node] = []
 
     def steps(self) -> Generator[None, None, None]:
         """Each step is one slice of work; LimitReached when all of them took too long."""
         yield from self._search.steps()
         letters: list[Letter] = []
-        for run in slices(self._view, self._search.found):
+        for number, run in enumerate(slices(self._view, self._search.found)):
+            self.turns.came_to(number * SLICE, len(self._search.found))
             rows = read_rows(self._engine, self._view.shared.account_id, self._view.mailbox_id, run)
             for start in range(0, len(run), _HEADERS):
                 some = run[start : start + _HEADERS]
@@ -60,8 +64,8 @@ class ThreadRun:
                     row = rows.get(place.uid)
                     header = headers.get(row) if row is not None else None
                     letters.append(self._letter(len(letters), place, row, header))
-                yield from self._turns.pause()
-        self.roots = yield from self._turns.paced(threads_of(letters, self._algorithm))
+                yield from self.turns.pause()
+        self.roots = yield from self.turns.paced(threads_of(letters, self._algorithm))
 
     def _headers(self, rows: Sequence[MessageRow]) -> dict[MessageRow, bytes]:
         """Those of a few messages in one transaction; missing are the few that are long or damaged."""

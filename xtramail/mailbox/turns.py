@@ -1,6 +1,6 @@
 """How long work on many messages goes at, so that other connections have their turn, and when it is given up.
 
-Owns the clock of SEARCH, SORT and THREAD. What is done between two looks at it is theirs.
+Owns the clock of SEARCH, SORT and THREAD, and how far they have come. What is done between two looks at it is theirs.
 """
 
 from __future__ import annotations
@@ -17,12 +17,30 @@ T = TypeVar("T")
 class Turns:
     """Begins when it is made. ``if turns.over(): yield; turns.begin()``, or :meth:`pause` in short."""
 
-    __slots__ = ("_began", "_clock", "_limits", "_turn_began")
+    __slots__ = ("_began", "_clock", "_done_before", "_limits", "_passes", "_turn_began", "done", "goal")
 
-    def __init__(self, services: MailboxServices) -> None:
+    def __init__(self, services: MailboxServices, passes: int = 1) -> None:
+        """``passes``: how many times the messages are gone through in all."""
+        self._passes = passes
+        self._done_before = 0
+        self.done = 0
+        """Messages gone through so far, in all passes together; never less than it was."""
+        self.goal = 0
+        """As many as will have been at the end; 0 until :meth:`expect`."""
         self._clock = services.clock
         self._limits = services.limits
         self._began = self._turn_began = self._clock.monotonic()
+
+    def expect(self, messages: int) -> None:
+        """The first pass begins; each goes through so many, or is counted as if it did."""
+        self.goal = messages * self._passes
+
+    def came_to(self, part: int, whole: int) -> None:
+        """Of the pass under way, ``part`` of ``whole`` is done."""
+        self.done = self._done_before + (self.goal * part // (self._passes * whole) if whole else 0)
+
+    def next_pass(self) -> None:
+        self._done_before = self.done = self._done_before + self.goal // self._passes
 
     def begin(self) -> None:
         self._turn_began = self._clock.monotonic()

@@ -338,8 +338,8 @@ class ImapServerProtocol(Protocol):
         if self.connection.idling:
             self.write(STILL_HERE if not self._unread else b"")
             self._watch.idling()
-        elif self._waiting and self._dialogue.session is not None and "INPROGRESS" in self.connection.offered:
-            self.write(progress_line(self.connection.tag) if not self._unread else b"")
+        elif self._waiting and (session := self._dialogue.session) is not None and session.terms.offers("INPROGRESS"):
+            self.write(progress_line(self.connection.tag, 0, session.under_way) if not self._unread else b"")
             self._watch.working()
 
     # Ends

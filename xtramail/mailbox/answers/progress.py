@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xtramail.mailbox.session import Session
+from xtramail.mailbox.turns import Turns
 from xtramail.wire.imap import responses
 
 EVERY_SECONDS = 10.0
 """RFC 9585 §4 has 10 to 15 seconds."""
 
 
-def progress_line(tag: bytes) -> bytes:
-    """Without numbers: what is left to read is known only when it has been read."""
-    return responses.ok("Still at work", responses.in_progress_code(tag))
+def progress_line(tag: bytes, done: int, goal: int) -> bytes:
+    """``done`` of ``goal`` messages; neither is told where there is no goal above what is done."""
+    return responses.ok("Still at work", responses.in_progress_code(tag, done, goal))
 
 
-def told_steps(session: Session, tag: bytes, steps: Iterator[None]) -> Iterator[bytes]:
+def told_steps(session: Session, tag: bytes, steps: Iterator[None], turns: Turns) -> Iterator[bytes]:
     """An empty piece for each step, or the line when it is time."""
     clock = session.services.clock
     due = clock.monotonic() + EVERY_SECONDS if session.terms.offers("INPROGRESS") else float("inf")
@@ -29,4 +30,4 @@ def told_steps(session: Session, tag: bytes, steps: Iterator[None]) -> Iterator[
             yield b""
             continue
         due = now + EVERY_SECONDS
-        yield progress_line(tag)
+        yield progress_line(tag, turns.done, turns.goal)

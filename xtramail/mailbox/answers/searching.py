@@ -21,12 +21,13 @@ _ALL = frozenset({SearchReturn.ALL})
 
 def search(session: Session, command: commands.Search) -> Answer:
     view = selected(session)
+    telling = telling_of_search(command.key, uid=command.uid)
     before = changes_text(view, view.sync(Telling.NO_EXPUNGES), with_uid=command.uid)
     if command.declined is not None:
         view.saved = ()
         return Answer(tagged=status.no(*command.declined), untagged=before, telling=telling_of(command.uid))
     try:
-        run = SearchRun(session.services, view, command.key)
+        run = SearchRun(session.services, view, command.key, telling=telling)
     except LimitReached:
         if command.returns is not None and SearchReturn.SAVE in command.returns:
             view.saved = ()
@@ -35,7 +36,7 @@ def search(session: Session, command: commands.Search) -> Answer:
         tagged=status.ok("Searched"),
         untagged=before,
         stream=_stream(session, view, run, command),
-        telling=telling_of_search(command.key, uid=command.uid),
+        telling=telling,
     )
 
 
@@ -53,7 +54,7 @@ def _stream(session: Session, view: View, run: SearchRun, command: commands.Sear
     if saves:
         # A search that fails saves nothing, and forgets what was saved before (RFC 5182 §2.1).
         view.saved = ()
-    yield from told_steps(session, command.tag, run.steps())
+    yield from told_steps(session, command.tag, run.steps(), run.turns)
     if returns is None:
         yield responses.search(_told(view, run.found, command), _modseq(view, run.found, command))
         return
