@@ -14,6 +14,7 @@ import msgspec
 from xtramail.delivery import accepted_rows as rows
 from xtramail.delivery.arrival import AcceptanceLog, Accepted, Arrival
 from xtramail.delivery.policy import STORE_FAULT, STORE_FULL, Policy, Route
+from xtramail.delivery.sent_back import sent_entry, sent_event, wanted
 from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import Bucket
 from xtramail.model.envelope import BodyType
@@ -63,8 +64,13 @@ class Acceptance:
         if sent is not None:
             parts.extend(rows.filing(arrival, account, sent, now) for account in arrival.sent_for)
         parts.extend(rows.bodies_written(arrival, text, sent, copies))
-        parts.append((keys.QUEUE, rows.queued(arrival, list(self._entries(arrival, text)))))
-        parts.append((keys.LOG, rows.tracked(arrival, text, now)))
+        queued, others = list(self._entries(arrival, text)), []
+        if sent is not None and wanted(self._engine, arrival):
+            back = self._sent_back(arrival, sent)
+            queued.append((back, arrival.home))
+            others.append(sent_event(back, arrival.message_id, sent.summary.subject, now))
+        parts.append((keys.QUEUE, rows.queued(arrival, queued)))
+        parts.append((keys.LOG, rows.tracked(arrival, text, now, others)))
         reach("intake.before-commit")
         try:
             results = await self._engine.transact_all(parts)
@@ -110,6 +116,11 @@ class Acceptance:
         for _, routes in rows.by_destination(arrival.routes):
             for some in rows.lots(routes):
                 yield self._entry(arrival, text, some), arrival.bucket(some[0])
+
+    def _sent_back(self, arrival: Arrival, sent: Spooled) -> QueueEntry:
+        return sent_entry(
+            arrival, sent, entry_id=self._ids.next(), message_id=self._ids.next(), hold_seconds=self._hold_seconds
+        )
 
     def _entry(self, arrival: Arrival, text: Spooled, routes: Sequence[Route]) -> QueueEntry:
         """The entry for recipients of one destination."""

@@ -16,6 +16,7 @@ from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.errors import NoSuchAccount, NoSuchMailbox
 from xtramail.model.flags import Flag
+from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
 from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts, tracking
 from xtramail.store.engine import Txn
@@ -149,12 +150,13 @@ def _body(spooled: Spooled, ref: BodyRef, tail: bodies.Tail, owners: list[int]) 
 
 def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callable[[Txn], None]:
     """Queue entries (each with its message's bucket) and a ledger row for every recipient."""
+
     def write(txn: Txn) -> None:
         for entry, bucket in entries:
             outbound.enqueue(txn, entry)
             for one in entry.recipients:
                 row = LedgerRow(fate=Fate.HELD.value, at=arrival.at, destination=entry.destination)
-                outbound.ledger_put(txn, bucket, arrival.message_id, one.address, row)
+                outbound.ledger_put(txn, bucket, entry.message_id, one.address, row)
         for route in arrival.routes:
             if not route.relay:
                 at_home = LedgerRow(
@@ -170,8 +172,10 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
     return write
 
 
-def tracked(arrival: Arrival, text: Spooled, now: float) -> Callable[[Txn], None]:
-    """The event that the message was accepted."""
+def tracked(
+    arrival: Arrival, text: Spooled, now: float, others: Sequence[LogEvent] = ()
+) -> Callable[[Txn], None]:
+    """The event that the message was accepted. ``others``: first events of messages that are accepted with it."""
     sender = "" if arrival.reverse_path.address is None else str(arrival.reverse_path.address)
     fields = {
         "size": str(text.summary.size),
@@ -185,6 +189,8 @@ def tracked(arrival: Arrival, text: Spooled, now: float) -> Callable[[Txn], None
         fields[tracking.MESSAGE_ID_FIELD] = text.summary.message_id
     if arrival.sender is not None:
         fields["account"] = arrival.sender.address
+    if others:
+        fields["copies"] = " ".join(id_text(other.message_id) for other in others)
     if arrival.relay_client:
         fields["relay-client"] = arrival.relay_client
     events = [
@@ -201,7 +207,7 @@ def tracked(arrival: Arrival, text: Spooled, now: float) -> Callable[[Txn], None
     ]
 
     def write(txn: Txn) -> None:
-        for event in events:
+        for event in (*events, *others):
             tracking.record(txn, bucket_at(now, CLASS_LOG), event)
 
     return write

@@ -65,7 +65,7 @@ class Routing:
             # It had a primary when the message was queued; the copy is in the mailbox, the rest waits for the admin.
             name = domain.name
             raise NoRoute(f"domain {name} has no primary; set one: xtramail domain set {name} primary=HOST")
-        if entry.kind == "primary":
+        if entry.for_primary:
             # It was accepted for a customer. Its MX may be us, or whoever the customer moved to.
             raise NoRoute(f"domain {entry.destination} is not served here any more; add it again, or give its mail up")
         sender = self._directory.domain(entry.reverse_path.rpartition("@")[2]) if entry.reverse_path else None

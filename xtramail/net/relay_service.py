@@ -167,7 +167,7 @@ class RelayService(Service):
             return
         await self._dispatch.done(entry_id, attempt)
         # What we cut because we stop says nothing of the primary.
-        if attempt is not None and attempt.entry.kind == "primary" and self.running:
+        if attempt is not None and attempt.entry.for_primary and self.running:
             await self._watch.saw(attempt.entry.destination, attempt.signs)
 
     async def _written(self, entry_id: int, work: Work) -> Attempt | None:

@@ -154,7 +154,8 @@ class QueueEntry(Record, frozen=True):
     """Our MessageId; several entries share it."""
     destination: str
     """A domain key."""
-    kind: Literal["primary", "outside", "dsn"]
+    kind: Literal["primary", "outside", "dsn", "sent"]
+    """``sent``: a copy of what a user submitted, for his own mailbox at the primary."""
     body: BodyRef
     reverse_path: str
     """Empty: the null sender."""
@@ -179,6 +180,11 @@ class QueueEntry(Record, frozen=True):
     """Who submitted it; 0: the world."""
     released: bool = False
     """A person said that it goes, whatever became of the copies here."""
+
+    @property
+    def for_primary(self) -> bool:
+        """It goes to the primary of a served domain, and follows that one's states."""
+        return self.kind in ("primary", "sent")
 
 
 class Destination(Record, frozen=True):

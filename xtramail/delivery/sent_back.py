@@ -1,0 +1,189 @@
+"""Sent-back: what users send through us lies in their own mailbox at the primary, too, as if they had sent it there.
+
+One queue entry of kind ``sent`` for each submitted message, accepted with it and a message of its own in ledger and
+log, so that mail to oneself stays two. It follows the states of its destination as any other mail. It goes the domain's
+way: by SMTP to the sender's own address, the Sent copy (Bcc and all) under one field more, or into the mailbox for sent
+mail over IMAP, where it is looked for first.
+
+By SMTP it has the null reverse-path and NOTIFY=NEVER: nobody answers it, no vacation notice and no bounce, so nothing
+comes back of it, and whoever forwards it keeps the null sender. What comes back all the same (the primary forwards the
+user's mail to where we take it) is refused as the loop that it is: :func:`came_back`.
+
+Owns which messages these are and what they look like. The commit is ``acceptance``'s, the attempt ``relay``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.courier import Body, Carried
+from xtramail.delivery.spool import Spooled
+from xtramail.delivery.trace import SIGNATURE
+from xtramail.directory.directory import Directory
+from xtramail.directory.domain_settings import text
+from xtramail.directory.primaries import primary_of
+from xtramail.model.envelope import BodyType
+from xtramail.model.ids import MessageId, id_text
+from xtramail.model.message import Summary
+from xtramail.model.outcome import Fate, Reply
+from xtramail.model.pending import Pending
+from xtramail.model.primary import State
+from xtramail.store import domains, keys, tracking
+from xtramail.store.engine import Engine
+from xtramail.store.records import DomainRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
+
+FIELD = b"X-Xtramail-Sent: yes\r\n"
+ID_FIELD = "X-Xtramail-Id"
+"""On top of an appended message without Message-ID, so that it can be found again."""
+
+
+def wanted(engine: Engine, arrival: Arrival) -> bool:
+    """Whether what is submitted by ``arrival`` is given back: its sender has a primary, and copies are kept."""
+    if arrival.origin != "submission" or arrival.sender is None:
+        return False
+    name = arrival.sender.address.rpartition("@")[2]
+    domain = engine.read(keys.domain_scope(name), domains.get_domain)
+    if domain is None or not domain.primaries or not domain.continuity:
+        return False
+    when = text(domain, "sent-back")
+    return when == "always" or (when == "outage" and primary_of(engine, name).state != State.UP)
+
+
+def sent_entry(
+    arrival: Arrival, sent: Spooled, *, entry_id: int, message_id: MessageId, hold_seconds: float
+) -> QueueEntry:
+    """The entry that gives ``sent``, the Sent copy of ``arrival``'s sender, back. ValueError without a sender."""
+    sender = arrival.sender
+    if sender is None:
+        raise ValueError("a sent copy has a sender")
+    path = arrival.reverse_path
+    return QueueEntry(
+        id=entry_id,
+        message_id=message_id,
+        destination=sender.address.rpartition("@")[2],
+        kind="sent",
+        body=sent.ref(arrival.home),
+        reverse_path="",
+        arrival=arrival.at,
+        due=arrival.at,
+        expires=arrival.at + hold_seconds,
+        recipients=(
+            QueueRecipient(address=sender.address, notify="NEVER", fate=Fate.HELD.value, changed=arrival.at),
+        ),
+        origin="submission",
+        smtputf8=path.smtputf8,
+        eightbit=path.body is BodyType.EIGHT_BIT,
+        header_message_id=sent.summary.message_id,
+        account_id=sender.id,
+    )
+
+
+def sent_event(entry: QueueEntry, original: MessageId, subject: str, now: float) -> LogEvent:
+    """The first event of its own story; it names the message that it is a copy of."""
+    fields = {"origin": "sent", "copy-of": id_text(original), "subject": subject[:200]}
+    if entry.header_message_id:
+        fields[tracking.MESSAGE_ID_FIELD] = entry.header_message_id
+    return LogEvent(
+        at=now,
+        message_id=entry.message_id,
+        kind="accepted",
+        recipients=tuple(one.address for one in entry.recipients),
+        text=f"sent copy of {id_text(original)}, for its sender's own mailbox at the primary",
+        fields=fields,
+    )
+
+
+def came_back(arrival: Arrival, summary: Summary, hostname: str) -> bool:
+    """Whether a message from the world is what we gave back to each of its recipients.
+
+    Whoever forges one is told so by the refusal: nothing is lost silently. The same message for somebody else is
+    ordinary mail, forwarded by a rule of the primary.
+    """
+    lines = summary.header_text.split("\n")
+    if not any(line.partition(":")[0].strip().lower() == "x-xtramail-sent" for line in lines):
+        return False
+    mark = f"by {hostname} {SIGNATURE} with ".lower()
+    earlier = [line for line in lines if line[:9].lower() == "received:"][1:]
+    authors = {author.casefold() for author in summary.from_addresses}
+    return any(mark in " ".join(line.lower().split()) for line in earlier) and all(
+        str(route.path.address).casefold() in authors for route in arrival.routes
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCopy:
+    """One message for a mailbox for sent mail. ``known_by``: name and value of the field that it can be found by."""
+
+    address: str
+    known_by: tuple[str, str]
+    sent_at: float
+    """Seconds since 1970: its INTERNALDATE."""
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What came of it. ``there``: it is; None: it was sent whole, and the answer is missing."""
+
+    there: bool | None
+    host: str
+    text: str
+    """What to tell people."""
+
+
+class SentMailboxes(Protocol):
+    """Mailboxes at a domain's primary."""
+
+    def file(self, domain: DomainRow, copy: SentCopy, before: Callable[[], Pending[None]]) -> Pending[Filed]:
+        """Put ``copy`` into the user's mailbox for sent mail unless it is there. Never fails: every fault is told.
+
+        Nothing is appended before the Pending of ``before()`` is settled, and nothing at all when it fails.
+        """
+
+
+class SentBack:
+    """The way of an entry of kind ``sent``."""
+
+    def __init__(self, *, directory: Directory, mailboxes: SentMailboxes) -> None:
+        self._directory = directory
+        self._mailboxes = mailboxes
+
+    async def file(
+        self, entry: QueueEntry, body: Body, before_dot: Callable[[tuple[int, ...]], Pending[None]]
+    ) -> Carried | None:
+        """One attempt over IMAP, in the words of a courier; None where the domain wants it by SMTP."""
+        domain = self._directory.domain(entry.destination)
+        if domain is None or not domain.primaries or text(domain, "sent-back-by") != "imap":
+            return None
+        known_by = ("Message-ID", entry.header_message_id)
+        if not entry.header_message_id:
+            known_by = (ID_FIELD, id_text(entry.message_id))
+            body = topped(body, f"{ID_FIELD}: {id_text(entry.message_id)}\r\n".encode())
+        copy = SentCopy(address=entry.recipients[0].address, known_by=known_by, sent_at=entry.arrival, body=body)
+        filed = await self._mailboxes.file(domain, copy, lambda: before_dot((0,)))
+        if filed.there:
+            reply = Reply.of(250, "2.0.0", filed.text)
+            outcome = RecipientOutcome(verdict=Verdict.DELIVERED, stage=Stage.FINAL, reply=reply)
+            return Carried(outcomes=(outcome,), host=filed.host)
+        verdict = Verdict.UNCONFIRMED if filed.there is None else Verdict.DEFERRED
+        outcome = RecipientOutcome(verdict=verdict, stage=Stage.LOCAL, reply=None)
+        return Carried(outcomes=(outcome,), host=filed.host, fault=filed.text)
+
+
+def marked(body: Body) -> Body:
+    """As it goes by SMTP: under the field by which rules and people know it."""
+    return topped(body, FIELD)
+
+
+def topped(body: Body, line: bytes) -> Body:
+    """The body under one more line."""
+
+    def chunks() -> Iterator[bytes]:
+        yield line
+        yield from body.chunks()
+
+    return Body(size=body.size + len(line), chunks=chunks)
