@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.directory import imap_access, relay_clients
+from xtramail.directory import alert_settings, imap_access, relay_clients
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
@@ -121,6 +121,15 @@ SETTINGS: dict[str, DomainSetting] = {
         DomainSetting("guard-surge", "5", _number(1, 1_000), "N", "refusals of so many recipients are the primary's"),
         DomainSetting("guard-window", "10m", _time(0.1), "TIME", "the window in which refusals are counted"),
         DomainSetting("canary", "", _address, "ADDRESS", "a recipient that probes put to the primary; empty: none"),
+        DomainSetting(
+            "alert-mail", "", alert_settings.addresses, "ADDRESS,...", "who is told of its outages; elsewhere than here"
+        ),
+        DomainSetting(
+            "alert-webhook", "", alert_settings.webhook, "URL", "where alerts are posted; http only to this machine"
+        ),
+        DomainSetting(
+            "alert-secret", "", alert_settings.secret, "-", "signs what is posted; generated when there is none", True
+        ),
     )
 }
 
@@ -133,7 +142,8 @@ def regular(name: str, value: str) -> str:
     try:
         return setting.rule(value)
     except ValueError as error:
-        raise BadInput(f"{name} {value!r}: {error}") from None
+        shown = "" if setting.secret else f" {value!r}"
+        raise BadInput(f"{name}{shown}: {error}") from None
 
 
 def text(row: DomainRow, name: str) -> str:

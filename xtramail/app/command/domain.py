@@ -9,8 +9,8 @@ import click
 from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
-from xtramail.directory import domains
-from xtramail.directory.domain_settings import SETTINGS, DomainSetting, text
+from xtramail.directory import alert_settings, domains
+from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
@@ -147,7 +147,7 @@ def _change(context: Context, change: str) -> domains.DomainChange:
         secret = password_from_stdin() if value else ""
         if setting is None:
             return domains.DomainChange(field="smarthost_password", value=secret)
-        return domains.DomainChange(field="settings", value=(key, secret))
+        return domains.DomainChange(field="settings", value=(key, regular(key, secret)))
     return domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value)
 
 
@@ -188,8 +188,20 @@ def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: 
         raise BadInput("\n".join(mistakes))
     if password_stdin:
         parsed.append(domains.DomainChange(field="smarthost_password", value=password_from_stdin()))
+    secret = _alert_secret(context, name, parsed)
+    if secret:
+        parsed.append(domains.DomainChange(field="settings", value=(alert_settings.SECRET, secret)))
     row = context.run(domains.set_domain(context.engine, name, parsed))
-    context.done(warned(context, row), f"domain {row.name} changed.")
+    made = {"generated-alert-secret": secret} if secret else {}
+    told = f"\nalert-secret, shown once, for who checks signatures: {secret}" if secret else ""
+    context.done(warned(context, row) | made, f"domain {row.name} changed.{told}")
+
+
+def _alert_secret(context: Context, name: str, changes: list[domains.DomainChange]) -> str:
+    """A new secret where a webhook would have none; BadInput for addresses that would not be told in time."""
+    own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
+    alert_settings.refuse_served(context.engine, own.get(alert_settings.MAIL, ""))
+    return alert_settings.missing_secret(domains.require(context.engine, name), own)
 
 
 @domain.command()
