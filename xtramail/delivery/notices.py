@@ -63,7 +63,7 @@ class Notices:
             return []
         report = delivery_report(self._report(entry, told, now))
         home = bucket_class(entry.body.bucket)
-        return await self.own_mail.parts(report, [route], retention_class=home, now=now)
+        return (await self.own_mail.write(report, [route], retention_class=home, now=now)).parts
 
     async def _route(self, entry: QueueEntry, sender: Address, told: Sequence[QueueRecipient]) -> Route | str:
         """Where the notice goes, or why it goes nowhere."""

@@ -15,13 +15,21 @@ from xtramail.delivery.intake import begin_spool
 from xtramail.delivery.policy import Policy, Route
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ReversePath
-from xtramail.model.ids import IdSource
+from xtramail.model.ids import IdSource, MessageId
 from xtramail.model.peer import Peer
 from xtramail.store import keys
 from xtramail.store.engine import Engine
 from xtramail.store.records import QueueEntry
 
 _HERE = Peer(address="127.0.0.1", helo="localhost", esmtp=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message that is sent when ``parts`` are committed."""
+
+    message_id: MessageId
+    parts: list[rows.Part]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +41,7 @@ class OwnMail:
     hostname: str
     hold_seconds: float
 
-    async def parts(
-        self, text: bytes, routes: Sequence[Route], *, retention_class: int, now: float
-    ) -> list[rows.Part]:
+    async def write(self, text: bytes, routes: Sequence[Route], *, retention_class: int, now: float) -> Written:
         """The writes that accept ``text`` for each of ``routes``; nothing is sent unless they are committed.
 
         ``retention_class`` is for those outside of our domains. Large texts leave chunks behind in the store, which die
@@ -74,9 +80,10 @@ class OwnMail:
             )
             for destination, some in rows.by_destination(arrival.routes)
         ]
-        return [
+        parts = [
             *rows.deliveries(arrival, spooled, copies, self.policy, now),
             *rows.bodies_written(arrival, spooled, None, copies),
             (keys.QUEUE, rows.queued(arrival, queued)),
             (keys.LOG, rows.tracked(arrival, spooled, now)),
         ]
+        return Written(message_id=arrival.message_id, parts=parts)

@@ -20,7 +20,7 @@ from xtramail.store.records import Record, decode, encode
 KEPT_SECONDS = 90 * 86_400.0
 MOST = 10_000
 """Rows kept, of the newest: alerts that come and go for months must not fill the store."""
-EACH = frozenset({"primary-state"})
+EACH = frozenset({"primary-state", "test"})
 """Kinds of which nothing joins: programs that listen want every one, in order."""
 
 Channel = Literal["mail", "webhook"]
@@ -71,7 +71,9 @@ class Topic(Record, frozen=True):
     last: int = 0
     """Id of the newest alert of it."""
     told: float = 0.0
-    """When people were last written to of it, or are to be."""
+    """When people were last written to of it."""
+    waiting: int = 0
+    """Id of the alert whose mail waits until they may be written to again; 0: none."""
 
 
 def raise_alert(

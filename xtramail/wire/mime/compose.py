@@ -68,6 +68,35 @@ class Report:
     """Message-ID of the message reported on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A plain message of the server to people."""
+
+    sender_address: str
+    to: str
+    subject: str
+    text: str
+    date: str
+    """RFC 5322 date-time, see ``dates.format_date``."""
+    message_id: str
+    """``<...>``"""
+
+
+def note(note: Note) -> bytes:
+    """The whole message with CRLF line ends, 7-bit but for an address beyond ASCII; Auto-Submitted: auto-generated."""
+    header = [
+        f"From: xtramail <{_line(note.sender_address)}>",
+        f"To: {_line(note.to)}",
+        f"Subject: {_subject(note.subject)}",
+        f"Date: {_line(note.date)}",
+        f"Message-ID: {_line(note.message_id)}",
+        # RFC 3834 §5: no vacation program answers it.
+        "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
+    ]
+    return ("\n".join(header).encode("utf-8") + b"\n" + _text_part(note.text)).replace(b"\n", b"\r\n")
+
+
 def delivery_report(report: Report) -> bytes:
     """The whole report with CRLF line ends, 7-bit: multipart/report of text, message/delivery-status and headers only.
 
