@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
-from xtramail.model.bucket import Bucket
+from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.clock import EPOCH_SECONDS
 from xtramail.model.errors import NotPermitted, OverQuota, Refused
-from xtramail.store import bodies, keys, mailboxes, outbound, recovered
+from xtramail.store import accounts, bodies, keys, mailboxes, outbound, recovered, tracking
 from xtramail.store.copies import places_of
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.mail_rows import size_of
 from xtramail.store.mailbox_names import INBOX, canonical
 from xtramail.store.message_row import MessageRow
-from xtramail.store.records import MailboxRow, Recoverable
+from xtramail.store.records import LogEvent, MailboxRow, Recoverable
 from xtramail.store.search_texts import remove_owner
 
 STEP = 200
@@ -171,7 +171,12 @@ async def purge(
             work = _Purge(account_id, [one.uid for one in step], queued, since_id, now)
             try:
                 await engine.transact_all(
-                    [(keys.QUEUE, work.look), (keys.user_scope(account_id), work.rows), (keys.BODY, work.bodies)]
+                    [
+                        (keys.QUEUE, work.look),
+                        (keys.user_scope(account_id), work.rows),
+                        (keys.BODY, work.bodies),
+                        (keys.LOG, work.tell),
+                    ]
                 )
             except _NewInQueue as error:
                 queued = queued | error.ids
@@ -194,7 +199,7 @@ class _NewInQueue(NotPermitted):
 
 
 class _Purge:
-    """One transaction of it, in three scopes; each part may run again, so each begins anew."""
+    """One transaction of it, in four scopes; each part may run again, so each begins anew."""
 
     def __init__(
         self, account_id: int, uids: Sequence[int], queued: frozenset[int], since_id: int, now: float
@@ -204,7 +209,9 @@ class _Purge:
         self._queued = queued
         self._since_id = since_id
         self._now = now
+        self._gone: list[MessageRow] = []
         self._unused: list[MessageRow] = []
+        self._address = ""
         self.destroyed = 0
         self.freed = 0
         self.waiting: list[int] = []
@@ -221,6 +228,8 @@ class _Purge:
         rows = recovered.rows_of(txn, kept, self._uids) if kept is not None else []
         waiting = {uid: row for uid, row in rows if row is not None and row.body.id in self._queued}
         gone = recovered.remove(txn, [uid for uid, _ in rows if uid not in waiting], self._now)
+        account = accounts.get_account(txn)
+        self._gone, self._address = gone, account.address if account is not None else ""
         self.waiting = [row.object_id for row in waiting.values()]
         self.destroyed = len(rows) - len(waiting)
         self._unused = [
@@ -231,6 +240,22 @@ class _Purge:
         """Scope BODY."""
         refs = {row.body for row in self._unused}
         self.freed = sum(remove_owner(txn, ref, self._account_id, bodies.chunk_count(ref)) for ref in refs)
+
+    def tell(self, txn: Txn) -> None:
+        """Scope LOG: that a person destroyed it is what is left of it."""
+        bucket = bucket_at(self._now, CLASS_LOG)
+        for row in self._gone:
+            tracking.record(
+                txn,
+                bucket,
+                LogEvent(
+                    at=self._now,
+                    message_id=row.object_id,
+                    kind="purged",
+                    recipients=(self._address,),
+                    text="deleted by its user, then destroyed by the administrator",
+                ),
+            )
 
 
 def _queued(engine: Engine) -> frozenset[int]:
