@@ -12,8 +12,11 @@ from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Hop
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.overdue import Overdue, overdue
+from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.delivery.suppression import Suppression
+from xtramail.delivery.turn import Turn
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domains import hold_domain
 from xtramail.model.address import Address
@@ -25,7 +28,7 @@ from xtramail.model.pending import Pending, drive
 from xtramail.store import keys, outbound
 from xtramail.store.engine import Engine
 from xtramail.store.outages import Transition
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import DomainRow, QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 
@@ -144,6 +147,18 @@ class ScriptedCourier:
                 self.taken.append((recipient, str(sender or ""), call.octets()))
 
 
+@dataclass
+class ScriptedMail:
+    """``PrimaryMail``: what lies at the primary by address and Message-ID, and who asked; None: nobody can look."""
+
+    there: set[tuple[str, str]] | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def has(self, domain: DomainRow, address: str, message_id: str) -> Pending[bool | None]:
+        self.asked.append((address, message_id))
+        return Pending.of(None if self.there is None else (address, message_id) in self.there)
+
+
 class RelayWorld(World):
     """The queue of ``World`` with what empties it."""
 
@@ -162,6 +177,7 @@ class RelayWorld(World):
         self.attempts: list[Attempt] = []
         self.steps: list[tuple[str, Transition]] = []
         self.routing = Routing(directory=self.directory, hosts=self.hosts, settings=RoutingSettings())
+        self.primary_mail = ScriptedMail()
         self.runs = 0
         self.start()
 
@@ -181,7 +197,14 @@ class RelayWorld(World):
             courier=self.courier,
             routing=self.routing,
             notices=self.notices,
+            turn=Turn(
+                directory=self.directory,
+                suppression=Suppression(engine=self.engine, directory=self.directory),
+                primary_mail=self.primary_mail,
+            ),
+            guard=RefusalGuard(engine=self.engine, directory=self.directory, clock=self.clock),
             clock=self.clock,
+            ids=self.ids,
             settings=RelaySettings(owner=owner, timetable=Timetable(steps=(60.0, 600.0))),
             log=self.attempts.append,
             chance=self.chance,

@@ -14,8 +14,12 @@ from xtramail.delivery.dispatch import KNOCK
 from xtramail.delivery.notices import Notices
 from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.primary_mail import NoPrimaryMail, PrimaryMail
+from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.delivery.suppression import Suppression
+from xtramail.delivery.turn import Turn
 from xtramail.directory.directory import Directory
 from xtramail.model.clock import Clock
 from xtramail.model.ids import IdSource
@@ -71,9 +75,10 @@ class Outgoing:
         log: Callable[[Attempt], None],
         untold: Callable[[QueueEntry, str], None],
         resolver: Any = None,
+        primary_mail: PrimaryMail | None = None,
     ) -> None:
         """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
-        Notices. ``resolver`` is Twisted Names' (the machine's own when None)."""
+        Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``primary_mail`` None: nobody looks."""
         hostname = settings.server.hostname[0]
         self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=ClientContexts())
         self.directory = Directory(
@@ -113,7 +118,14 @@ class Outgoing:
             courier=self.courier,
             routing=self.routing,
             notices=self.notices,
+            turn=Turn(
+                directory=self.directory,
+                suppression=Suppression(engine=engine, directory=self.directory),
+                primary_mail=primary_mail or NoPrimaryMail(),
+            ),
+            guard=RefusalGuard(engine=engine, directory=self.directory, clock=clock),
             clock=clock,
+            ids=ids,
             settings=relay_settings(settings, run),
             log=log,
         )

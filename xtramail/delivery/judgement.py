@@ -6,6 +6,7 @@ it says of a recipient or of the message decides.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ MOST_REPLY = 1_000
 MOST_REPLIES = 24_000
 """Octets of all replies of one entry: it is one value of the store (64 KiB), and a reply may have 200 KB."""
 
+DUPLICATE = "possible duplicate: the answer to the dot of an earlier attempt was lost"
+"""What the ledger says of mail that may have been delivered twice."""
+
 _SERVER_STAGES = frozenset({Stage.CONNECT, Stage.HELLO, Stage.STARTTLS, Stage.AUTH})
 _MESSAGE_STAGES = frozenset({Stage.RCPT, Stage.DATA, Stage.FINAL})
 
@@ -32,9 +36,16 @@ class Judgement:
     fate: Fate
     reply: str
     code: int
+    lost: bool = False
+    """The answer to the dot never came."""
 
     def on(self, recipient: QueueRecipient, now: float) -> QueueRecipient:
-        return msgspec.structs.replace(recipient, fate=self.fate, reply=self.reply, code=self.code, changed=now)
+        reply = self.reply
+        if self.fate == Fate.DELIVERED and recipient.lost:
+            reply = f"{reply}; {DUPLICATE}"
+        return msgspec.structs.replace(
+            recipient, fate=self.fate, reply=reply, code=self.code, changed=now, lost=recipient.lost + self.lost
+        )
 
 
 def judge(entry: QueueEntry, tried: Sequence[QueueRecipient], carried: Carried) -> dict[str, Judgement]:
@@ -58,7 +69,18 @@ def _judged(
     # What may have been delivered once stays so marked until the host says otherwise; one that was *attempted* when it
     # was leased was being handed over when the server died.
     doubtful = recipient.fate in (Fate.UNCONFIRMED, Fate.ATTEMPTED) or outcome.verdict is Verdict.UNCONFIRMED
-    return Judgement(fate=Fate.UNCONFIRMED if doubtful else Fate.HELD, reply=reply, code=code)
+    return Judgement(
+        fate=Fate.UNCONFIRMED if doubtful else Fate.HELD,
+        reply=reply,
+        code=code,
+        lost=outcome.verdict is Verdict.UNCONFIRMED,
+    )
+
+
+def parked(recipient: QueueRecipient, judged: Judgement) -> Judgement:
+    """In place of a refusal that a person is to decide about. A refusal now says nothing of an attempt before."""
+    doubtful = recipient.fate in (Fate.UNCONFIRMED, Fate.ATTEMPTED)
+    return dataclasses.replace(judged, fate=Fate.UNCONFIRMED if doubtful else Fate.HELD)
 
 
 def is_server_state(outcome: RecipientOutcome, entry: QueueEntry) -> bool:
@@ -68,7 +90,7 @@ def is_server_state(outcome: RecipientOutcome, entry: QueueEntry) -> bool:
     """
     if outcome.stage in _SERVER_STAGES:
         return True
-    if outcome.stage is not Stage.MAIL or entry.kind != "primary" or outcome.reply is None:
+    if outcome.stage is not Stage.MAIL or not entry.for_primary or outcome.reply is None:
         return False
     return outcome.reply.code != 552 and outcome.reply.enhanced != "5.3.4"
 

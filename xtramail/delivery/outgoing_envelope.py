@@ -14,6 +14,11 @@ def open_recipients(entry: QueueEntry) -> list[QueueRecipient]:
     return [recipient for recipient in entry.recipients if recipient.fate in OPEN_FATES]
 
 
+def to_primary(entry: QueueEntry) -> bool:
+    """Whether it is given back: its host is the primary of a domain served here."""
+    return entry.kind in ("primary", "sent")
+
+
 def outgoing_envelope(entry: QueueEntry) -> Envelope:
     """One forward-path for each of :func:`open_recipients`."""
     return Envelope(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from xtramail.delivery.outgoing_envelope import to_primary
 from xtramail.delivery.refusals import may_be_accident
 from xtramail.directory.directory import ROLE_LOCALS, Directory
 from xtramail.directory.domain_settings import count, seconds, switch
@@ -22,8 +23,6 @@ from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import DomainRow, QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome
 
-GUARDED = frozenset({"primary", "sent"})
-"""Kinds of entries whose host is a primary."""
 MOST_REMEMBERED = 1_000
 """Refused recipients of one domain that are remembered: many more than any surge needs."""
 
@@ -41,7 +40,7 @@ class RefusalGuard:
     def held(self, entry: QueueEntry, outcomes: Mapping[str, RecipientOutcome]) -> dict[str, str]:
         """By address: why a person has to decide about his refusal; ``outcomes`` by address of one attempt."""
         refused = [address for address, outcome in outcomes.items() if may_be_accident(outcome)]
-        domain = self._directory.domain(entry.destination) if refused and entry.kind in GUARDED else None
+        domain = self._directory.domain(entry.destination) if refused and to_primary(entry) else None
         if domain is None or not domain.primaries or not switch(domain, "guard-refusals"):
             return {}
         surge = self._surge(domain, refused)

@@ -1,41 +1,48 @@
 """The relay: takes a queue entry on lease, has it carried, and writes down what became of each recipient.
 
 Each attempt is three commits: the lease; the attempt row, before the final dot; the outcome, in which ledger, queue
-entry and notices change together. A crash between any two leaves a lease that expires: a message may be sent twice (and
-the ledger shows why), never lost. Whoever lost the lease hands nothing over and decides nothing any more.
+entry and notices change together. One more, after the lease, where something is settled without asking a host. A crash
+between any two leaves a lease that expires: a message may be sent twice (and the ledger shows why), never lost. Whoever
+lost the lease hands nothing over and decides nothing any more.
 
 Owns neither when an entry is due (``dispatch``), nor connections (``courier``), nor what an answer means
-(``judgement``), nor the text of notices (``notices``).
+(``judgement``, ``refusal_guard``), nor what is settled before (``turn``), nor the rows (``attempt_rows``), nor the text
+of notices (``notices``).
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
+from xtramail.delivery import attempt_rows as rows
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Courier
-from xtramail.delivery.judgement import MOST_REPLY, Judgement, decides, expired, judge, reached, shortened
+from xtramail.delivery.judgement import decides, judge, parked, reached
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
+from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.routing import NoMailHost, Routing
+from xtramail.delivery.sent_back import SentBack, marked
 from xtramail.delivery.signs import NOTHING, Signs, signs_of
-from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
+from xtramail.delivery.suppression import CopyReturned
+from xtramail.delivery.turn import Look, Turn
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
-from xtramail.model.ids import id_text
+from xtramail.model.ids import IdSource, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate, Reply
 from xtramail.model.pending import Pending
-from xtramail.store import bodies, keys, outbound, tracking
+from xtramail.store import bodies, keys, outbound
 from xtramail.store.engine import Engine, Txn
-from xtramail.store.records import LedgerRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import QueueEntry, QueueRecipient
 from xtramail.telemetry.crashpoint import reach
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 Part = tuple[bytes, Callable[[Txn], Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
@@ -56,10 +63,14 @@ class Attempt:
     tls: str
     reached: bool
     """The host is there (or there is none, for good): whatever it then said."""
+    aside: bool = False
+    """It went another way than by the destination's hosts, and shows nothing of them."""
     signs: Signs = NOTHING
     """What it shows of the primary."""
     unreadable: str = ""
     """Why the stored message could not be read; somebody should look."""
+    parked: Mapping[str, str] = field(default_factory=dict)
+    """Who of ``changed`` waits for a person, by address, and why."""
 
 
 class Notices(Protocol):
@@ -81,12 +92,18 @@ class _Work:
     leased: QueueEntry
     carried: Carried
     reached: bool = False
+    aside: bool = False
     unreadable: str = ""
     signs: Signs = NOTHING
+    guarded: dict[str, str] | None = None
+    """Refused recipients about whom a person decides, by address; None: not asked yet."""
 
 
 class _LeaseLost(XtramailError):
     """Somebody else decides about this entry now."""
+
+
+Looks = Callable[[QueueEntry, float], Coroutine[Any, Any, Look]]
 
 
 class Relay:
@@ -99,23 +116,31 @@ class Relay:
         courier: Courier,
         routing: Routing,
         notices: Notices,
+        turn: Turn,
+        guard: RefusalGuard,
         clock: Clock,
+        ids: IdSource,
         settings: RelaySettings,
         log: Callable[[Attempt], None],
         chance: Callable[[], float] = random.random,
+        sent_back: SentBack | None = None,
     ) -> None:
         self._engine = engine
         self._courier = courier
         self._routing = routing
         self._notices = notices
+        self._turn = turn
+        self._guard = guard
         self._clock = clock
+        self._ids = ids
         self.settings = settings
         self._log = log
         self._chance = chance
+        self._sent_back = sent_back
         self._owed: dict[int, _Work] = {}
 
     async def deliver(self, entry_id: int) -> Attempt | None:
-        """Try an entry once; None when another attempt has it or it is gone.
+        """Try an entry once; None when another attempt has it, it is gone, or nothing is left to hand over.
 
         StoreFull, StoreFault and others when the outcome could not be written: :meth:`owes` then says so, and
         :meth:`write_owed` tries to write it again. If nobody does, the lease runs out and the message is tried again.
@@ -124,6 +149,9 @@ class Relay:
         if leased is None:
             return None
         reach("relay.leased")
+        leased = await self._review(leased, self._turn.look)
+        if leased is None:
+            return None
         work = _Work(leased=leased, carried=_everybody(leased, Verdict.DEFERRED, "no host to hand it to"))
         try:
             await self._carry(work)
@@ -140,9 +168,11 @@ class Relay:
         return await self._settle(work)
 
     async def expire(self, entry_id: int) -> Attempt | None:
-        """Give up an entry whose time is over, held or not, without asking its host once more; None when it is gone or
-        being handed over."""
+        """Give up an entry whose time is over, held or not, without asking its host once more; None when it is gone,
+        being handed over, or its users deleted it."""
         leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
+        if leased is not None:
+            leased = await self._review(leased, self._turn.at_end)
         if leased is None:
             return None
         return await self._settle(_Work(leased=leased, carried=Carried(outcomes=(), host="")))
@@ -180,10 +210,67 @@ class Relay:
         outbound.update(txn, seized)
         return seized
 
+    async def _review(self, leased: QueueEntry, looks: Looks) -> QueueEntry | None:
+        """Write what is settled without asking a host; the entry as it is then, None when nobody is left in it, or the
+        lease was lost."""
+        while True:
+            now = self._clock.now()
+            look = await looks(leased, now)
+            if not look:
+                return leased
+            try:
+                return await self._settle_look(leased, look, now)
+            except CopyReturned:
+                # A user was quicker; what is there now decides.
+                continue
+            except _LeaseLost:
+                return None
+
+    async def _settle_look(self, leased: QueueEntry, look: Look, now: float) -> QueueEntry | None:
+        fresh = self._ids.next()
+        planned = rows.decided(leased, look.decided)
+        changed = {one.address: one for one in rows.changed(leased, planned)}
+        shown = [one for one in planned.recipients if one.address in changed or one.address in look.parked]
+        found = [one for one in shown if one.fate == Fate.DELIVERED]
+
+        def write(txn: Txn) -> QueueEntry:
+            current = outbound.entry(txn, leased.id)
+            if current is None or current.lease_owner != leased.lease_owner:
+                raise _LeaseLost
+            after = rows.decided(current, look.decided)
+            rows.write_fates(txn, current, after.recipients, now)
+            return rows.put(txn, after, look.parked, fresh)
+
+        events = tuple(rows.events(planned, shown, look.parked, now, None))
+        reach("relay.before-review")
+        results = await self._engine.transact_all(
+            [
+                *look.parts,
+                (keys.QUEUE, write),
+                (keys.LOG, lambda txn: rows.tell(txn, events, now)),
+                *rows.alarm(rows.UNCONFIRMED, planned, look.parked, now),
+                *(await self._notices.parts(planned, found, now) if found else []),
+            ]
+        )
+        reach("relay.after-review")
+        self._log(
+            Attempt(entry=planned, changed=tuple(shown), host="", tls="", reached=False, parked=look.parked)
+        )
+        left: QueueEntry = results[len(look.parts)]
+        return left if outbound.is_open(left) and not left.held else None
+
     async def _carry(self, work: _Work) -> None:
         entry = work.leased
         envelope = outgoing_envelope(entry)
         body = Body(size=entry.body.size - entry.body.return_path_length, chunks=lambda: self._octets(work))
+        if entry.kind == "sent":
+            filed = None if self._sent_back is None else await self._sent_back.file(
+                entry, body, lambda accepted: self._attempted(entry, accepted)
+            )
+            if filed is not None:
+                work.carried, work.aside = filed, True
+                return
+            body = marked(body)
         for hop in await self._routing.hops(entry):
             carried = await self._courier.carry(
                 hop,
@@ -238,7 +325,7 @@ class Relay:
             )
             until = now + self.settings.lease
             outbound.update(txn, msgspec.structs.replace(current, recipients=recipients, lease_until=until))
-            _write_fates(txn, current, recipients, now)
+            rows.write_fates(txn, current, recipients, now)
 
         pending = self._engine.transact(keys.QUEUE, write)
         pending.when_done(lambda _: reach("relay.after-attempt"))
@@ -247,9 +334,15 @@ class Relay:
     async def _settle(self, work: _Work) -> Attempt | None:
         """Write the outcome; None when the lease was lost, and with it the say."""
         now, leased, carried = self._clock.now(), work.leased, work.carried
-        judged = judge(leased, open_recipients(leased), carried) if carried.outcomes else {}
+        tried = open_recipients(leased)
+        judged = judge(leased, tried, carried) if carried.outcomes else {}
+        if work.guarded is None:
+            outcomes = zip((one.address for one in tried), carried.outcomes, strict=False)
+            work.guarded = self._guard.held(leased, dict(outcomes))
+        guarded = work.guarded
+        judged |= {one.address: parked(one, judged[one.address]) for one in tried if one.address in guarded}
         due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
-        planned = _after(leased, judged, carried.fault, due, now)
+        planned = rows.after(leased, judged, carried.fault, due, now)
         reported = {Fate.BOUNCED.value} if carried.dsn else {Fate.BOUNCED.value, Fate.DELIVERED.value}
         settled = [
             r for r, before in zip(planned.recipients, leased.recipients, strict=True)
@@ -260,12 +353,13 @@ class Relay:
             current = outbound.entry(txn, leased.id)
             if current is None or current.lease_owner != leased.lease_owner:
                 raise _LeaseLost
-            changed = _after(current, judged, carried.fault, due, now)
-            _write_fates(txn, current, changed.recipients, now)
-            _put(txn, changed)
+            changed = rows.after(current, judged, carried.fault, due, now)
+            rows.write_fates(txn, current, changed.recipients, now)
+            rows.put(txn, changed, guarded, fresh)
             return changed
 
-        event = _event(planned, _changed(leased, planned), carried, now)
+        fresh = self._ids.next()
+        events = tuple(rows.events(planned, rows.changed(leased, planned), guarded, now, carried))
         bug: Exception | None = None
         notices: list[Part] = []
         try:
@@ -280,12 +374,13 @@ class Relay:
             results = await self._engine.transact_all(
                 [
                     (keys.QUEUE, write),
-                    (keys.LOG, lambda txn: tracking.record(txn, bucket_at(now, CLASS_LOG), event)),
+                    (keys.LOG, lambda txn: rows.tell(txn, events, now)),
+                    *rows.alarm(rows.REFUSED, planned, guarded, now),
                     *notices,
                 ]
             )
         except _LeaseLost:
-            await self._engine.transact(keys.QUEUE, lambda txn: _write_deliveries(txn, leased.id, judged, now))
+            await self._engine.transact(keys.QUEUE, lambda txn: rows.write_deliveries(txn, leased.id, judged, now))
             return None
         except XtramailError:
             self._owed[leased.id] = work
@@ -294,12 +389,14 @@ class Relay:
         changed: QueueEntry = results[0]
         attempt = Attempt(
             entry=changed,
-            changed=_changed(leased, changed),
+            changed=rows.changed(leased, changed),
             host=carried.host,
             tls=carried.tls,
             reached=work.reached,
+            aside=work.aside,
             unreadable=work.unreadable,
             signs=work.signs,
+            parked=guarded,
         )
         self._log(attempt)
         if bug is not None:
@@ -311,87 +408,3 @@ def _everybody(entry: QueueEntry, verdict: Verdict, fault: str, reply: Reply | N
     """Decided here, for all of them alike."""
     outcome = RecipientOutcome(verdict=verdict, stage=Stage.LOCAL, reply=reply)
     return Carried(outcomes=tuple(outcome for _ in open_recipients(entry)), host="", fault=fault)
-
-
-def _after(
-    entry: QueueEntry, judged: Mapping[str, Judgement], fault: str, due: float, now: float
-) -> QueueEntry:
-    """The entry after an attempt; recipients that were decided meanwhile stay as they are."""
-    recipients = tuple(
-        judged[r.address].on(r, now) if r.fate in OPEN_FATES and r.address in judged else r for r in entry.recipients
-    )
-    if now >= entry.expires:
-        recipients = tuple(expired(r, entry, now) if r.fate in OPEN_FATES else r for r in recipients)
-    waiting = next((r.reply for r in recipients if r.fate in OPEN_FATES), "")
-    return msgspec.structs.replace(
-        entry,
-        recipients=recipients,
-        attempts=entry.attempts + 1,
-        due=due,
-        lease_until=0.0,
-        lease_owner="",
-        last_reply=waiting or shortened(fault, MOST_REPLY) or entry.last_reply,
-    )
-
-
-def _changed(before: QueueEntry, after: QueueEntry) -> tuple[QueueRecipient, ...]:
-    """The recipients that were tried, or given up, as they are now."""
-    return tuple(new for old, new in zip(before.recipients, after.recipients, strict=True) if old != new)
-
-
-def _put(txn: Txn, entry: QueueEntry) -> None:
-    if outbound.is_open(entry):
-        outbound.update(txn, entry)
-    else:
-        outbound.complete(txn, entry.id)
-
-
-def _write_deliveries(txn: Txn, entry_id: int, judged: Mapping[str, Judgement], now: float) -> None:
-    """Without a lease: only what is a fact. Who was delivered to must not get it once more from whoever has the entry
-    now."""
-    current = outbound.entry(txn, entry_id)
-    if current is None:
-        return
-    facts = {address: one for address, one in judged.items() if one.fate == Fate.DELIVERED}
-    recipients = tuple(
-        facts[r.address].on(r, now) if r.fate in OPEN_FATES and r.address in facts else r for r in current.recipients
-    )
-    _write_fates(txn, current, recipients, now)
-    _put(txn, msgspec.structs.replace(current, recipients=recipients))
-
-
-def _write_fates(txn: Txn, before: QueueEntry, after: Sequence[QueueRecipient], now: float) -> None:
-    """Ledger rows of the recipients that changed. They lie where the body is, which may have moved since the lease."""
-    bucket = Bucket(before.body.bucket)
-    if bucket in txn.dropped():
-        # Its days are over and its body could not be saved: the ledger of that day is gone as well.
-        return
-    for old, new in zip(before.recipients, after, strict=True):
-        if old != new:
-            row = LedgerRow(
-                fate=new.fate, at=now, reply=new.reply, attempts=new.attempts, destination=before.destination
-            )
-            outbound.ledger_put(txn, bucket, before.message_id, new.address, row)
-
-
-def _event(entry: QueueEntry, tried: Sequence[QueueRecipient], carried: Carried, now: float) -> LogEvent:
-    """One attempt in the message log: who answered what."""
-    fates = sorted({recipient.fate for recipient in tried})
-    word = "deferred" if fates == [Fate.HELD.value] else ", ".join(fates)
-    answers = list(dict.fromkeys(recipient.reply for recipient in tried if recipient.reply))
-    return LogEvent(
-        at=now,
-        message_id=entry.message_id,
-        kind="attempt",
-        sender=entry.reverse_path,
-        recipients=tuple(recipient.address for recipient in tried),
-        text=f"{word}: {'; '.join(answers)[:1000] or 'no answer'}",
-        fields={
-            "host": carried.host,
-            "tls": carried.tls,
-            "attempt": str(entry.attempts),
-            "destination": entry.destination,
-            "fate": word,
-            "next": "" if not outbound.is_open(entry) else f"{entry.due:.0f}",
-        },
-    )

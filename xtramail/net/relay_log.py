@@ -10,7 +10,7 @@ from xtramail.delivery.overdue import Risk
 from xtramail.delivery.relay import Attempt
 from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_text
-from xtramail.model.outcome import Fate
+from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.store.outages import Transition
 from xtramail.store.records import QueueEntry
 from xtramail.telemetry import maillog
@@ -26,7 +26,14 @@ class RelayLog:
         entry, host = attempt.entry, attempt.host
         for recipient in attempt.changed:
             to, reply = recipient.address, recipient.reply
-            if recipient.fate == Fate.DELIVERED:
+            reason = attempt.parked.get(to, "") if recipient.fate in OPEN_FATES else ""
+            if reason:
+                maillog.recipient_held(message_id=entry.message_id, recipient=to, host=host, reply=reply, reason=reason)
+                self._metrics.relayed("held")
+            elif recipient.fate == Fate.SUPPRESSED:
+                maillog.recipient_suppressed(message_id=entry.message_id, recipient=to, by=reply)
+                self._metrics.relayed("suppressed")
+            elif recipient.fate == Fate.DELIVERED:
                 maillog.recipient_delivered(message_id=entry.message_id, recipient=to, host=host, reply=reply)
                 self._metrics.relayed("delivered")
             elif recipient.fate == Fate.BOUNCED:

@@ -222,6 +222,16 @@ def release(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
     return freed
 
 
+def insist(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
+    """As :func:`release`, and it goes whatever became of the copies here: a person said so."""
+    freed = release(txn, entry_id, now)
+    if freed is None:
+        return None
+    freed = replace(freed, released=True)
+    update(txn, freed)
+    return freed
+
+
 def set_destination(txn: Txn, row: Destination) -> None:
     """Say how it stands with a destination until :func:`clear_destination`."""
     txn.put(PERMANENT, keys.destination(row.name), encode(row))

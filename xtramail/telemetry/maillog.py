@@ -207,6 +207,13 @@ def recipient_bounced(*, message_id: int, recipient: Address | str, host: str, r
     _warn("recipient-bounced", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply)
 
 
+def recipient_held(*, message_id: int, recipient: Address | str, host: str, reply: str, reason: str) -> None:
+    """A person has to decide about it."""
+    _warn(
+        "recipient-held", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply, reason=reason
+    )
+
+
 def recipient_suppressed(*, message_id: int, recipient: Address | str, by: str) -> None:
     _tell("recipient-suppressed", id=id_text(message_id), recipient=str(recipient), by=by)
 

@@ -86,7 +86,7 @@ class Metrics:
         self._pop3_commands.labels(command).inc()
 
     def relayed(self, outcome: str, recipients: int = 1) -> None:
-        """``outcome``: delivered, deferred, unconfirmed or bounced."""
+        """``outcome``: delivered, deferred, unconfirmed, held, suppressed or bounced."""
         self._attempts.labels(outcome).inc(recipients)
 
     def relay_took(self, seconds: float) -> None:
