@@ -32,6 +32,9 @@ class Handle:
     def get_cipher_name(self) -> str:
         return "TLS_AES_256_GCM_SHA384"
 
+    def get_peer_certificate(self, *, as_cryptography: bool) -> None:
+        """The client showed none."""
+
 
 class Line(StringTransport):
     """A transport that records what a socket would be asked to do."""

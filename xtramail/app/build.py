@@ -37,7 +37,7 @@ from xtramail.net.metrics_http import metrics_site
 from xtramail.net.pop3_server import Pop3Factory
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
-from xtramail.net.tls import TlsService
+from xtramail.net.tls import ServerContexts, TlsService
 from xtramail.store import keys, outbound, schema
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import ServerLock
@@ -183,7 +183,7 @@ class Server(MultiService):
         doors = self._doors
         doors["smtp"].open(SmtpFactory(mx))
         doors["submission"].open(SmtpFactory(submission))
-        doors["submissions"].open(SmtpFactory(submissions), contexts=self._tls.contexts(alpn=(b"smtp",)))
+        doors["submissions"].open(SmtpFactory(submissions), contexts=self._smtp_contexts(core, tickets=True))
         doors["imaps"].open(ImapFactory(imaps), contexts=imap_contexts)
         doors["imap"].open(ImapFactory(imap))
         doors["pop3s"].open(Pop3Factory(pop3s), contexts=pop3_contexts)
@@ -202,8 +202,7 @@ class Server(MultiService):
             idle_commands_limit=section.idle_commands,
             auth_failures_limit=settings.login.failures_per_connection,
         )
-        times = settings.timeouts
-        begin = core.intake.begin if role is Role.MX else core.submission.begin
+        times, outward = settings.timeouts, core.outward
         tickets = role is not Role.MX or settings.certificates.smtp_tickets
         return SmtpService(
             name=name,
@@ -221,11 +220,17 @@ class Server(MultiService):
                 reactor=self._reactor,
                 limits=limits,
                 log=core.smtp_log,
-                begin=(lambda peer, _account: core.intake.begin(peer)) if role is Role.MX else cast(Any, begin),
+                begin=(lambda peer, _account: outward.begin(peer)) if role is Role.MX else outward.begin_submission,
+                needs_no_login=outward.needs_no_login,
                 login=None if role is Role.MX else core.login,
-                watch_account=None if role is Role.MX else core.submission.watch,
-                tls_context=None if tls_active else self._tls.contexts(alpn=(b"smtp",), tickets=tickets),
+                watch_account=None if role is Role.MX else outward.watch,
+                tls_context=None if tls_active else self._smtp_contexts(core, tickets=tickets),
             ),
+        )
+
+    def _smtp_contexts(self, core: Core, *, tickets: bool) -> ServerContexts:
+        return self._tls.contexts(
+            alpn=(b"smtp",), tickets=tickets, asks=lambda: core.relay_clients.wants_certificates
         )
 
     def _watch(self, core: Core) -> None:

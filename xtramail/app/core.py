@@ -13,12 +13,15 @@ from xtramail.delivery.acceptance import Acceptance
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.drain import Pace
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.outward import Outward
+from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.watch import Watch
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import Login
+from xtramail.directory.relay_clients import RelayClients
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices
 from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_day
@@ -116,7 +119,17 @@ class Core:
             received_hops=settings.limits.received_hops,
         )
         self.submission = Submission(
-            engine=engine, directory=self.directory, policy=self.policy, acceptance=acceptance, clock=clock, ids=ids
+            engine=engine,
+            directory=self.directory,
+            policy=self.policy,
+            acceptance=acceptance,
+            clock=clock,
+            ids=ids,
+            received_hops=settings.limits.received_hops,
+        )
+        self.relay_clients = RelayClients(engine, clock)
+        self.outward = Outward(
+            clients=self.relay_clients, intake=self.intake, submission=self.submission, rate=RelayRate(clock)
         )
         knock = knock_seconds(settings)
         self.dispatch = Dispatch(

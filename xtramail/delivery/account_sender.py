@@ -54,11 +54,10 @@ class AccountSender:
             return NOT_YOURS
         return TOO_LARGE if path.size is not None and path.size > self.size_limit else None
 
-    def refuse_authors(self, path: ReversePath, authors: tuple[str, ...]) -> Reply | None:
+    def refuse_message(
+        self, path: ReversePath, authors: tuple[str, ...], routes: tuple[Route, ...]
+    ) -> Reply | None:
         return None if self._owns(authors) else FROM_NOT_YOURS
-
-    def refuse_count(self, path: ReversePath, routes: tuple[Route, ...]) -> Reply | None:
-        return None
 
     def arrival(
         self,

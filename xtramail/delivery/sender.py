@@ -25,11 +25,10 @@ class Sender(Protocol):
     def refuse_path(self, path: ReversePath) -> Reply | None:
         """Why it may not send under this reverse-path; None where it may."""
 
-    def refuse_authors(self, path: ReversePath, authors: tuple[str, ...]) -> Reply | None:
-        """The same of the addresses of the From field: at least one, as the field has them."""
-
-    def refuse_count(self, path: ReversePath, routes: tuple[Route, ...]) -> Reply | None:
-        """Why it may not send to so many now; those that it may are counted."""
+    def refuse_message(
+        self, path: ReversePath, authors: tuple[str, ...], routes: tuple[Route, ...]
+    ) -> Reply | None:
+        """The same of a message: ``authors`` as its From field has them, at least one. What may go is counted."""
 
     def arrival(
         self,

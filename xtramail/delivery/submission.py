@@ -168,10 +168,7 @@ class SubmissionTransaction:
         elif header.from_count != 1 or not header.authors or not header.from_legible:
             self._refusal = ONE_FROM
         else:
-            sender, path = self._sender, self._path
-            self._refusal = sender.refuse_authors(path, header.authors) or sender.refuse_count(
-                path, self._recipients.routes
-            )
+            self._refusal = self._sender.refuse_message(self._path, header.authors, self._recipients.routes)
         if self._refusal is not None:
             return None
         self._arrival = arrival = self._arrived(header.authors)

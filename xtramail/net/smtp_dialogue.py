@@ -11,6 +11,7 @@ from typing import Any
 
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.model.address import Address
+from xtramail.model.certificate import ClientCertificate
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.errors import LimitReached
 from xtramail.model.outcome import Reply
@@ -45,9 +46,9 @@ class SmtpDialogue:
     def in_transaction(self) -> bool:
         return self._transaction is not None
 
-    def tls_started(self, tls: str) -> None:
+    def tls_started(self, tls: str, certificate: ClientCertificate | None) -> None:
         """What the peer said before is forgotten (RFC 3207 §4.2)."""
-        self.peer = replace(self.peer, tls=tls, helo="", esmtp=False)
+        self.peer = replace(self.peer, tls=tls, certificate=certificate, helo="", esmtp=False)
 
     def hello(self, name: str, *, extended: bool) -> None:
         self.drop()

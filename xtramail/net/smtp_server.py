@@ -20,7 +20,7 @@ from xtramail.model.errors import LimitReached
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.net.adapter import start
-from xtramail.net.arrival import arrived, tls_text
+from xtramail.net.arrival import arrived, certificate_shown, tls_text
 from xtramail.net.limits import Ticket
 from xtramail.net.reading import Reading
 from xtramail.net.smtp_dialogue import STOPPING, SmtpDialogue
@@ -86,6 +86,7 @@ class SmtpServerProtocol(Protocol):
             return
         if service.wants_login:
             self._patience.login_wanted()
+            self._trust()
         if not self._handshaking:
             self._pump()
 
@@ -100,10 +101,17 @@ class SmtpServerProtocol(Protocol):
             return
         self._handshaking = False
         self._ticket.handshake_ended()
-        self._dialogue.tls_started(tls_text(self.transport))
+        self._dialogue.tls_started(tls_text(self.transport), certificate_shown(self.transport))
         if not self._service.config.tls_active:
             self._connection.tls_started()
+        self._trust()
         self._release()
+
+    def _trust(self) -> None:
+        """Whom its address or certificate lets send does not have to log in."""
+        if self._service.wants_login and self._service.collaborators.needs_no_login(self._dialogue.peer):
+            self._connection.trust()
+            self._patience.login_done()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._handshaking and not self._ended:

@@ -47,8 +47,10 @@ class SmtpCollaborators:
     limits: Limits
     log: SmtpLog
     begin: Callable[[Peer, Account | None], MailTransaction]
-    """A transaction of this peer; the account only on submission."""
+    """A transaction of this peer; the account only on submission, and there not of whom ``needs_no_login``."""
     login: PasswordCheck | None = None
+    needs_no_login: Callable[[Peer], bool] = lambda _peer: False
+    """Submission: this peer may send all the same."""
     watch_account: Callable[[Account, Callable[[], None]], Callable[[], None]] | None = None
     """Calls back when the account may no longer do what it logged in for; returns the un-watcher."""
     tls_context: Any = None

@@ -58,8 +58,12 @@ class ServerContexts:
         alpn: tuple[bytes, ...],
         tickets: bool = True,
         lifetime: float = 43_200.0,
+        asks: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``asks()``: whether the next client is asked for a certificate. It may have none, and any will do: whom it
+        convinces is not decided here."""
         self._certificates = certificates
+        self._asks = asks
         self._alpn = alpn
         self._tickets = tickets
         self._lifetime = lifetime
@@ -124,13 +128,23 @@ class ServerContexts:
 
     def on_socket(self, accepted: socket) -> SSL.Connection:
         """``socket_transport`` asks this for each accepted connection."""
-        connection = SSL.Connection(self._default or self.renew(), accepted)
+        connection = self._made(accepted)
         connection.set_accept_state()
         return connection
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """Twisted's own TLS asks this."""
-        return SSL.Connection(self._default or self.renew(), None)
+        return self._made(None)
+
+    def _made(self, accepted: socket | None) -> SSL.Connection:
+        connection = SSL.Connection(self._default or self.renew(), accepted)
+        if self._asks():
+            connection.set_verify(SSL.VERIFY_PEER, _any_will_do)
+        return connection
+
+
+def _any_will_do(*_: object) -> bool:
+    return True
 
 
 class TlsService(Service):
@@ -160,9 +174,13 @@ class TlsService(Service):
         for loop in self._loops:
             loop.clock = reactor
 
-    def contexts(self, *, alpn: tuple[bytes, ...], tickets: bool = True) -> ServerContexts:
+    def contexts(
+        self, *, alpn: tuple[bytes, ...], tickets: bool = True, asks: Callable[[], bool] = lambda: False
+    ) -> ServerContexts:
         """Contexts for one kind of listener, renewed as long as this service runs."""
-        made = ServerContexts(self._certificates, alpn=alpn, tickets=tickets, lifetime=self._rotate)
+        made = ServerContexts(
+            self._certificates, alpn=alpn, tickets=tickets, lifetime=self._rotate, asks=asks
+        )
         self._contexts.append(made)
         return made
 

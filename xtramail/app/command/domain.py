@@ -9,9 +9,11 @@ import click
 from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
+from xtramail.app.command.relay_account import relay_account
 from xtramail.directory import alert_settings, domains
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.primaries import primary_of
+from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
 from xtramail.store.records import DomainRow
@@ -52,11 +54,12 @@ def shown(row: DomainRow) -> dict[str, object]:
         "smarthost-user": row.smarthost_user,
         "smarthost-password": "set" if row.smarthost_password else "",
         **{name: _setting_shown(row, one) for name, one in SETTINGS.items()},
+        ACCOUNT: "set" if row.settings.get(ACCOUNT) else "",
         "created": when(row.created),
     }
 
 
-def authorities(context: Context, text: str) -> str:
+def authorities(context: Context, text: str, name: str = "primary-ca") -> str:
     """The absolute path of a PEM file that the server can read; BadInput when it could not use it."""
     if not text:
         return ""
@@ -65,9 +68,9 @@ def authorities(context: Context, text: str) -> str:
     try:
         x509.load_pem_x509_certificates(place.read_bytes())
     except OSError as error:
-        raise BadInput(f"primary-ca {text!r}: {error.strerror}; name a PEM file that the server may read") from None
+        raise BadInput(f"{name} {text!r}: {error.strerror}; name a PEM file that the server may read") from None
     except ValueError:
-        raise BadInput(f"primary-ca {text!r}: holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+        raise BadInput(f"{name} {text!r}: holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
     return str(place)
 
 
@@ -148,7 +151,9 @@ def _change(context: Context, change: str) -> domains.DomainChange:
         if setting is None:
             return domains.DomainChange(field="smarthost_password", value=secret)
         return domains.DomainChange(field="settings", value=(key, regular(key, secret)))
-    return domains.parse_change(key, authorities(context, value) if key == "primary-ca" else value)
+    if key in ("primary-ca", AUTHORITIES):
+        value = authorities(context, value, key)
+    return domains.parse_change(key, value)
 
 
 ROUTE_HELP = """Change settings of a domain, all or none. An empty value is the default.
@@ -274,3 +279,6 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
     waiting = open_mail(context.engine, row.name)
     text = f"domain {row.name} is released; on its way: {count_of(waiting, 'message')}."
     context.done(with_state(context, row) | {"waiting": waiting}, text)
+
+
+domain.add_command(relay_account)

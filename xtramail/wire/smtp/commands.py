@@ -64,7 +64,7 @@ def _helo(_session: Session, arguments: bytes, _more: bool) -> Meaning:
 
 def _mail(session: Session, arguments: bytes, _more: bool) -> Meaning:
     _ordered(session, "MAIL")
-    if session.config.role is Role.SUBMISSION and not session.authenticated:
+    if session.config.role is Role.SUBMISSION and not (session.authenticated or session.trusted):
         return codes.LOGIN_FIRST if session.tls_active else codes.TLS_FIRST
     path = grammar.parse_mail(arguments)
     if path.size is not None and path.size > session.config.size_limit:

@@ -181,6 +181,10 @@ class SmtpServerConnection:
         self._start_over()
         self._session.tls_started()
 
+    def trust(self) -> None:
+        """The peer is known by what the engine does not see (address, certificate): it need not log in to send."""
+        self._session.trusted = True
+
     def hang_up(self, reply: Reply) -> bytes:
         """End from our side at any time (421 on time-out or drain): the bytes to write; ``Need.CLOSE`` follows."""
         if self._session.state is State.CLOSED:

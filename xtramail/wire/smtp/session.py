@@ -22,6 +22,7 @@ class Session:
         "smtputf8",
         "state",
         "tls_active",
+        "trusted",
     )
 
     def __init__(self, config: SmtpServerConfig) -> None:
@@ -31,6 +32,8 @@ class Session:
         self.hello_name = ""
         self.extended = False
         self.authenticated = ""
+        self.trusted = False
+        """Submission: MAIL is let pass without a login; policy decides about its sender."""
         self.smtputf8 = False
         self.accepted = 0
         """Recipients of this transaction that were taken."""
