@@ -11,7 +11,6 @@ Owns no socket and no timer: ``net/alert_service`` looks here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -35,6 +34,7 @@ from xtramail.model.secret import Secret
 from xtramail.store import alerts, keys, outbound
 from xtramail.store.alerts import AlertRow, Telling
 from xtramail.store.engine import Engine, Txn
+from xtramail.telemetry.crashpoint import reach
 
 WAITS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0)
 """Between attempts; the last one repeats."""
@@ -86,9 +86,7 @@ class Alerts:
         clock: Clock,
         settings: AlertSettings,
         log: AlertLog,
-        reached: Callable[[str], None] = lambda point: None,
     ) -> None:
-        """``reached`` is told of the moments at which a crash is most instructive."""
         self._engine = engine
         self._directory = directory
         self._own_mail = own_mail
@@ -96,7 +94,6 @@ class Alerts:
         self._clock = clock
         self.settings = settings
         self._log = log
-        self._reached = reached
 
     # Addresses.
 
@@ -193,7 +190,7 @@ class Alerts:
         else:
             call = Call(id=str(row.id), url=one.target, body=body(row, self._own_mail.hostname), secret=secret)
             answer = await self._webhooks.post(call)
-        self._reached("alert-posted")
+        reach("alerts.after-post")
         came = self._came(row, one, answer, gone=secret is None)
         await self._engine.transact(keys.ALERTS, partial(_write, alert_id=row.id, index=index, came=came))
         return came
