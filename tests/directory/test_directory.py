@@ -8,11 +8,13 @@ import pytest
 
 from tests.delivery.world import World
 from xtramail.directory.directory import BAD_SECONDS, GOOD_SECONDS, Standing
+from xtramail.directory.primaries import step
 from xtramail.directory.users import account_of
 from xtramail.model.address import Address
 from xtramail.model.errors import PrimaryDown, StoreFull
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive
+from xtramail.model.primary import Event
 
 YES = Reply.of(250, "2.1.5", "ok")
 
@@ -130,6 +132,56 @@ def test_a_kept_yes_never_stands_without_its_mailbox(world: World, commits: int)
         ask(world, "dee@ask.example")
     found = world.directory.resolve(Address.parse("dee@ask.example"))
     assert found.standing is Standing.ASK or found.accounts
+
+
+def to(world: World, *events: Event) -> None:
+    for event in events:
+        drive(step(world.engine, "ask.example", event, cause="shown", now=world.clock.now()))
+
+
+def test_a_primary_that_is_down_is_not_asked_an_old_yes_holds_and_a_no_does_not(world: World) -> None:
+    world.change_domain("ask.example", continuity=False)
+    world.primary.knows["dee"] = YES
+    assert ask(world, "dee@ask.example") and not ask(world, "eve@ask.example")
+    to(world, Event.FAILS)
+    asked = len(world.primary.asked)
+    world.clock.advance(10 * GOOD_SECONDS)
+    assert standing(world, "dee@ask.example") is Standing.LISTED
+    for address in ("eve@ask.example", "new@ask.example"):
+        assert standing(world, address) is Standing.ASK
+        with pytest.raises(PrimaryDown):
+            ask(world, address)
+    assert ask(world, "dee@ask.example")
+    assert len(world.primary.asked) == asked
+    assert not world.directory.resolve(Address.parse("dee@ask.example")).up
+
+
+@pytest.mark.parametrize(
+    "events", [(Event.FAULT,), (Event.FAILS, Event.ANSWERS), (Event.HOLD,)], ids=["suspect", "recovering", "held"]
+)
+def test_while_a_primary_is_not_up_its_yes_is_believed_and_its_no_is_not(
+    world: World, events: tuple[Event, ...]
+) -> None:
+    world.change_domain("ask.example", continuity=False)
+    world.primary.knows["dee"] = YES
+    ask(world, "dee@ask.example")
+    to(world, *events)
+    del world.primary.knows["dee"]
+    world.clock.advance(GOOD_SECONDS)
+    assert ask(world, "dee@ask.example")
+    with pytest.raises(PrimaryDown):
+        ask(world, "eve@ask.example")
+    world.primary.knows["new"] = YES
+    assert ask(world, "new@ask.example")
+
+
+def test_whom_the_primary_knew_keeps_his_mailbox_whatever_it_says_later(world: World) -> None:
+    world.primary.knows["dee"] = YES
+    ask(world, "dee@ask.example")
+    to(world, Event.FAILS)
+    world.clock.advance(100 * GOOD_SECONDS)
+    found = world.directory.resolve(Address.parse("dee@ask.example"))
+    assert found.standing is Standing.LISTED and found.accounts
 
 
 def test_a_sender_owns_his_address_in_any_spelling(world: World) -> None:

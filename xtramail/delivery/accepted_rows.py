@@ -42,20 +42,30 @@ class Copy:
     bucket: Bucket
     must_keep: bool
     """There is no primary: the mailbox is where the message is."""
+    limited: bool
+    """The message is at a primary that is up, too: over twice the quota it need not be kept here."""
 
 
 def copies(arrival: Arrival) -> Iterator[Copy]:
     """One for each mailbox, however many of its addresses were named; it lives as long as the longest of them."""
-    found: dict[int, tuple[Account, int, Bucket, bool]] = {}
+    found: dict[int, list[Route]] = {}
+    owners: dict[int, Account] = {}
     for route in arrival.routes:
-        days = 0 if route.domain is None else route.domain.retention_days
         for account in route.accounts:
-            _, known_days, bucket, must_keep = found.get(account.id, (account, -1, arrival.bucket(route), False))
-            if days > known_days:
-                bucket = arrival.bucket(route)
-            found[account.id] = (account, max(days, known_days), bucket, must_keep or not route.relay)
-    for account, _, bucket, must_keep in found.values():
-        yield Copy(account=account, bucket=bucket, must_keep=must_keep)
+            owners[account.id] = account
+            found.setdefault(account.id, []).append(route)
+    for number, routes in found.items():
+        longest = max(routes, key=_days)
+        yield Copy(
+            account=owners[number],
+            bucket=arrival.bucket(longest),
+            must_keep=not all(route.relay for route in routes),
+            limited=all(route.relay and route.up for route in routes),
+        )
+
+
+def _days(route: Route) -> int:
+    return 0 if route.domain is None else route.domain.retention_days
 
 
 def deliveries(arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Policy, now: float) -> list[Part]:
@@ -81,7 +91,7 @@ def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float) -> Pa
                 raise NoSuchAccount
             return False
         size = message.row.size
-        if not copy.must_keep and account.quota:
+        if copy.limited and account.quota:
             if not policy.copy_fits(account, mailboxes.used_bytes(txn), size):
                 return False
         _add(txn, "INBOX", "", copy.bucket, message, now)

@@ -44,7 +44,8 @@ class PolicySettings:
     question_seconds: float = 30.0
     """All questions of one message together."""
     copy_quotas: int = 2
-    """A copy of mail that goes to a primary anyway is kept up to so many times the quota."""
+    """A copy of mail that goes to a primary anyway is kept up to so many times the quota, and without limit while that
+    primary is not up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class Route:
     accounts: tuple[Account, ...]
     relay: bool
     destination: str
+    up: bool = True
+    """Its primary is up: who wants to read what it has can do so there, too."""
 
 
 @dataclass(slots=True)
@@ -145,7 +148,14 @@ class Policy:
                 return NO_SUCH_USER
             if any(self._over_quota(account, size) for account in accounts):
                 return OVER_QUOTA
-        return Route(path=path, domain=domain, accounts=accounts, relay=resolution.relay, destination=domain.name)
+        return Route(
+            path=path,
+            domain=domain,
+            accounts=accounts,
+            relay=resolution.relay,
+            destination=domain.name,
+            up=resolution.up,
+        )
 
     def _postmaster(self, path: ForwardPath, size: int) -> Route | Reply:
         """``RCPT TO:<postmaster>`` (RFC 5321 §4.5.1): of the domain our host name lies in, else of the first served.

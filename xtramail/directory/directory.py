@@ -17,7 +17,8 @@ from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
-from xtramail.store import accounts, domains, keys
+from xtramail.model.primary import OUTAGE, State
+from xtramail.store import accounts, domains, keys, outages
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import Account, AskedRow, DomainRow
 
@@ -50,6 +51,8 @@ class Resolution:
     domain: DomainRow | None
     accounts: tuple[Account, ...]
     relay: bool
+    up: bool = True
+    """Its primary is up, or there is none."""
 
 
 class Asker(Protocol):
@@ -102,7 +105,12 @@ class Directory:
         local, relay = address.local_key, bool(domain.primaries)
         now = self._clock.now()
 
-        def look(snap: Snapshot) -> tuple[int, Standing]:
+        def look(snap: Snapshot) -> tuple[int, Standing, State]:
+            state = outages.state(snap) if relay else State.UP
+            account_id, standing = known(snap, state)
+            return account_id, standing, state
+
+        def known(snap: Snapshot, state: State) -> tuple[int, Standing]:
             row = domains.get_recipient(snap, local)
             if row is not None:
                 return row.account_id, Standing.LISTED
@@ -113,23 +121,28 @@ class Directory:
             if domain.recipients == "listed" or not relay:
                 return 0, Standing.UNKNOWN
             asked = domains.get_asked(snap, local)
+            if state in OUTAGE:
+                # What was learned stays as it was; a no may be the first sign of what went wrong there.
+                return 0, Standing.LISTED if asked is not None and asked.good else Standing.ASK
             if asked is None or asked.until <= now:
                 return 0, Standing.ASK
             return 0, Standing.LISTED if asked.good else Standing.UNKNOWN
 
-        account_id, standing = self._engine.read(keys.domain_scope(domain.name), look)
+        account_id, standing, state = self._engine.read(keys.domain_scope(domain.name), look)
         return Resolution(
             standing=standing,
             domain=domain,
             accounts=self._mailboxes_of(account_id) if domain.continuity else (),
             relay=relay,
+            up=state is State.UP,
         )
 
     async def ask(self, address: Address) -> bool:
         """Whether the primary knows the recipient; its answer is kept (yes 14 days, no 1 hour).
 
         A recipient it knows becomes a user without a password, so that its mail is kept from this message on. While the
-        primary is away an old yes still holds, else PrimaryDown is raised.
+        primary is not up an old yes still holds, and its no is none (a directory that did not come up knows nobody);
+        one that is down is not asked at all. PrimaryDown where there is no answer to go by.
         """
         domain = self.domain(address.domain)
         if domain is None:
@@ -137,9 +150,12 @@ class Directory:
         scope, local, now = keys.domain_scope(domain.name), address.local_key, self._clock.now()
         known = self._engine.read(scope, lambda snap: domains.get_asked(snap, local))
         was_good = known is not None and known.good
+        state = self._engine.read(scope, outages.state)
         try:
+            if state is State.DOWN:
+                raise PrimaryDown(f"the primary of {domain.name} is down")
             reply = await self._asker.ask(domain, address)
-            if reply.transient:
+            if reply.transient or (state is not State.UP and not reply.positive):
                 raise PrimaryDown(reply.text)
         except PrimaryDown:
             if was_good:
