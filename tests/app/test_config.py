@@ -155,6 +155,10 @@ def test_all_mistakes_of_all_sources_are_reported_at_once(tmp_path: Path) -> Non
         ('[log]\nfile = "a\\u0000b"\n', "log.file: must not have control characters"),
         ("[certificates]\nsmtp-tickets = 1\n", "certificates.smtp-tickets: must be true or false"),
         ("[limits]\nerrors-close = 5\n", "limits.errors-close: must not be below limits.errors-delay"),
+        ('[alerts]\nmail = ["ops"]\n', "alerts.mail: address 'ops'"),
+        ('[alerts]\nwebhook = "http://hooks.example/"\n', "alerts.webhook: must be https"),
+        ('[alerts]\nwebhook = "https://hooks.example/"\n', "alerts.secret: is needed with alerts.webhook"),
+        ('[alerts]\nsecret = "short"\n', "alerts.secret: must have at least 16 characters"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_key_and_the_rule(tmp_path: Path, text: str, expected: str) -> None:

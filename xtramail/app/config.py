@@ -196,6 +196,9 @@ def _check_together(settings: Settings, sources: Mapping[str, str], mistakes: li
     if ask.total < ask.timeout:
         source = sources.get("ask.total") or sources.get("ask.timeout", "")
         mistakes.append(Mistake(source, "ask.total", "must not be below ask.timeout"))
+    if settings.alerts.webhook and not settings.alerts.secret.reveal():
+        source = sources.get("alerts.webhook", "")
+        mistakes.append(Mistake(source, "alerts.secret", "is needed with alerts.webhook: at least 16 characters"))
     taken: dict[str, str] = {}
     for listener in fields(settings.listen):
         key = f"listen.{listener.name}"

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from xtramail.model.address import domain_key
+from xtramail.model.address import Address, domain_key
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
+from xtramail.model.hook_url import check_hook_url
+from xtramail.model.secret import Secret
 from xtramail.wire.imap.client_masks import ClientMask, read_client_mask, show_client_mask
 
 T = TypeVar("T")
@@ -252,3 +254,25 @@ def _parse_host_port(value: object) -> str:
 
 
 HOST_PORT = Kind("host", _parse_host_port, _quoted, str)
+
+
+def _mail_address(text: str) -> str:
+    try:
+        return str(Address.parse(text))
+    except BadInput as error:
+        raise ValueError(error.text) from None
+
+
+ADDRESSES = Kind("addresses", lambda value: _list_of(value, _mail_address, "ops@example.org"), _show_texts, _words)
+
+HOOK = Kind("URL", lambda value: check_hook_url(text) if (text := _text(value)) else "", _quoted, str)
+
+
+def _parse_secret(value: object) -> Secret:
+    text = _text(value)
+    if text and len(text) < 16:
+        raise ValueError("must have at least 16 characters, so that nobody guesses it")
+    return Secret(text)
+
+
+SECRET = Kind("secret", _parse_secret, lambda secret: _quoted(secret.reveal()), str)

@@ -13,20 +13,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from xtramail.app.setting_kinds import (
+    ADDRESSES,
     CLIENT_MASKS,
     DURATION,
     DURATIONS,
     ENDPOINTS,
+    HOOK,
     HOST_NAMES,
     HOST_PORT,
     OPTIONAL_PATH,
     PATH,
+    SECRET,
     SIZE,
     SWITCH,
     Kind,
     choice,
     number,
 )
+from xtramail.model.secret import Secret
 from xtramail.wire.imap.client_masks import ClientMask
 
 T = TypeVar("T")
@@ -234,6 +238,21 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerts:
+    """Who is told what happens to any domain and to the server; domains have such settings of their own."""
+
+    mail: tuple[str, ...] = setting(
+        ADDRESSES, (), 'Addresses outside of all domains served here, such as ["ops@example.org"].'
+    )
+    webhook: str = setting(HOOK, "", "URL that alerts are posted to; http only to this machine. Empty: none.")
+    secret: Secret = setting(SECRET, Secret(""), "Signs what is posted, so that the receiver knows us.")
+    authorities: Path | None = setting(
+        OPTIONAL_PATH, None, "PEM file of authorities to believe for webhooks. Empty: the system's."
+    )
+    every: float = setting(DURATION, 5 * _MINUTE, "Least time between two mails about one kind of alert of a domain.")
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What happened: one JSON line an event."""
 
@@ -255,6 +274,7 @@ class Settings:
     imap: Imap = Imap()
     timeouts: Timeouts = Timeouts()
     login: Login = Login()
+    alerts: Alerts = Alerts()
     log: Log = Log()
 
     @property

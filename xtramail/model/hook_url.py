@@ -27,3 +27,9 @@ def check_hook_url(text: str) -> str:
     if parts.scheme == "http" and host not in LOOPBACK:
         raise ValueError("must be https; http only to this machine, such as http://127.0.0.1:8080/")
     return text
+
+
+def hook_host(text: str) -> str:
+    """What of a URL may be shown: paths of some receivers are as good as a password."""
+    parts = urlsplit(text)
+    return f"{parts.scheme}://{parts.netloc}/..."
