@@ -227,6 +227,40 @@ def primary_changed(*, domain: str, before: str, after: str, cause: str) -> None
     _warn("primary-changed", domain=domain, before=before, after=after, cause=cause)
 
 
+# Alerts.
+
+
+def alert_raised(*, alert: int, kind: str, domain: str, text: str, count: int, to: int) -> None:
+    """``to``: how many are told. ``domain`` is empty where it concerns the server."""
+    _warn("alert-raised", alert=alert, kind=kind, domain=domain, text=text, count=count, to=to)
+
+
+def alert_told(*, alert: int, kind: str, domain: str, to: str, answer: str) -> None:
+    """``to`` is an address, or a URL without what is secret of it."""
+    _tell("alert-told", alert=alert, kind=kind, domain=domain, to=to, answer=answer)
+
+
+def alert_failed(
+    *, alert: int, kind: str, domain: str, to: str, answer: str, attempts: int, next_attempt: float
+) -> None:
+    """``next_attempt`` in seconds since 1970."""
+    _warn(
+        "alert-failed",
+        alert=alert,
+        kind=kind,
+        domain=domain,
+        to=to,
+        answer=answer,
+        attempts=attempts,
+        next_attempt=next_attempt,
+    )
+
+
+def alert_given_up(*, alert: int, kind: str, domain: str, to: str, answer: str, attempts: int) -> None:
+    """Somebody was not told, and will not be."""
+    _warn("alert-given-up", alert=alert, kind=kind, domain=domain, to=to, answer=answer, attempts=attempts)
+
+
 # The store.
 
 

@@ -37,6 +37,10 @@ class Metrics:
         )
         self._primaries = self._counter("primary_changes", "Steps of primaries to a state.", "state")
         self._alarms = self._counter("alarms", "Alarms by kind.", "kind")
+        self._alerts = self._counter(
+            "alerts", "Alerts by kind and outcome: raised, mailed, posted, given-up.", "kind", "outcome"
+        )
+        self._webhook_failures = self._counter("webhook_failures", "Webhooks that did not take an alert.")
         self._bugs = self._counter("bugs", "Errors nobody expected.", "where")
 
     def _counter(self, name: str, doc: str, *labels: str) -> Counter:
@@ -98,6 +102,13 @@ class Metrics:
 
     def alarm(self, kind: str) -> None:
         self._alarms.labels(kind).inc()
+
+    def alert(self, kind: str, outcome: str) -> None:
+        """``outcome``: raised, mailed, posted or given-up."""
+        self._alerts.labels(kind, outcome).inc()
+
+    def webhook_failed(self) -> None:
+        self._webhook_failures.inc()
 
     def bug(self, where: str) -> None:
         self._bugs.labels(where).inc()
