@@ -22,7 +22,7 @@ from xtramail.wire.pop3.text import Stuffing, TopText, WireText, size_from_ends
 
 _SLICE = 256
 """Rows read in one transaction."""
-_CLEAN_SOURCES = frozenset({"smtp", "submission", "dsn"})
+_CLEAN_SOURCES = frozenset({"smtp", "submission", "outward", "lmtp", "journal", "dsn"})
 """Bare LF never comes in by these (promise 5), so the end of such a message tells its size on the wire."""
 
 Turns = Generator[bytes, None, None]

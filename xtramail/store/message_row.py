@@ -15,7 +15,7 @@ from xtramail.model.bucket import Bucket
 from xtramail.model.message import Part
 
 CHUNK_SIZE = 65_000
-SOURCES = ("smtp", "submission", "append", "copy", "mirror", "dsn")
+SOURCES = ("smtp", "submission", "append", "copy", "mirror", "dsn", "outward", "lmtp", "journal")
 
 _FIXED = struct.Struct(">IqhIQIIIIQQIqBIIIIIII")
 # size internaldate zone | body: bucket id size header return_path chunk | object thread header_length sent_at source

@@ -154,3 +154,26 @@ def test_every_mistake_of_a_change_is_told_at_once(office: Office) -> None:
     office.done("domain", "add", "many.example")
     told = office.refused("domain", "set", "many.example", "retention-days=x", "primary-tls=maybe", "colour=red")
     assert "retention-days" in told and "primary-tls" in told and "colour" in told
+
+
+def test_a_relay_account_is_shown_once(office: Office) -> None:
+    made = office.json("domain", "relay-account", RELAY, "create")
+    assert made["user"] == RELAY and len(made["generated"]) == 23
+    shown = office.json("domain", "relay-account", RELAY, "show")
+    assert shown["user"] == RELAY and made["generated"] not in str(shown)
+    assert office.json("domain", "show", RELAY)["relay-account"] == "set"
+    assert "removing it first" in office.refused("domain", "relay-account", RELAY, "create")
+    assert f"domain {RELAY} has no relay account any more" in office.done("domain", "relay-account", RELAY, "remove")
+    assert "make one: xtramail domain relay-account" in office.refused("domain", "relay-account", RELAY, "show")
+
+
+def test_who_may_send_is_set_and_shown(office: Office, tmp_path: Path) -> None:
+    authority, _ = make_authority(tmp_path / "ca", now=0.0)
+    words = ("relay-from=192.0.2.7,198.51.100.0/28", "relay-certificate=mail.corp.example", "relay-rate=500")
+    changed = office.json("domain", "set", RELAY, *words, f"relay-certificate-ca={authority}")
+    assert changed["relay-from"] == "192.0.2.7/32,198.51.100.0/28" and changed["relay-rate"] == "500"
+    assert "relay-certificate-ca 'gone': No such file" in office.refused(
+        "domain", "set", RELAY, "relay-certificate-ca=gone"
+    )
+    reason = office.refused("domain", "set", "local.example", "relay-from=40.92.0.0/15")
+    assert "customers of Microsoft 365 share" in reason and "relay-account local.example create" in reason

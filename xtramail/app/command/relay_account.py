@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Context, sure, when
+from xtramail.app.command.group import Reporting
 from xtramail.directory import relay_accounts
 from xtramail.directory.domains import require
 from xtramail.model.errors import BadInput
 
 
-@click.command("relay-account")
+@click.command("relay-account", cls=Reporting)
 @click.argument("name")
 @click.argument("action", type=click.Choice(["create", "remove", "show"]))
 @click.option("--yes", is_flag=True, help="Do not ask.")
