@@ -265,6 +265,8 @@ class Server(MultiService):
                 late.cancel()
         if core is not None:
             probing = core.prober.stopService()
+            # What is being appended is cut, and written down by the relay as it stops.
+            core.outgoing.primary_imap.close()
             # It closes the courier, which cuts probes.
             await core.relay_service.stopService()
             await probing

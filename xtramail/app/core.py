@@ -34,7 +34,7 @@ from xtramail.net.relay_log import RelayLog
 from xtramail.net.relay_service import RelayService
 from xtramail.net.smtp_log import SmtpLog
 from xtramail.net.worker import ThreadWorker, WorkerSettings
-from xtramail.store import keys, schema
+from xtramail.store import alerts, keys, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.telemetry import maillog
@@ -84,6 +84,7 @@ class Core:
         """``resolver`` is Twisted Names' (the machine's own when None)."""
         self.settings = settings
         self.engine = engine
+        self._clock = clock
         hold = settings.relay.hold_days * DAY
         ids = IdSource(clock)
         self.relay_log = RelayLog(metrics)
@@ -99,6 +100,7 @@ class Core:
             log=self.relay_log.attempt,
             untold=self.relay_log.untold,
             resolver=resolver,
+            imap_refused=self._imap_refused,
         )
         self.directory = self.outgoing.directory
         self.policy = self.outgoing.policy
@@ -207,6 +209,13 @@ class Core:
             retention=self.retention,
             fault=lambda error: maillog.alarm(kind="expiry", text=f"{type(error).__name__}: {error}"),
         )
+
+    def _imap_refused(self, domain: str, text: str) -> None:
+        """Somebody has to set other credentials: until then nothing is appended at the primary."""
+        self.relay_log.imap_refused(domain, text)
+        say = f"{text}. Set others: xtramail domain set {domain} primary-imap-secret=-"
+        # Without it the log and the queue still say so.
+        self.engine.transact(*alerts.raised("primary-imap", domain, say, {}, self._clock.now()))
 
     def reload(self, settings: Settings) -> None:
         """What of the relay can change while it runs; what is under way ends by the old settings."""

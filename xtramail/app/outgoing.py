@@ -14,16 +14,17 @@ from xtramail.delivery.dispatch import KNOCK
 from xtramail.delivery.notices import Notices
 from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
-from xtramail.delivery.primary_mail import NoPrimaryMail, PrimaryMail
 from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.delivery.sent_back import SentBack
 from xtramail.delivery.suppression import Suppression
 from xtramail.delivery.turn import Turn
 from xtramail.directory.directory import Directory
 from xtramail.model.clock import Clock
 from xtramail.model.ids import IdSource
 from xtramail.net.dns import MailHostLookup
+from xtramail.net.primary_imap import PrimaryImap
 from xtramail.net.smtp_client import CourierSettings, SmtpCourier
 from xtramail.net.tls_client import ClientContexts
 from xtramail.store.engine import Engine
@@ -75,10 +76,10 @@ class Outgoing:
         log: Callable[[Attempt], None],
         untold: Callable[[QueueEntry, str], None],
         resolver: Any = None,
-        primary_mail: PrimaryMail | None = None,
+        imap_refused: Callable[[str, str], None] = lambda domain, text: None,
     ) -> None:
         """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
-        Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``primary_mail`` None: nobody looks."""
+        Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``imap_refused``: see PrimaryImap."""
         hostname = settings.server.hostname[0]
         self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=ClientContexts())
         self.directory = Directory(
@@ -103,6 +104,7 @@ class Outgoing:
         if resolver is None:
             resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
         hosts = MailHostLookup(resolver)
+        self.primary_imap = PrimaryImap(reactor, refused=imap_refused)
         self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
         self.own_mail = OwnMail(
             engine=engine,
@@ -121,13 +123,14 @@ class Outgoing:
             turn=Turn(
                 directory=self.directory,
                 suppression=Suppression(engine=engine, directory=self.directory),
-                primary_mail=primary_mail or NoPrimaryMail(),
+                primary_mail=self.primary_imap,
             ),
             guard=RefusalGuard(engine=engine, directory=self.directory, clock=clock),
             clock=clock,
             ids=ids,
             settings=relay_settings(settings, run),
             log=log,
+            sent_back=SentBack(directory=self.directory, mailboxes=self.primary_imap),
         )
 
     def reload(self, settings: Settings) -> None:

@@ -20,6 +20,7 @@ TITLES = {
     "expiry-paused": "expiry is paused",
     "store-nearly-full": "the store is nearly full",
     "certificate-refused": "a new certificate was refused",
+    "primary-imap": "the primary's IMAP refuses our login",
     "test": "this is a test",
 }
 """Subjects of mails by kind; a kind that is not here is its own title."""

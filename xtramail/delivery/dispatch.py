@@ -164,8 +164,8 @@ class Dispatch:
         drain = self._drains.get(destination)
         if drain is not None:
             self._drained_one(drain, entry_id, attempt)
-        # What was given up unasked (no destination) tells nothing of the host.
-        if attempt is None or not destination:
+        # What was given up unasked (no destination), or went another way, tells nothing of the host.
+        if attempt is None or attempt.aside or not destination:
             return
         if not attempt.reached:
             self._silent[destination] = self._clock.monotonic() + self.knock

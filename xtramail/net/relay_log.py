@@ -75,6 +75,10 @@ class RelayLog:
             maillog.bug(where="relay", failure=Failure(error))  # type: ignore[no-untyped-call]
             self._metrics.bug("relay")
 
+    def imap_refused(self, domain: str, text: str) -> None:
+        """The primary of a domain refuses the login with which its mailboxes are to be opened."""
+        self._alarm("primary-imap", f"{domain}: {text}")
+
     def _alarm(self, kind: str, text: str) -> None:
         maillog.alarm(kind=kind, text=text)
         self._metrics.alarm(kind)
