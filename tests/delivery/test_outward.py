@@ -226,7 +226,7 @@ def test_a_users_login_is_a_users_wherever_he_is(world: OutwardWorld) -> None:
 def test_a_certificate_by_its_fingerprint(world: OutwardWorld) -> None:
     certificate = ClientCertificate(chain=(b"its octets",))
     peer = changed(OUTSIDE, certificate=certificate)
-    assert not world.clients.wants_certificates and not world.outward.needs_no_login(peer)
+    assert (world.clients.wants_certificates, world.outward.needs_no_login(peer)) == (False, False)
     world.set("relay.example", f"relay-certificate=SHA256:{certificate.fingerprint.upper()}")
     assert world.clients.wants_certificates and world.outward.needs_no_login(peer)
     assert world.hand_over("victim@outside.example", transaction=world.outward.begin(peer)).code == 250
