@@ -1,0 +1,227 @@
+"""What users deleted before it could be given back is not given back; what they filed, moved or put back is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.delivery.relay_world import HOLD, RelayWorld, lose, refuse
+from tests.delivery.world import MESSAGE, id_of
+from xtramail.model.errors import StoreFull
+from xtramail.model.outcome import Fate
+from xtramail.model.pending import drive
+from xtramail.store import keys, mailboxes, messages, outbound, recovered
+from xtramail.store.engine import Txn
+from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.memory_engine import MemoryEngine
+from xtramail.store.records import Account
+from xtramail.wire.smtp.client_events import Stage
+
+RAY, UNA = "ray@relay.example", "una@relay.example"
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
+    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
+    yield RelayWorld(engine=engine)
+    engine.close()
+
+
+def change(world: RelayWorld, account: Account, function: Callable[[Txn], Any]) -> Any:
+    return world.engine.transact(keys.user_scope(account.id), function).result()
+
+
+def box(txn: Any, name: str) -> Any:
+    row = mailboxes.mailbox_by_name(txn, name)
+    assert row is not None
+    return row
+
+
+def delete(world: RelayWorld, account: Account, name: str = "INBOX") -> None:
+    change(
+        world,
+        account,
+        lambda txn: messages.expunge(
+            txn, box(txn, name).id, None, by=account.address, now=world.clock.now(), deleted_only=False
+        ),
+    )
+
+
+def restore(world: RelayWorld, account: Account) -> None:
+    def put_back(txn: Txn) -> None:
+        uids = [number for _, number, _ in recovered.recoverables(txn)]
+        recovered.restore(txn, box(txn, "INBOX").id, uids, world.clock.now())
+
+    change(world, account, put_back)
+
+
+def move(world: RelayWorld, account: Account, target: str) -> None:
+    def file(txn: Txn) -> None:
+        inbox = box(txn, "INBOX")
+        messages.move(txn, inbox.id, box(txn, target).id, range(1, inbox.uidnext), world.clock.now())
+
+    change(world, account, file)
+
+
+def waiting(world: RelayWorld, *recipients: str, message: bytes = MESSAGE) -> int:
+    """A message that has waited for a minute."""
+    world.courier.script = lose(Stage.CONNECT)
+    number = id_of(world.receive(*recipients, message=message))
+    world.deliver(world.only())
+    world.courier.script = refuse(Stage.RCPT, 450)
+    world.courier.calls.clear()
+    world.clock.advance(60)
+    return number
+
+
+def test_what_its_user_deleted_is_suppressed_with_his_name_and_the_time(world: RelayWorld) -> None:
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    world.clock.advance(3_600)
+    assert world.deliver(world.only()) is None
+    assert world.courier.calls == [] and world.queue() == []
+    row = world.ledger(number)[RAY]
+    assert row.fate == Fate.SUPPRESSED and row.reply == f"deleted by {RAY} at 2026-01-01T00:01:00Z"
+    assert [fate for fate, _, _ in row.history] == [Fate.HELD, Fate.HELD]
+    (event,) = [event for event in world.events(number) if event.kind == "suppressed"]
+    assert event.recipients == (RAY,) and RAY in event.text
+    assert world.attempts[-1].changed[0].fate == Fate.SUPPRESSED
+    assert world.balanced()
+
+
+@pytest.mark.parametrize("message", [MESSAGE, MESSAGE.replace(b"Message-ID: <m1@sender.example>\r\n", b"")])
+def test_nobody_is_told_that_it_failed(world: RelayWorld, message: bytes) -> None:
+    message = message.replace(b"zoe@sender.example", b"ann@local.example", 1)
+    world.change_domain("local.example", settings={"sent-back": "never"})
+    world.submit(world.ann, RAY, message=message)
+    world.clock.advance(60)
+    delete(world, world.ray)
+    world.deliver(world.only())
+    assert world.queue() == [] and world.mailbox(world.ann) == [] and world.untold == []
+
+
+def test_a_first_attempt_at_once_looks_into_no_mailbox(world: RelayWorld) -> None:
+    number = id_of(world.receive(RAY))
+    delete(world, world.ray)
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.DELIVERED}
+
+
+@pytest.mark.parametrize("target", ["Trash", "Archive", "Junk"])
+def test_filing_and_moving_never_stop_give_back(world: RelayWorld, target: str) -> None:
+    number = waiting(world, RAY)
+    move(world, world.ray, target)
+    world.courier.script = refuse(Stage.FINAL, 451)
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.HELD} and len(world.courier.calls) == 1
+    delete(world, world.ray, target)
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.SUPPRESSED}
+
+
+def test_what_was_put_back_before_its_turn_is_given_back(world: RelayWorld) -> None:
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    restore(world, world.ray)
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.HELD} and len(world.courier.calls) == 1
+
+
+def test_what_is_put_back_in_the_moment_of_its_turn_is_given_back(world: RelayWorld) -> None:
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    transact_all = world.engine.transact_all
+
+    def quicker(parts: Any) -> Any:
+        world.engine.transact_all = transact_all
+        restore(world, world.ray)
+        return transact_all(parts)
+
+    world.engine.transact_all = quicker
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.HELD} and len(world.courier.calls) == 1 and world.balanced()
+
+
+def test_only_who_deleted_it_goes_without(world: RelayWorld) -> None:
+    world.user(UNA)
+    number = waiting(world, RAY, UNA)
+    delete(world, world.ray)
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.SUPPRESSED, UNA: Fate.HELD}
+    assert world.courier.calls[0].recipients == [UNA] and world.balanced()
+    assert world.only().lease_owner == ""
+
+
+def test_who_never_had_a_copy_gets_it(world: RelayWorld) -> None:
+    number = waiting(world, "staff@relay.example")
+    world.deliver(world.only())
+    assert world.fates(number) == {"staff@relay.example": Fate.HELD} and len(world.courier.calls) == 1
+
+
+def test_a_domain_can_give_back_everything(world: RelayWorld) -> None:
+    world.change_domain("relay.example", settings={"give-back-deleted": "on"})
+    waiting(world, RAY)
+    delete(world, world.ray)
+    world.deliver(world.only())
+    assert len(world.courier.calls) == 1
+
+
+def test_what_a_person_released_goes_all_the_same(world: RelayWorld) -> None:
+    waiting(world, RAY)
+    delete(world, world.ray)
+    entry, now = world.only(), world.clock.now()
+    world.engine.transact(keys.QUEUE, lambda txn: outbound.insist(txn, entry.id, now)).result()
+    world.deliver(world.only())
+    assert len(world.courier.calls) == 1
+
+
+def test_what_was_read_and_deleted_is_no_failure_when_its_time_is_over(world: RelayWorld) -> None:
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    world.clock.advance(HOLD)
+    assert drive(world.relay.expire(world.only().id)) is None
+    assert world.fates(number) == {RAY: Fate.SUPPRESSED} and world.queue() == []
+    assert world.untold == [] and world.balanced()
+
+
+def test_suppression_is_one_commit_or_none() -> None:
+    world = RelayWorld()
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    lease = world.engine.transact
+
+    def then_full(*args: Any) -> Any:
+        world.engine.transact = lease
+        leased = lease(*args)
+        world.engine.fail_next(StoreFull())
+        return leased
+
+    world.engine.transact = then_full
+    before = len(world.events(number))
+    with pytest.raises(StoreFull):
+        world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.HELD} and len(world.events(number)) == before and world.balanced()
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.SUPPRESSED} and world.balanced()
+
+
+def test_a_long_outage_gives_back_what_is_left_in_order(world: RelayWorld) -> None:
+    world.user(UNA)
+    world.hold("relay.example")
+    numbers = [id_of(world.receive(RAY, message=MESSAGE.replace(b"<m1", b"<m%d" % n))) for n in range(6)]
+    world.clock.advance(600)
+    inbox = [row.message_id for row in world.mailbox(world.ray)]
+    assert len(inbox) == 6
+
+    def some(txn: Txn) -> None:
+        messages.expunge(txn, box(txn, "INBOX").id, [2, 5], by=RAY, now=world.clock.now(), deleted_only=False)
+
+    change(world, world.ray, some)
+    world.engine.transact(keys.QUEUE, lambda txn: outbound.clear_destination(txn, "relay.example")).result()
+    world.ticks(times=3, seconds=30)
+    fates = [world.fates(number)[RAY] for number in numbers]
+    assert fates == [Fate.SUPPRESSED if n in (1, 4) else Fate.DELIVERED for n in range(6)]
+    assert len(world.courier.taken) == 4 and world.balanced()
