@@ -236,3 +236,28 @@ def test_leases_of_a_run_that_died_are_void_before_the_first_look() -> None:
     world.turn()
     assert world.queue() == []
     world.service.stopService()
+
+
+def test_a_store_that_is_full_at_the_start_keeps_no_lease_of_a_run_that_died() -> None:
+    world = Relayed()
+    number = id_of(world.receive(RAY))
+    world.engine.transact(
+        keys.QUEUE, lambda txn: outbound.lease(txn, world.only().id, world.clock.now(), 3_600.0, "dead") is not None
+    ).result()
+    world.engine.fail_next(StoreFull(), 2)
+    world.service.startService()
+    assert world.courier.calls == []
+    world.pass_time(2 * STORE_PAUSE + 1)
+    assert world.fates(number) == {RAY: Fate.DELIVERED} and len(world.faults) == 2
+    world.service.stopService()
+    assert world.reactor.getDelayedCalls() == []
+
+
+def test_what_a_wrong_clock_put_off_goes_when_the_clock_is_right(world: Relayed) -> None:
+    world.courier.script = refuse(Stage.RCPT, 450)
+    number = id_of(world.receive(RAY))
+    world.turn()
+    world.courier.script = accept
+    world.clock.jump(-90_000)
+    world.pass_time(5)
+    assert world.fates(number) == {RAY: Fate.DELIVERED}

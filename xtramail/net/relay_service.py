@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.overdue import Risk, overdue
+from xtramail.delivery.put_off import hurry_put_off
 from xtramail.delivery.relay import Attempt, Relay
 from xtramail.delivery.watch import Watch
 from xtramail.model.clock import Clock
@@ -77,9 +78,17 @@ class RelayService(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        start(self._dispatch.begin()).addErrback(self._failed).addCallback(lambda _: self._begin())
+        start(self._begin()).addErrback(self._failed)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
+        while self.running:
+            try:
+                await self._dispatch.begin()
+                break
+            except XtramailError as error:
+                # Unwritten, the leases of the run before would keep their mail for an hour.
+                self._fault(0, error)
+                await self._pause(0)
         if not self.running:
             return
         self._unwatch = self._engine.watch(keys.QUEUE, self._hint)
@@ -135,9 +144,11 @@ class RelayService(Service):
         self._finishing.discard(destination)
 
     def _look_overdue(self) -> None:
+        now, timetable = self._clock.now(), self._relay.settings.timetable
+        start(hurry_put_off(self._engine, timetable, now)).addErrback(self._failed)
         # A loop that raises never comes again.
         try:
-            found = self._engine.read(keys.QUEUE, lambda snap: overdue(snap, self._clock.now()))
+            found = self._engine.read(keys.QUEUE, lambda snap: overdue(snap, now))
         except Exception as error:
             self._fault(0, error)
             return
