@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.delivery.relay_world import HOLD, RelayWorld, lose, refuse
+from tests.delivery.user_steps import box, change, delete, move, restore
 from tests.delivery.world import MESSAGE, id_of
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
-from xtramail.store import keys, mailboxes, messages, outbound, recovered
+from xtramail.store import keys, messages, outbound
 from xtramail.store.engine import Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.memory_engine import MemoryEngine
-from xtramail.store.records import Account
 from xtramail.wire.smtp.client_events import Stage
 
 RAY, UNA = "ray@relay.example", "una@relay.example"
@@ -28,42 +28,6 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld
     engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
     yield RelayWorld(engine=engine)
     engine.close()
-
-
-def change(world: RelayWorld, account: Account, function: Callable[[Txn], Any]) -> Any:
-    return world.engine.transact(keys.user_scope(account.id), function).result()
-
-
-def box(txn: Any, name: str) -> Any:
-    row = mailboxes.mailbox_by_name(txn, name)
-    assert row is not None
-    return row
-
-
-def delete(world: RelayWorld, account: Account, name: str = "INBOX") -> None:
-    change(
-        world,
-        account,
-        lambda txn: messages.expunge(
-            txn, box(txn, name).id, None, by=account.address, now=world.clock.now(), deleted_only=False
-        ),
-    )
-
-
-def restore(world: RelayWorld, account: Account) -> None:
-    def put_back(txn: Txn) -> None:
-        uids = [number for _, number, _ in recovered.recoverables(txn)]
-        recovered.restore(txn, box(txn, "INBOX").id, uids, world.clock.now())
-
-    change(world, account, put_back)
-
-
-def move(world: RelayWorld, account: Account, target: str) -> None:
-    def file(txn: Txn) -> None:
-        inbox = box(txn, "INBOX")
-        messages.move(txn, inbox.id, box(txn, target).id, range(1, inbox.uidnext), world.clock.now())
-
-    change(world, account, file)
 
 
 def waiting(world: RelayWorld, *recipients: str, message: bytes = MESSAGE) -> int:

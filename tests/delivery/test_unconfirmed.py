@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.delivery.relay_world import HOLD, Call, RelayWorld, accept, lose, refuse
-from tests.delivery.test_suppression import delete
+from tests.delivery.user_steps import delete
 from tests.delivery.world import MESSAGE, id_of
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
@@ -56,7 +56,7 @@ def test_what_is_at_the_primary_is_delivered_and_not_sent_again(world: RelayWorl
     assert row.fate == Fate.DELIVERED and row.reply.startswith("found in the mailbox at the primary")
     assert [fate for fate, _, _ in row.history] == [Fate.HELD, Fate.ATTEMPTED, Fate.UNCONFIRMED]
     assert world.balanced() and "duplicate" not in row.reply
-    assert world.events(number)[-1].kind == "delivered"
+    assert "delivered" in {event.kind for event in world.events(number)}
 
 
 def test_what_is_not_there_is_sent_again_and_is_no_duplicate(world: RelayWorld) -> None:
@@ -74,7 +74,7 @@ def test_what_nobody_can_know_is_sent_once_more_and_marked(world: RelayWorld) ->
     world.deliver(world.only())
     row = world.ledger(number)[RAY]
     assert row.fate == Fate.DELIVERED and row.reply.startswith("250 2.0.0 taken; possible duplicate")
-    assert "possible duplicate" in world.events(number)[-1].text
+    assert any("possible duplicate" in event.text for event in world.events(number))
     assert world.primary_mail.asked == [(RAY, "<m1@sender.example>")]
 
 
