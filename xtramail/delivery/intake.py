@@ -15,6 +15,7 @@ from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.policy import Policy
 from xtramail.delivery.recipients import Recipients
+from xtramail.delivery.sent_back import came_back
 from xtramail.delivery.spool import Spool
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath, ReversePath
@@ -98,7 +99,10 @@ class IntakeTransaction:
             text = await spool.finish()
         except XtramailError as error:
             return acceptance.refuse(arrival, unavailable(error), type(error).__name__)
-        if looped(arrival, text.summary, self._intake.policy.settings.hostname, self._intake.received_hops):
+        hostname = self._intake.policy.settings.hostname
+        if looped(arrival, text.summary, hostname, self._intake.received_hops) or came_back(
+            arrival, text.summary, hostname
+        ):
             return acceptance.refuse(arrival, LOOP, "loop")
         return await acceptance.commit(arrival, text, sent=None, now=self._intake.clock.now())
 
