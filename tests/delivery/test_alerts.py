@@ -57,7 +57,7 @@ class Receiver:
 
 
 class AlertWorld(World):
-    def __init__(self, *, engine: Engine | None = None, settings: AlertSettings = AlertSettings()) -> None:
+    def __init__(self, *, engine: Engine | None = None, settings: AlertSettings | None = None) -> None:
         super().__init__(engine=engine)
         self.hooks = Receiver()
         self.told = Told()
@@ -67,7 +67,7 @@ class AlertWorld(World):
             own_mail=self.own_mail,
             webhooks=self.hooks,
             clock=self.clock,
-            settings=settings,
+            settings=settings or AlertSettings(),
             log=self.told,
         )
 

@@ -65,6 +65,11 @@ RELOADABLE = frozenset(
         "relay.final-timeout",
         "ask.timeout",
         "imap.hide",
+        "alerts.mail",
+        "alerts.webhook",
+        "alerts.secret",
+        "alerts.authorities",
+        "alerts.every",
     }
 )
 """Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
@@ -154,6 +159,7 @@ class Server(MultiService):
         self._watch(self._core)
         for service in (self._core.worker, self._core.relay_service, self._core.prober, self._core.housekeeping):
             service.startService()
+        self._core.alerting.start()
         super().startService()  # type: ignore[no-untyped-call]
 
     def _open_doors(self, core: Core, limits: Limits) -> None:
@@ -271,6 +277,7 @@ class Server(MultiService):
             await core.relay_service.stopService()
             await probing
             core.housekeeping.stopService()
+            core.alerting.stop()
             core.worker.stopService()
         for service in (self._tls, self._own):
             if service.running:

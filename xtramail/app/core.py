@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from xtramail.app.alerting import Alerting
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
 from xtramail.app.settings import Settings
 from xtramail.delivery.acceptance import Acceptance
@@ -14,6 +15,7 @@ from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.drain import Pace
 from xtramail.delivery.intake import Intake
 from xtramail.delivery.outward import Outward
+from xtramail.delivery.raising import Saying
 from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
@@ -34,7 +36,7 @@ from xtramail.net.relay_log import RelayLog
 from xtramail.net.relay_service import RelayService
 from xtramail.net.smtp_log import SmtpLog
 from xtramail.net.worker import ThreadWorker, WorkerSettings
-from xtramail.store import alerts, keys, schema
+from xtramail.store import keys, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.telemetry import maillog
@@ -84,11 +86,11 @@ class Core:
         """``resolver`` is Twisted Names' (the machine's own when None)."""
         self.settings = settings
         self.engine = engine
-        self._clock = clock
         hold = settings.relay.hold_days * DAY
         ids = IdSource(clock)
-        self.relay_log = RelayLog(metrics)
-        self.smtp_log = SmtpLog(metrics)
+        self.say = Saying(engine, clock).say
+        self.relay_log = RelayLog(metrics, self.say)
+        self.smtp_log = SmtpLog(metrics, self.say)
         run = secrets.token_hex(8)
         self.outgoing = Outgoing(
             settings,
@@ -103,6 +105,15 @@ class Core:
             imap_refused=self._imap_refused,
         )
         self.directory = self.outgoing.directory
+        self.alerting = Alerting(
+            settings,
+            engine=engine,
+            directory=self.directory,
+            own_mail=self.outgoing.own_mail,
+            clock=clock,
+            reactor=reactor,
+            metrics=metrics,
+        )
         self.policy = self.outgoing.policy
         acceptance = Acceptance(
             engine=engine,
@@ -151,7 +162,7 @@ class Core:
             on_drop=lambda dropped: maillog.bucket_dropped(
                 day=bucket_day(dropped.bucket), retention_class=bucket_class(dropped.bucket), moved=dropped.moved
             ),
-            on_pause=lambda reason: maillog.expiry_paused(reason=reason),
+            on_pause=self._expiry_paused,
         )
         login = settings.login
         self.worker = ThreadWorker(
@@ -214,11 +225,16 @@ class Core:
         """Somebody has to set other credentials: until then nothing is appended at the primary."""
         self.relay_log.imap_refused(domain, text)
         say = f"{text}. Set others: xtramail domain set {domain} primary-imap-secret=-"
-        # Without it the log and the queue still say so.
-        self.engine.transact(*alerts.raised("primary-imap", domain, say, {}, self._clock.now()))
+        self.say("primary-imap", domain, say)
+
+    def _expiry_paused(self, reason: str) -> None:
+        maillog.expiry_paused(reason=reason)
+        text = f"Nothing is expired: {reason}. Look at the clock, then: xtramail expire --dry-run"
+        self.say("expiry-paused", "", text)
 
     def reload(self, settings: Settings) -> None:
         """What of the relay can change while it runs; what is under way ends by the old settings."""
         self.outgoing.reload(settings)
+        self.alerting.reload(settings)
         self.dispatch.concurrency = settings.relay.concurrency
         self.dispatch.knock = knock_seconds(settings)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from twisted.python.failure import Failure
 
 from xtramail.delivery.overdue import Risk
+from xtramail.delivery.raising import Say, say_nothing
 from xtramail.delivery.relay import Attempt
+from xtramail.model.clock import utc_text
 from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
@@ -18,8 +18,9 @@ from xtramail.telemetry.metrics import Metrics
 
 
 class RelayLog:
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, say: Say = say_nothing) -> None:
         self._metrics = metrics
+        self._say = say
 
     def attempt(self, attempt: Attempt) -> None:
         """One line for each recipient that was tried, with the words of the host."""
@@ -58,9 +59,11 @@ class RelayLog:
 
     def at_risk(self, risk: Risk) -> None:
         """Mail that is given up within a day, unless somebody does something."""
-        at = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(risk.first))
+        at = utc_text(risk.first)
         text = f"{risk.messages} messages or more for {risk.destination} are given up from {at} on"
-        self._alarm("mail-at-risk", f"{text}; see: xtramail queue list --domain {risk.destination}")
+        text += f"; see: xtramail queue list --domain {risk.destination}"
+        self._alarm("mail-at-risk", text)
+        self._say("mail-at-risk", risk.destination, text, {"messages": str(risk.messages), "first": at})
 
     def untold(self, entry: QueueEntry, why: str) -> None:
         """A sender who is not told that his message failed: only the admin can hear of it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from twisted.python.failure import Failure
 
 from xtramail.delivery.arrival import Accepted, Arrival
+from xtramail.delivery.raising import Say, say_nothing
 from xtramail.model.address import Address
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.outcome import Reply
@@ -21,8 +22,9 @@ _OVER_QUOTA = "copy-skipped"
 class SmtpLog:
     """Also ``delivery.arrival.AcceptanceLog``. ``service`` is "smtp", "submission" or "submissions"."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, say: Say = say_nothing) -> None:
         self.metrics = metrics
+        self._say = say
 
     def logged_in(self, service: str, peer: Peer, *, account: str, mechanism: str) -> None:
         maillog.logged_in(service=service, account=account, peer=peer, mechanism=mechanism)
@@ -66,6 +68,11 @@ class SmtpLog:
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         maillog.copy_skipped(message_id=arrival.message_id, account=account)
         self.metrics.alarm(_OVER_QUOTA)
+        text = (
+            f"The mailbox of {account} is over twice its quota: mail goes to the primary and is not copied any more. "
+            f"Raise the quota: xtramail user set {account} quota=SIZE"
+        )
+        self._say(_OVER_QUOTA, account.rpartition("@")[2], text, {"account": account})
 
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         maillog.alarm(kind="report-lost", text=f"message {id_text(arrival.message_id)}: {cause}")
