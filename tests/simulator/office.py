@@ -1,0 +1,308 @@
+"""One life of a server on a store: the real services on a reactor whose time is told, with people around it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from tests.delivery.relay_world import RelayWorld
+from tests.delivery.world import PEER, forward, id_of, reverse
+from tests.simulator.primaries import SimulatedCourier, World
+from tests.simulator.stores import Gathered
+from tests.simulator.timeline import Reactor, Timeline
+from tests.simulator.truth import Acknowledged, Truth
+from xtramail.delivery.dispatch import Dispatch
+from xtramail.delivery.relay import Attempt
+from xtramail.delivery.retention import RetentionJob
+from xtramail.delivery.transaction import MailTransaction
+from xtramail.delivery.watch import Watch
+from xtramail.directory.domains import hold_domain, release_domain
+from xtramail.directory.users import find
+from xtramail.mailbox.look import Looks
+from xtramail.mailbox.recovery import deleted, put_back
+from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
+from xtramail.mailbox.view import Access
+from xtramail.model.address import Address
+from xtramail.model.clock import day_of
+from xtramail.model.errors import Corrupt, XtramailError
+from xtramail.model.flags import Flag
+from xtramail.net.adapter import start
+from xtramail.net.prober import Prober
+from xtramail.net.relay_service import RelayService
+from xtramail.store import keys, outages, outbound
+from xtramail.store.outages import Window
+from xtramail.store.records import Account, QueueEntry
+
+DOMAINS = ("relay.example", "brief.example", "any.example")
+USERS = ("ann@local.example", "bob@local.example", "ray@relay.example", "uma@brief.example", "vic@brief.example")
+RECIPIENTS = (*USERS, "staff@relay.example", "una@any.example")
+SENDERS = ("zoe@sender.example", "", "ray@relay.example")
+HOSTS = ("primary.example", "first.example", "second.example")
+OUTSIDE = "zoe@sender.example"
+INTERVAL = 5.0
+"""Seconds between looks at the queue and at primaries; changes of the queue are seen at once."""
+MAILBOXES = ("Archive", "Trash", "INBOX")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message that somebody is about to send."""
+
+    name: str
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+
+    @property
+    def message_id(self) -> str:
+        return f"<{self.name}@sender.example>"
+
+    def octets(self) -> bytes:
+        author = self.sender or "robot@sender.example"
+        head = f"From: <{author}>\r\nTo: somebody@local.example\r\nSubject: {self.name}\r\n"
+        head += f"Message-ID: {self.message_id}\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n\r\n"
+        return head.encode() + b"A line of text, like any other.\r\n" * (self.size // 33 + 1)
+
+
+class Office(RelayWorld):
+    """``stop`` ends it well, ``die`` does not."""
+
+    def __init__(
+        self, *, store: Gathered, timeline: Timeline, world: World, truth: Truth, chance: random.Random
+    ) -> None:
+        self.truth = truth
+        self.world = world
+        self.reactor = Reactor(timeline)
+        self.randomness = chance
+        self.faults: list[str] = []
+        truth.life += 1
+        truth.engine = store
+        super().__init__(
+            engine=store, clock=timeline, courier=SimulatedCourier(self.reactor, world), chance=chance.random
+        )
+
+    def _populate(self) -> None:
+        super()._populate()
+        hosts = (("first.example", 25), ("second.example", 25))
+        self.domain("brief.example", primaries=hosts, recipients="listed", retention_days=2)
+        self.user("uma@brief.example")
+        self.user("vic@brief.example")
+
+    def start(self) -> None:
+        """As ``app.core`` does it."""
+        engine, clock, reactor = self.engine, self.clock, self.reactor
+        name = f"life {self.truth.life}"
+        self.attempts = []
+        self.relay = self.other_relay(name)
+        self.by_hand = self.other_relay(f"command {name}")
+        self.dispatch = Dispatch(engine=engine, clock=clock, concurrency=3)
+        self.watch = Watch(
+            engine=engine, directory=self.directory, clock=clock, told=lambda *step: self.steps.append(step)
+        )
+        self.service = RelayService(
+            reactor,
+            engine=engine,
+            clock=clock,
+            relay=self.relay,
+            dispatch=self.dispatch,
+            courier=self.courier,
+            watch=self.watch,
+            fault=lambda entry_id, error: self._fault(error),
+            at_risk=lambda risk: None,
+            interval=INTERVAL,
+        )
+        self.prober = Prober(
+            reactor, engine=engine, watch=self.watch, courier=self.courier, fault=self._fault, interval=INTERVAL
+        )
+        self.retention = RetentionJob(
+            engine=engine, clock=clock, run=name, on_drop=lambda dropped: None, on_pause=lambda why: None
+        )
+        self.expiry = LoopingCall(lambda: self.run(self.retention.run()))
+        self.expiry.clock = reactor
+        self.mail = MailboxServices(
+            engine=engine, looks=Looks(engine), clock=clock, ids=self.ids, limits=MailboxLimits()
+        )
+        engine.live(reactor, self.randomness)
+        self.service.startService()
+        self.prober.startService()
+        self.expiry.start(60.0)
+
+    def other_relay(self, owner: str) -> Any:
+        relay = super().other_relay(owner)
+        relay._log = self._attempted
+        return relay
+
+    def _attempted(self, attempt: Attempt) -> None:
+        assert not attempt.unreadable, attempt.unreadable
+        self.truth.attempted(attempt)
+
+    def _fault(self, error: BaseException) -> None:
+        if not isinstance(error, XtramailError) or isinstance(error, Corrupt):
+            self.faults.append(f"{type(error).__name__}: {error}")
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+        """Have it done; what may be refused may be refused, everything else is a bug."""
+
+        def failed(failure: Failure) -> None:
+            if not failure.check(XtramailError):
+                self.faults.append(failure.getTraceback())
+
+        return start(work).addErrback(failed)
+
+    def check(self) -> None:
+        assert not self.faults, "\n".join(self.faults)
+
+    def stop(self) -> None:
+        self.prober.stopService()
+        self.service.stopService()
+        if self.expiry.running:
+            self.expiry.stop()
+
+    def die(self) -> None:
+        self.courier.die()
+        self.reactor.die()
+
+    # People.
+
+    def letter(self, mail: Mail) -> None:
+        """Somebody outside sends a message."""
+        self.run(self._send(self.intake.begin(PEER), mail, None))
+
+    def submission_of(self, mail: Mail) -> None:
+        """A user sends a message."""
+        account = self._account(mail.sender)
+        self.run(self._send(self.submission.begin(PEER, account), mail, account))
+
+    async def _send(self, transaction: MailTransaction, mail: Mail, sender: Account | None) -> None:
+        if not transaction.mail_from(reverse(mail.sender)).positive:
+            return
+        accepted = []
+        for recipient in mail.recipients:
+            answer: Any = transaction.rcpt_to(forward(recipient))
+            reply = await answer if isinstance(answer, Coroutine) else answer
+            if reply.positive:
+                accepted.append(recipient)
+        octets = mail.octets()
+        day = day_of(self.clock.now())
+        for at in range(0, len(octets), 30_000):
+            pause = transaction.chunk(octets[at : at + 30_000])
+            if pause is not None:
+                await pause
+        reply = await transaction.commit()
+        if reply.code != 250:
+            assert reply.code in (451, 452), reply
+            return
+        self.truth.acknowledged(
+            Acknowledged(
+                name=mail.name,
+                message_id=id_of(reply),
+                octets=octets,
+                header_message_id=mail.message_id,
+                sender=mail.sender,
+                recipients=tuple(accepted),
+                mailboxes=tuple(self._account(one) for one in accepted if one in USERS),
+                filed=sender,
+                days=frozenset({day}),
+            )
+        )
+
+    def _account(self, address: str) -> Account:
+        account = find(self.engine, Address.parse(address))
+        assert account is not None
+        return account
+
+    def moves(self, address: str, number: int) -> None:
+        """A user files one of the messages of one mailbox in another one."""
+        self.run(self._moves(self._account(address), number))
+
+    async def _moves(self, account: Account, number: int) -> None:
+        source, target = MAILBOXES[number % 3], MAILBOXES[(number + 1) % 3]
+        session = Session(self.mail, account)
+        try:
+            await session.open()
+            view = session.select(source, Access.READ_WRITE)
+            if view.uids:
+                uid = view.uids[number % len(view.uids)]
+                await session.store_flags(view, [uid], "add", Flag.SEEN, [])
+                await session.move(view, [uid], target)
+        finally:
+            session.close()
+
+    def deletes(self, address: str, number: int) -> None:
+        """A user deletes a message for good."""
+        account = self._account(address)
+        self.truth.deleted.add(account.id)
+        self.run(self._deletes(account, number))
+
+    async def _deletes(self, account: Account, number: int) -> None:
+        session = Session(self.mail, account)
+        try:
+            await session.open()
+            view = session.select(MAILBOXES[number % 3], Access.READ_WRITE)
+            if view.uids:
+                uid = view.uids[number % len(view.uids)]
+                await session.store_flags(view, [uid], "add", Flag.DELETED, [])
+                await session.expunge(view, [uid])
+        finally:
+            session.close()
+
+    def restores(self, address: str, number: int) -> None:
+        """A user wants back what he deleted."""
+        account = self._account(address)
+        found = deleted(self.engine, account.id)
+        if found:
+            one = found[number % len(found)]
+            self.run(put_back(self.engine, account.id, [one], self.clock.now()))
+
+    # The administrator.
+
+    def holds_domain(self, name: str) -> None:
+        self.run(hold_domain(self.engine, name, reason="", now=self.clock.now()))
+
+    def releases_domain(self, name: str) -> None:
+        self.run(release_domain(self.engine, name, now=self.clock.now()))
+
+    def plans(self, name: str, seconds: float) -> None:
+        """A planned hold that begins now."""
+        now = self.clock.now()
+        row = Window(id=keys.micros(now), start=now, end=now + seconds)
+        self.engine.transact(keys.domain_scope(name), lambda txn: outages.put_window(txn, row))
+
+    def _picked(self, number: int) -> QueueEntry | None:
+        waiting = self.engine.read(keys.QUEUE, outbound.entries)
+        return waiting[number % len(waiting)] if waiting else None
+
+    def holds(self, number: int) -> None:
+        """One message."""
+        entry = self._picked(number)
+        if entry is not None:
+            self.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "odd") is not None)
+
+    def releases(self, number: int) -> None:
+        entry, now = self._picked(number), self.clock.now()
+        if entry is not None:
+            self.engine.transact(keys.QUEUE, lambda txn: outbound.release(txn, entry.id, now) is not None)
+
+    def bounces(self, number: int) -> None:
+        entry = self._picked(number)
+        if entry is not None:
+            self.run(self.by_hand.bounce(entry.id, "given up by the administrator"))
+
+    def releases_all(self) -> None:
+        """Whatever was held by whomever may go."""
+        now = self.clock.now()
+        for name in DOMAINS:
+            self.releases_domain(name)
+        for entry in self.engine.read(keys.QUEUE, outbound.entries):
+            if entry.held:
+                number = entry.id
+                self.engine.transact(
+                    keys.QUEUE,
+                    lambda txn, number=number: outbound.release(txn, number, now) is not None,  # type: ignore[misc]
+                )

@@ -1,0 +1,163 @@
+"""Seeded lives of a server, its primaries and its people; and that a broken promise would be seen.
+
+``scripts/fuzz`` plays as many seeds as there is time for; one that fails becomes a line of ``FOUND``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.simulator.schedule import Event, drawn, shortened
+from tests.simulator.simulation import Failure, Simulation, played, simulate
+from tests.simulator.stores import MemoryStore
+from xtramail.delivery.dispatch import Taken
+from xtramail.model.outcome import Fate
+from xtramail.model.pending import Pending
+from xtramail.store import keys, outbound
+
+SEEDS = 200
+BATCH = 25
+DURABLE_SEEDS = 24
+
+FOUND = {
+    "the clock goes back while mail waits": (
+        Event(4.0, "mood", ("primary.example", "mail 451")),
+        Event(4.0, "mail", ("m1", "zoe@sender.example", "una@any.example"), 10),
+        Event(5.0, "jump", (), -90_000.0),
+    ),
+    "the store is full when the server comes back": (
+        Event(20.0, "mood", ("first.example", "rcpt silent")),
+        Event(20.0, "mail", ("m1", "ray@relay.example", "uma@brief.example"), 10),
+        Event(1.0, "store full"),
+        Event(0.0, "dies"),
+        Event(61.0, "jump", (), -90_000.0),
+    ),
+}
+"""Schedules in which a promise was broken once."""
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+def test_promises_hold_in_every_life(first: int) -> None:
+    for seed in range(first, first + BATCH):
+        simulate(seed)
+
+
+def test_promises_hold_on_the_real_store() -> None:
+    for seed in range(DURABLE_SEEDS):
+        simulate(seed, durable=True)
+
+
+def test_a_long_life() -> None:
+    simulate(20261121, events=300)
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_broken_once_holds(what: str) -> None:
+    wrong, happened = played(0, list(FOUND[what]))
+    assert not wrong, "\n".join([wrong, *happened])
+
+
+def test_a_seed_is_the_same_story_every_time() -> None:
+    assert drawn(7, 60) == drawn(7, 60) != drawn(8, 60)
+    assert played(7, drawn(7, 60)) == played(7, drawn(7, 60))
+
+
+def test_a_schedule_is_shortened_to_what_makes_it_fail() -> None:
+    events = drawn(3, 40)
+    wanted = [events[5], events[17], events[38]]
+    assert shortened(events, lambda some: all(one in some for one in wanted)) == wanted
+
+
+# That a broken promise is seen.
+
+
+@pytest.fixture
+def simulation() -> Iterator[Simulation]:
+    simulation = Simulation(1, MemoryStore())
+    yield simulation
+    simulation.end()
+
+
+MAIL = Event(0.0, "mail", ("m1", "zoe@sender.example", "ray@relay.example", "ann@local.example"), 10)
+
+
+def wait(seconds: float = 5.0) -> Event:
+    return Event(seconds, "wait")
+
+
+def test_all_is_well_with_nothing_wrong(simulation: Simulation) -> None:
+    simulation.play([MAIL, wait()])
+    (message,) = simulation.truth.messages.values()
+    assert simulation.truth.fates == dict.fromkeys(
+        [(message.message_id, one) for one in ("ray@relay.example", "ann@local.example")], Fate.DELIVERED
+    )
+
+
+def test_a_message_that_is_lost_with_the_power_is_missed(simulation: Simulation) -> None:
+    before = simulation.store.reborn()  # type: ignore[attr-defined]
+    simulation.play([MAIL, wait()])
+    simulation.store.reborn = lambda: before  # type: ignore[attr-defined]
+    with pytest.raises(AssertionError, match="is in no mailbox|has no fate"):
+        simulation.play([Event(0.0, "dies")])
+
+
+def test_a_queue_entry_that_is_forgotten_is_missed(simulation: Simulation) -> None:
+    simulation.play([Event(0.0, "hold domain", ("relay.example",)), wait()])
+    simulation.world.moods["primary.example"] = "refuses"
+    with pytest.raises(AssertionError, match="waits nowhere"):
+        simulation._happens(MAIL)
+        simulation._pass(1.0)
+        entry = simulation.truth.engine.read(keys.QUEUE, outbound.entries)[0]
+        simulation.office.engine.transact(keys.QUEUE, lambda txn: outbound.complete(txn, entry.id))
+        simulation._pass(1.0)
+        simulation.truth.check()
+
+
+def test_a_copy_that_is_lost_is_missed(simulation: Simulation) -> None:
+    simulation.play([MAIL, wait()])
+    scope = keys.user_scope(simulation.office.ray.id)
+
+    def lose(txn: Any) -> None:
+        for bucket in txn.buckets():
+            txn.delete_range(bucket, b"\0", b"\xff")
+
+    simulation.office.engine.transact(scope, lose)
+    simulation._pass(1.0)
+    with pytest.raises(AssertionError, match="is in no mailbox"):
+        simulation.truth.check_mail()
+
+
+def test_octets_that_changed_are_seen(simulation: Simulation) -> None:
+    simulation.play([MAIL, wait()])
+    (message,) = simulation.truth.messages.values()
+    simulation.truth.messages[message.message_id] = replace(message, octets=message.octets + b"!")
+    with pytest.raises(AssertionError, match="is not what was sent"):
+        simulation.truth.check_mail()
+
+
+def test_a_second_delivery_without_a_reason_is_seen(simulation: Simulation) -> None:
+    """The attempt is forgotten, as if its row were written behind the dot."""
+    simulation.play([])
+    relay = simulation.office.relay
+    relay._attempted = lambda entry, accepted: Pending.of(None)  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="is handed over as held"):
+        simulation.play([MAIL, wait()])
+
+
+def test_a_message_that_waits_for_ever_is_seen(simulation: Simulation) -> None:
+    simulation.office.dispatch.take = lambda: Taken(start=())  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="it still waits"):
+        simulation.play([MAIL, wait()])
+
+
+def test_a_failing_seed_tells_its_shortest_schedule() -> None:
+    def broken(seed: int, events: Sequence[Event]) -> tuple[str, list[str]]:
+        return ("it broke" if any(one.what == "dies" for one in events) else ""), [str(one) for one in events]
+
+    seed = next(seed for seed in range(100) if any(one.what == "dies" for one in drawn(seed, 24)))
+    with pytest.raises(Failure, match=rf"seed {seed}, 1 of 24 events: it broke\n.* dies"):
+        simulate(seed, events=24, play=broken)
