@@ -49,6 +49,7 @@ def shown(entry: QueueEntry, closed: str, now: float) -> dict[str, object]:
     return {
         "id": id_text(entry.id),
         "message": id_text(entry.message_id),
+        "kind": entry.kind,
         "destination": entry.destination,
         "from": entry.reverse_path or "<>",
         "to": [recipient.address for recipient in entry.recipients],
