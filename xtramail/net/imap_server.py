@@ -276,6 +276,7 @@ class ImapServerProtocol(Protocol):
         def there(result: T) -> None:
             self._waiting = False
             if not self._ended:
+                self._outbox.gathering = True
                 then(result)
 
         def failed(failure: Failure) -> None:
@@ -283,6 +284,7 @@ class ImapServerProtocol(Protocol):
             if self._ended:
                 return
             if isinstance(failure.value, Exception):
+                self._outbox.gathering = True
                 on_error(failure.value)
             else:
                 failure.raiseException()
@@ -290,6 +292,7 @@ class ImapServerProtocol(Protocol):
         waited = start(coroutine)
         waited.addCallbacks(there, failed)
         waited.addErrback(self._fault)
+        # It sends what was gathered: an answer and what follows it leave in one piece.
         waited.addCallback(lambda _: self._pump())
 
     def _fault(self, failure: Failure | None) -> None:
