@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import random
 import select
 import socket
@@ -10,6 +12,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +144,53 @@ def connect(port: int, *, receive: int = 0) -> socket.socket:
 
 def secure(port: int, **more: Any) -> ssl.SSLSocket:
     return context().wrap_socket(connect(port, **more), suppress_ragged_eofs=False)
+
+
+class OpensslClient:
+    """What the standard library's ssl cannot do: KeyUpdate, and close_notify with the other direction left open."""
+
+    def __init__(self, library: ctypes.CDLL, connection: int) -> None:
+        self._library = library
+        self._connection = ctypes.c_void_p(connection)
+
+    def handshake(self) -> None:
+        assert self._library.SSL_connect(self._connection) == 1
+
+    def update_keys(self) -> None:
+        assert self._library.SSL_key_update(self._connection, 0) == 1
+        assert self._library.SSL_do_handshake(self._connection) == 1
+
+    def write(self, octets: bytes) -> None:
+        assert self._library.SSL_write(self._connection, octets, len(octets)) == len(octets)
+
+    def end_writing(self) -> None:
+        assert self._library.SSL_shutdown(self._connection) == 0
+
+    def read(self) -> bytes:
+        """Empty at the end."""
+        buffer = ctypes.create_string_buffer(16384)
+        size = self._library.SSL_read(self._connection, buffer, len(buffer))
+        return buffer.raw[: max(size, 0)]
+
+
+@contextmanager
+def openssl_client(port: int) -> Iterator[OpensslClient]:
+    library = ctypes.CDLL(ctypes.util.find_library("ssl"))
+    for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
+        getattr(library, name).restype = ctypes.c_void_p
+    contexts = ctypes.c_void_p(library.SSL_CTX_new(ctypes.c_void_p(library.TLS_client_method())))
+    connection = library.SSL_new(contexts)
+    raw = connect(port)
+    raw.settimeout(None)
+    library.SSL_set_fd(ctypes.c_void_p(connection), raw.fileno())
+    client = OpensslClient(library, connection)
+    try:
+        client.handshake()
+        yield client
+    finally:
+        library.SSL_free(ctypes.c_void_p(connection))
+        library.SSL_CTX_free(contexts)
+        raw.close()
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -485,6 +535,60 @@ async def test_keys_are_updated_in_both_directions_while_text_flows(server: Serv
 
     heard = await deferToThread(talk)
     assert heard.count(b"KEYUPDATE") == 2
+    assert isinstance(await server.lost(), ConnectionDone)
+
+
+@ensureDeferred
+async def test_a_flood_of_key_updates_is_read_one_in_a_turn(server: Server) -> None:
+    reads = 0
+
+    def count(peer: Peer) -> None:
+        read = peer.transport.doRead
+
+        def counted() -> Any:
+            nonlocal reads
+            reads += 1
+            return read()
+
+        peer.transport.doRead = counted
+
+    server.shaken = count
+    updates = 500
+
+    def flood() -> bytes:
+        with openssl_client(server.port) as client:
+            for _ in range(updates):
+                client.update_keys()
+            client.write(b"hello")
+            return client.read()
+
+    assert await deferToThread(flood) == b"hello"
+    assert reads > updates
+    await server.lost()
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
+@ensureDeferred
+async def test_a_peer_that_ends_its_side_gets_all_that_was_asked_for(server: Server, tls: bool) -> None:
+    """Half-close: under TLS by close_notify, which ends one direction only (RFC 8446 §6.1)."""
+    octets = noise(3_000_000)
+    server.received = lambda peer, data: peer.transport.write(octets)
+
+    def read() -> bytes:
+        if not tls:
+            connection = connect(server.plain, receive=8192)
+            connection.sendall(b"go")
+            connection.shutdown(socket.SHUT_WR)
+            return read_all(connection)
+        with openssl_client(server.port) as client:
+            client.write(b"go")
+            client.end_writing()
+            heard = b""
+            while piece := client.read():
+                heard += piece
+            return heard
+
+    assert await deferToThread(read) == octets
     assert isinstance(await server.lost(), ConnectionDone)
 
 

@@ -41,6 +41,8 @@ _OPTIONS = (
 
 _PARTIAL_WRITE = 0x1
 """SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets and has no name for."""
+_AUTO_RETRY = 0x4
+"""SSL_MODE_AUTO_RETRY: read on behind a record without text."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -130,6 +132,7 @@ class ServerContexts:
         """``socket_transport`` asks this for each accepted connection."""
         connection = self._made(accepted)
         connection.set_accept_state()
+        _read_one_record_a_call(connection)
         return connection
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
@@ -141,6 +144,17 @@ class ServerContexts:
         if self._asks():
             connection.set_verify(SSL.VERIFY_PEER, _any_will_do)
         return connection
+
+
+def _read_one_record_a_call(connection: SSL.Connection) -> None:
+    """Who sends KeyUpdates without end must not keep us in one call for a second: the reactor calls again for what is
+    left in the socket. (For what Twisted's own TLS keeps in memory nobody would.)
+
+    pyOpenSSL has no public way to SSL_MODE_AUTO_RETRY. A version without this one is slower to turn to the others.
+    """
+    clear: Callable[[Any, int], int] | None = getattr(getattr(SSL, "_lib", None), "SSL_clear_mode", None)
+    if clear is not None and hasattr(connection, "_ssl"):
+        clear(connection._ssl, _AUTO_RETRY)
 
 
 def _any_will_do(*_: object) -> bool:
