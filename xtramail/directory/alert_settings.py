@@ -22,8 +22,11 @@ _SECRET_OCTETS = 24
 
 
 def addresses(value: str) -> str:
-    """A comma list, made regular; BadInput names the one that is none."""
-    found = [str(Address.parse(one)) for one in value.replace(",", " ").split()]
+    """A comma list, made regular; ValueError names the one that is none."""
+    try:
+        found = [str(Address.parse(one)) for one in value.replace(",", " ").split()]
+    except BadInput as error:
+        raise ValueError(error.text) from None
     if len(found) > MOST_ADDRESSES:
         raise ValueError(f"at most {MOST_ADDRESSES} addresses; name a list of yours instead")
     return ",".join(dict.fromkeys(found))

@@ -23,6 +23,7 @@ COMMANDS = {
         f"{_HERE}.maintenance",
         "Plan times in which a domain's mail is held; it goes by itself when they are over.",
     ),
+    "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (f"{_HERE}.trace", "Follow mail by an address, a Message-ID or our own id."),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
