@@ -1,0 +1,93 @@
+"""When a primary goes down and comes back, people and programs elsewhere are told, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.conftest import ANN, DOMAIN, Install
+from tests.journeys.harness import Installation, Refused, eventually, mail
+from tests.journeys.scripted_hook import ScriptedHook
+from tests.journeys.scripted_primary import ScriptedPrimary
+
+OPS = "ops@provider.test"
+SECRET = "what both sides know"
+
+
+@pytest.fixture
+def hook() -> Iterator[ScriptedHook]:
+    with ScriptedHook(SECRET) as one:
+        yield one
+
+
+@pytest.fixture
+def world() -> Iterator[ScriptedPrimary]:
+    """The mail server of the people who are told."""
+    with ScriptedPrimary() as one:
+        yield one
+
+
+@pytest.fixture
+def told(install: Install, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook) -> Installation:
+    server = install(settings=(f'relay.smarthost="{world.host}"', 'alerts.every="2s"'))
+    server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
+    server.add_user(ANN)
+    change = (f"alert-mail={OPS}", f"alert-webhook={hook.url}", "alert-secret=-")
+    server.command("domain", "set", DOMAIN, *change, text=SECRET + "\n")
+    return server.start()
+
+
+def subjects(world: ScriptedPrimary) -> list[str]:
+    lines = [line for one in world.messages for line in one.octets.split(b"\r\n")]
+    return [line.decode().partition(": ")[2] for line in lines if line.startswith(b"Subject: ")]
+
+
+def test_an_outage_is_told_once_to_people_and_once_to_programs(
+    told: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook
+) -> None:
+    primary.refuse()
+    told.send(mail("outage"), ANN)
+    eventually(lambda: "down" in hook.states(DOMAIN), within=20, what="the webhook hears of it")
+    eventually(lambda: world.messages, within=10, what="people get a mail of it")
+    primary.accept()
+    eventually(lambda: hook.states(DOMAIN)[-1] == "up", within=20, what="the webhook hears of its end")
+    eventually(lambda: subjects(world)[-1].endswith("primary is up"), within=10, what="people hear of its end")
+    assert hook.states(DOMAIN) == ["suspect", "down", "recovering", "up"]
+    assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1
+    assert {(one.sender, one.recipients) for one in world.messages} == {("", (OPS,))}
+    down = next(one for one in hook.said if one["fields"].get("to") == "down")
+    assert down["fields"]["waiting"] == "1" and down["server"] == "mail.test" and hook.forged == 0
+    assert len(primary.messages) == 1
+    listed = told.command("alert", "list", "--domain", DOMAIN)
+    assert [one["fields"]["to"] for one in listed] == ["up", "recovering", "down", "suspect"]
+    told.balance()
+
+
+def test_an_alert_survives_the_death_of_the_server(
+    told: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook
+) -> None:
+    hook.status = 500
+    primary.refuse()
+    told.send(mail("outage"), ANN)
+    eventually(lambda: "down" in hook.states(DOMAIN), within=20, what="the webhook is called and refuses")
+    told.kill()
+    hook.status = 200
+    hook.said.clear()
+    told.start()
+    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="it is called again")
+    eventually(lambda: world.messages, what="people get their mail")
+    assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1
+
+
+def test_every_channel_can_be_tried(told: Installation, world: ScriptedPrimary, hook: ScriptedHook) -> None:
+    tried = told.command("alert", "test", DOMAIN)
+    assert [(one["channel"], one["state"]) for one in tried] == [("webhook", "told"), ("mail", "told")]
+    assert [one["kind"] for one in hook.said] == ["test"]
+    eventually(lambda: subjects(world) == [f"[xtramail] {DOMAIN}: this is a test"])
+    hook.status = 404
+    with pytest.raises(Refused, match="404"):
+        told.command("alert", "test", DOMAIN)
+    told.command("domain", "set", DOMAIN, "alert-mail=", "alert-webhook=")
+    with pytest.raises(Refused, match="nobody is told of"):
+        told.command("alert", "test", DOMAIN)
