@@ -13,6 +13,7 @@ from functools import lru_cache
 from xtramail.mailbox.block import Block, gather
 from xtramail.mailbox.fetch_binary import BINARY_TEXTS, BinaryParts
 from xtramail.mailbox.fetch_pieces import FROM_FLAGS, PIECES, FlagTexts, Listing, Piece, listing
+from xtramail.mailbox.fetch_whole import Whole, whole
 from xtramail.mailbox.sections import Span, locate
 from xtramail.mailbox.view import View
 from xtramail.model.errors import Corrupt, NoSuchMessage, UnknownEncoding, XtramailError
@@ -48,6 +49,8 @@ class FetchPlan:
     """Some section is fields of the header."""
     listing: Listing | None
     """All of it, where its sections are at most fields of the header: one format filled in for each message."""
+    whole: Whole | None
+    """All of it, where it has one section and that is of the message itself."""
 
 
 @lru_cache(maxsize=512)
@@ -61,13 +64,17 @@ def plan_of(items: FetchItems, uid: bool, modseq: bool = False) -> FetchPlan:
         wanted = (*wanted, Attribute.MODSEQ)
     if uid and Attribute.UID not in wanted:
         wanted = (Attribute.UID, *wanted)
+    pieces: tuple[Piece | Section, ...] = tuple(
+        item if isinstance(item, Section) else PIECES[item] for item in wanted
+    )
     return FetchPlan(
-        pieces=tuple(item if isinstance(item, Section) else PIECES[item] for item in wanted),
+        pieces=pieces,
         tells_flags=Attribute.FLAGS in wanted,
         tells_modseq=Attribute.MODSEQ in wanted,
         needs_rows=any(item not in FROM_FLAGS for item in wanted),
         needs_headers=any(isinstance(item, Section) for item in wanted),
         listing=listing(wanted),
+        whole=whole(pieces),
     )
 
 
@@ -112,12 +119,17 @@ class FetchRun:
             else:
                 yield lines
                 return
-        yield from _gathered(self._streams(block))
+        if self._plan.whole is not None and not self._with_flags:
+            yield from self._plan.whole.lines(
+                self._engine, block, self._texts, lambda few: _gathered(self._streams(block, few))
+            )
+        else:
+            yield from _gathered(self._streams(block, range(len(block))))
 
-    def _streams(self, block: Block) -> Iterator[bytes]:
+    def _streams(self, block: Block, some: range) -> Iterator[bytes]:
         """Message by message, with literals that may be long."""
         texts = {piece: piece.texts(block, self._texts) for piece in self._plan.pieces if isinstance(piece, Piece)}
-        for at in range(len(block)):
+        for at in some:
             yield from self._with_sections(block, at, texts)
 
     def _with_sections(self, block: Block, at: int, texts: Mapping[Piece, Sequence[bytes]]) -> Iterator[bytes]:

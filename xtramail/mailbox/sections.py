@@ -37,7 +37,7 @@ def locate(row: MessageRow, section: Section) -> Span | None:
     None when the message has no such part (answered NIL).
     """
     if not section.path:
-        return _of_message(0, row.header_length, row.size, section.text)
+        return of_message(0, row.header_length, row.size, section.text)
     parts = {part.path: part for part in row.parts}
     part = parts.get(section.path)
     if part is not None:
@@ -45,7 +45,8 @@ def locate(row: MessageRow, section: Section) -> Span | None:
     return _only_part(row, parts, section)
 
 
-def _of_message(start: int, header_length: int, size: int, text: SectionText) -> Span | None:
+def of_message(start: int, header_length: int, size: int, text: SectionText) -> Span | None:
+    """The same for a message that begins at ``start``, of which no part is asked for."""
     if text in _WHOLE:
         return Span(start, size)
     if text in _HEADERS:
@@ -63,7 +64,7 @@ def _of_part(part: Part, text: SectionText) -> Span | None:
     if part.inner_header_length < 0:
         # HEADER and TEXT of a part are those of the message it carries.
         return None
-    return _of_message(part.body_at, part.inner_header_length, part.body_length, text)
+    return of_message(part.body_at, part.inner_header_length, part.body_length, text)
 
 
 def _only_part(row: MessageRow, parts: dict[tuple[int, ...], Part], section: Section) -> Span | None:
@@ -81,7 +82,7 @@ def _only_part(row: MessageRow, parts: dict[tuple[int, ...], Part], section: Sec
             return Span(row.header_length, row.size - row.header_length)
         if top is None or top.inner_header_length < 0:
             return None
-        return _of_message(top.body_at, top.inner_header_length, top.body_length, section.text)
+        return of_message(top.body_at, top.inner_header_length, top.body_length, section.text)
     part = parts.get(outer)
     if part is None or part.inner_header_length < 0 or any(path[:-1] == outer for path in parts):
         return None

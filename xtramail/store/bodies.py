@@ -19,7 +19,7 @@ from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.model.pending import Pending
 from xtramail.store import checksum, header_index, keys
 from xtramail.store.engine import Engine, Snapshot, Txn
-from xtramail.store.message_row import CHUNK_SIZE
+from xtramail.store.message_row import CHUNK_SIZE, Placed
 from xtramail.store.message_row import BodyRef as BodyRef
 from xtramail.store.search_texts import owners as owners
 from xtramail.store.search_texts import put_search_text as put_search_text
@@ -266,18 +266,40 @@ def header_chunks_of(engine: Engine, bodies: Sequence[tuple[Bucket, int]]) -> li
 
     For listings: :func:`header_in` takes one apart, and what is indexed need not be.
     """
-    by_bucket: dict[Bucket, list[int]] = {}
-    for bucket, body_id in bodies:
-        by_bucket.setdefault(bucket, []).append(body_id)
+    return _sealed(engine, [(bucket, keys.body_chunk(body_id, 0)) for bucket, body_id in bodies])
+
+
+def _sealed(engine: Engine, wanted: Sequence[tuple[Bucket, bytes]]) -> list[bytes | None]:
+    """Rows of bodies by bucket and key, in one transaction."""
+    by_bucket: dict[Bucket, list[bytes]] = {}
+    for bucket, key in wanted:
+        by_bucket.setdefault(bucket, []).append(key)
 
     def read_all(snap: Snapshot) -> list[bytes | None]:
-        found = {
-            bucket: iter(snap.sealed_at(bucket, [keys.body_chunk(body_id, 0) for body_id in ids]))
-            for bucket, ids in by_bucket.items()
-        }
-        return [next(found[bucket]) for bucket, _ in bodies]
+        if len(by_bucket) == 1:
+            return snap.sealed_at(*next(iter(by_bucket.items())))
+        found = {bucket: iter(snap.sealed_at(bucket, inside)) for bucket, inside in by_bucket.items()}
+        return [next(found[bucket]) for bucket, _ in wanted]
 
     return engine.read(keys.BODY, read_all)
+
+
+def small_bodies(engine: Engine, wanted: Sequence[Placed], chunks: Sequence[int]) -> list[list[bytes]]:
+    """Of bodies in two chunks (``message_row.small``), those that are asked for, 0 the header and 1 all behind it: a
+    column for each, read in one transaction. Corrupt when one cannot be had."""
+    body_chunk = keys.body_chunk
+    columns: list[list[bytes]] = []
+    sealed = _sealed(
+        engine, [(bucket, body_chunk(body_id, chunk)) for chunk in chunks for _, bucket, body_id, *_ in wanted]
+    )
+    octets = [_decoded(chunk, len(chunk) - checksum.SIZE) for chunk in sealed if chunk is not None]
+    for chunk in chunks:
+        lengths = [size - header if chunk else header for _, _, _, size, header, *_ in wanted]
+        column, octets = octets[: len(wanted)], octets[len(wanted) :]
+        if list(map(len, column)) != lengths:
+            raise Corrupt("A small body is damaged or gone")
+        columns.append(column)
+    return columns
 
 
 def _whole_header(ref: BodyRef, sealed: bytes) -> bytes | None:

@@ -204,6 +204,10 @@ Listed = tuple[int, int, int, int, int]
 """size, internaldate, octets of ENVELOPE, of BODYSTRUCTURE and of BODY of a row."""
 Lying = tuple[Bucket, int, int, int]
 """bucket, id, size and header length as in BodyRef."""
+_PLACED = struct.Struct(">I10xIQII4xI16xI")
+Placed = tuple[int, Bucket, int, int, int, int, int]
+"""Where the octets of a message are and how they are cut up: its size; the body's bucket, id, size, header length and
+chunk size; the header length as the message's own parts count it."""
 
 
 def listed(values: Sequence[bytes]) -> list[Listed]:
@@ -234,6 +238,19 @@ def plain_structures(values: Sequence[bytes], lengths: Sequence[Listed]) -> list
 def lying(values: Sequence[bytes]) -> list[Lying]:
     """Where the bodies of many encoded rows are."""
     return list(map(_LIES.unpack_from, values))
+
+
+def placed(values: Sequence[bytes]) -> list[Placed]:
+    """Of many encoded rows."""
+    return list(map(_PLACED.unpack_from, values))
+
+
+def small(places: Sequence[Placed]) -> list[bool]:
+    """Which bodies are in two chunks, one of all the header and one of all the rest."""
+    return [
+        0 < header == counted <= chunk and header < stored == size <= header + chunk
+        for size, _, _, stored, header, chunk, counted in places
+    ]
 
 
 _PartFields = tuple[tuple[int, ...], int, int, int, int, str, str, str, str, int]

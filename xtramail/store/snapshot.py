@@ -110,9 +110,14 @@ class ScopeSnapshot:
             return [None] * len(keys)
         prefix = bucket.to_bytes(4, "big") + self._suffix
         full_keys = [prefix + key for key in keys]
+        found = list(map(self._rows.get, full_keys))
+        if None not in found:
+            checks = list(map(crc32, found, map(crc32, full_keys)))
+            if checks.count(checksum.INTACT) == len(found):
+                return found
         return [
             sealed if sealed is not None and self._intact(bucket, full, sealed) else None
-            for full, sealed in zip(full_keys, map(self._rows.get, full_keys), strict=True)
+            for full, sealed in zip(full_keys, found, strict=True)
         ]
 
     def _intact(self, bucket: Bucket, full: bytes, sealed: bytes) -> bool:
