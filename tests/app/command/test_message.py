@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tests.app.command.office import Office
 from tests.delivery.world import MESSAGE
 from xtramail.model.ids import id_text
-from xtramail.store import keys, mailboxes, removals
+from xtramail.store import keys, mailboxes, outbound, removals
 from xtramail.store.records import Account
 
 RAY = "ray@relay.example"
@@ -132,9 +134,10 @@ def test_release_queues_the_stored_octets_again_under_an_id_of_their_own(office:
     office.receive(RAY, message=MESSAGE + b"gr\xc3\xbc\xc3\x9fe\r\n")
     first = office.queued()[0]
     number = id_text(first.message_id)
+    office.settle(lambda txn: outbound.complete(txn, first.id))
     done = office.json("message", "release", number)
     assert (done["of"], done["to"]) == (number, [RAY])
-    again = next(entry for entry in office.queued() if entry.message_id != first.message_id)
+    (again,) = office.queued()
     assert (again.body, again.reverse_path, again.destination) == (first.body, first.reverse_path, "relay.example")
     assert again.eightbit and again.header_message_id == "<m1@sender.example>"
     assert office.json("message", "show", done["id"])["fates"][0]["fate"] == "held"
@@ -148,11 +151,51 @@ def test_release_queues_the_stored_octets_again_under_an_id_of_their_own(office:
 def test_release_goes_to_those_named_and_skips_local_ones_otherwise(office: Office) -> None:
     office.receive(RAY, "ann@local.example")
     number = id_of_mail(office)
+    (first,) = office.queued()
+    office.settle(lambda txn: outbound.complete(txn, first.id))
     assert office.json("message", "release", number)["to"] == [RAY]
     assert office.json("message", "release", number, "--to", "other@relay.example")["to"] == ["other@relay.example"]
     reason = office.refused("message", "release", number, "--to", "ann@local.example")
     assert "domain local.example has no primary here to release to" in reason
     assert "address 'nobody'" in office.refused("message", "release", number, "--to", "nobody")
+
+
+def test_what_waits_already_is_due_and_not_sent_beside_itself(office: Office) -> None:
+    office.receive(RAY)
+    (entry,) = office.queued()
+    later = replace(entry, due=entry.expires, held=True, hold_reason="refused, though known since 2026-01-01")
+    office.settle(lambda txn: outbound.update(txn, later))
+    done = office.json("message", "release", id_text(entry.message_id))
+    assert (done["to"], done["due"], done["reappeared"]) == ([], {RAY: id_text(entry.id)}, [])
+    (freed,) = office.queued()
+    assert freed.released and not freed.held and freed.due < entry.expires
+    assert "is due now for ray@relay.example" in office.done("message", "release", id_text(entry.message_id))
+    told = [event["text"] for event in office.json("trace", RAY)["events"] if event["event"] == "released"]
+    assert told[0].startswith("due again, by ")
+
+
+def test_in_an_outage_it_is_in_inbox_again(office: Office) -> None:
+    office.receive(RAY)
+    number = id_of_mail(office)
+    assert office.json("message", "release", number)["reappeared"] == []
+    office.done("domain", "hold", "relay.example")
+    assert office.json("message", "release", number)["reappeared"] == [], "it lies there"
+    expunge(office, RAY)
+    assert office.json("message", "release", number)["reappeared"] == [RAY]
+    copies = [(one["mailbox"], one["expunged"]) for one in office.json("message", "show", number)["copies"]]
+    assert copies == [("INBOX", False)]
+
+
+def test_in_an_outage_it_appears_to_who_filed_it_away_or_never_had_it(office: Office) -> None:
+    office.receive("ann@local.example", RAY)
+    number = id_of_mail(office)
+    office.done("user", "add", "una@relay.example", "--generate")
+    office.done("domain", "hold", "relay.example")
+    done = office.json("message", "release", number, "--to", "una@relay.example")
+    assert (done["to"], done["reappeared"]) == (["una@relay.example"], ["una@relay.example"])
+    copies = office.json("message", "show", done["of"])["copies"]
+    assert ("ann@local.example", "INBOX") in [(one["account"], one["mailbox"]) for one in copies]
+    assert office.json("status")["balanced"] is True
 
 
 def test_release_of_local_mail_names_the_next_step(office: Office) -> None:

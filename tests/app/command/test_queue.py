@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from msgspec.structs import replace
 
 from tests.app.command.office import Office
+from tests.delivery.world import World
 from xtramail.app.command.context import when
+from xtramail.directory.primaries import step
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
+from xtramail.model.pending import drive
+from xtramail.model.primary import Event
 from xtramail.store import outbound
 from xtramail.store.records import QueueEntry
 
@@ -67,7 +72,42 @@ def test_each_kind_of_waiting_has_its_word(office: Office) -> None:
     office.settle(lambda txn: outbound.hold(txn, entry.id, "restored from the backup"))
     (row,) = office.json("queue", "list")
     assert (row["state"], row["reason"]) == ("held", "restored from the backup")
-    assert "xtramail queue retry ID" in office.done("queue", "list")
+    assert "xtramail queue release ID" in office.done("queue", "list")
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "words"),
+    [
+        (Event.FAILS, "primary-down", "when its primary answers again"),
+        (Event.ANSWERS, "giving-back", "in its turn; what waited is being given back"),
+    ],
+)
+def test_how_it_stands_with_the_destination_is_told(office: Office, event: Event, state: str, words: str) -> None:
+    entry = one_waiting(office)
+    assert office.json("queue", "list")[0]["destination-state"] == "up"
+    change(office, entry, due=entry.arrival + 3600, last_reply="connect: refused", attempts=2)
+
+    def outage(world: World) -> None:
+        for one in (Event.FAILS, event):
+            drive(step(world.engine, "relay.example", one, cause="refused", now=world.clock.now()))
+
+    office.world(outage)
+    (row,) = office.json("queue", "list")
+    assert row["state"] == state and row["destination-state"] == state.replace("primary-", "").replace(
+        "giving-back", "recovering"
+    )
+    assert words in office.done("queue", "list") and "connect: refused" in office.done("queue", "list")
+
+
+def test_release_lets_held_mail_go_whatever_became_of_its_copies(office: Office) -> None:
+    entry = one_waiting(office)
+    change(office, entry, due=entry.expires, held=True, hold_reason="refused, though known since 2026-01-01")
+    assert "refused, though known" in office.done("queue", "list")
+    assert office.json("queue", "release", id_text(entry.id)) == {"released": 1, "ids": [id_text(entry.id)]}
+    (freed,) = office.queued()
+    assert freed.released and not freed.held and freed.due < entry.expires
+    assert office.json("queue", "release", "--domain", "relay.example")["released"] == 0
+    assert office.run("queue", "release").exit_code == 2
 
 
 def test_a_long_queue_says_that_there_is_more(office: Office) -> None:

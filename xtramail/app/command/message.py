@@ -11,18 +11,18 @@ import click
 
 from xtramail.app.command.context import Commands, Context
 from xtramail.app.command.trace import fates_of, message_of
+from xtramail.delivery.release import Released
+from xtramail.delivery.release import Stored as StoredMessage
+from xtramail.delivery.release import release as release_again
 from xtramail.directory.domains import all_domains
 from xtramail.directory.users import account_of, users_of
 from xtramail.mailbox.stored import Stored, find_stored
 from xtramail.model.address import Address
-from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import IdSource, id_text
-from xtramail.model.outcome import Fate
 from xtramail.store import bodies, domains, keys, outbound, tracking
-from xtramail.store.engine import Txn
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import Account
 
 DAY = 86_400.0
 
@@ -149,9 +149,10 @@ def _write_new(context: Context, ref: BodyRef, output: Path) -> None:
 @click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Only for these.  [default: all it was for]")
 @click.pass_obj
 def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
-    """Hand a stored message to the primary again, as mail of its own in the log.
+    """Hand a stored message to the primary again.
 
-    To all recipients in domains with a primary that it was for, or to those named with --to.
+    To all recipients in domains with a primary that it was for, or to those named with --to. For whom it waits already
+    it is due now; for the others it is mail of its own in the log. While the primary is away it appears in INBOX again.
     """
     number, now = message_of(context.engine, id), context.now()
     ref = body_of(context, number)
@@ -160,66 +161,54 @@ def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
     known = [name for event in events if event.kind == "accepted" for name in event.recipients]
     if not recipients and not known:
         raise BadInput(f"{id}: nobody is known whom it was for; name them with --to ADDRESS")
-    lots, without = _with_primary(context, list(dict.fromkeys(recipients or known)))
-    if without and (recipients or not lots):
+    wanted, without = _with_primary(context, list(dict.fromkeys(recipients or known)))
+    if without and (recipients or not wanted):
         raise NotPermitted(
             f"domain {', '.join(sorted(without))} has no primary here to release to; set one: "
             f"xtramail domain set NAME primary=HOST, or name other recipients with --to ADDRESS"
         )
-    ids = IdSource(context.clock)
-    fresh = ids.next()
-    plain = all(chunk.isascii() for chunk in bodies.chunks(context.engine, ref))
-    entries = [
-        QueueEntry(
-            id=ids.next(),
-            message_id=fresh,
-            destination=destination,
-            kind="primary",
-            body=ref,
-            reverse_path=accepted.sender if accepted is not None else "",
-            eightbit=not plain,
-            arrival=now,
-            due=now,
+    stored = StoredMessage(
+        message_id=number,
+        body=ref,
+        reverse_path=accepted.sender if accepted is not None else "",
+        header_message_id=accepted.fields.get(tracking.MESSAGE_ID_FIELD, "") if accepted is not None else "",
+    )
+    done = context.run(
+        release_again(
+            context.engine,
+            IdSource(context.clock),
+            stored,
+            wanted,
+            now=now,
             expires=now + context.settings.relay.hold_days * DAY,
-            recipients=tuple(QueueRecipient(address=name, fate=Fate.HELD.value, changed=now) for name in names),
-            header_message_id=accepted.fields.get(tracking.MESSAGE_ID_FIELD, "") if accepted is not None else "",
+            by=context.who,
         )
-        for destination, names in lots.items()
-    ]
-    wanted = [name for names in lots.values() for name in names]
-    event = LogEvent(
-        at=now,
-        message_id=fresh,
-        kind="released",
-        sender=entries[0].reverse_path,
-        recipients=tuple(wanted),
-        text=f"released again from {id_text(number)} by the administrator",
-        fields={"of": id_text(number)},
     )
-    context.run(_queue(context, entries, event))
-    context.done(
-        {"id": id_text(fresh), "of": id_text(number), "to": wanted},
-        f"message {id_text(number)} goes to the primary again as {id_text(fresh)}.\n"
-        f"Follow it with: xtramail trace {id_text(fresh)}",
-    )
+    _say_released(context, number, done)
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-async def _queue(context: Context, entries: list[QueueEntry], event: LogEvent) -> None:
-    def enqueue(txn: Txn) -> None:
-        for entry in entries:
-            outbound.enqueue(txn, entry)
-            for one in entry.recipients:
-                row = LedgerRow(fate=Fate.HELD.value, at=entry.arrival, destination=entry.destination)
-                outbound.ledger_put(txn, Bucket(entry.body.bucket), entry.message_id, one.address, row)
-
-    bucket = bucket_at(event.at, CLASS_LOG)
-    await context.engine.transact_all(
-        [(keys.QUEUE, enqueue), (keys.LOG, lambda txn: tracking.record(txn, bucket, event))]
-    )
+def _say_released(context: Context, number: int, done: Released) -> None:
+    name, fresh = id_text(number), id_text(done.message_id) if done.message_id else ""
+    lines = []
+    if done.due:
+        lines.append(f"message {name} is due now for {', '.join(done.due)}, in place of its next attempt.")
+    if done.queued:
+        lines.append(f"message {name} goes to the primary again as {fresh}.")
+    if done.reappeared:
+        lines.append(f"It is in INBOX again: {', '.join(done.reappeared)}.")
+    lines.append(f"Follow it with: xtramail trace {fresh or name}")
+    value = {
+        "id": fresh or name,
+        "of": name,
+        "to": list(done.queued),
+        "due": {address: id_text(entry) for address, entry in done.due.items()},
+        "reappeared": list(done.reappeared),
+    }
+    context.done(value, "\n".join(lines))
 
 
 def _with_primary(context: Context, names: list[str]) -> tuple[dict[str, list[str]], set[str]]:

@@ -11,9 +11,10 @@ from xtramail.app.command.group import load
 from xtramail.model.address import domain_key
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import id_from_text, id_text
+from xtramail.model.primary import CLOSED, State
 from xtramail.store import keys, outbound
 from xtramail.store.engine import Snapshot, Txn
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import Destination, QueueEntry
 
 STEP = 500
 LONGEST_REASON = 500
@@ -24,33 +25,39 @@ def queue() -> None:
     """See, hurry or give up mail that waits to be handed on."""
 
 
-def state_of(entry: QueueEntry, closed: str, now: float) -> str:
-    """One word for what the entry waits for; ``closed`` is why its destination is closed."""
+def state_of(entry: QueueEntry, destination: Destination | None, now: float) -> str:
+    """One word for what the entry waits for; ``destination`` None: its mail simply goes."""
     if entry.held:
         return "held"
     if entry.lease_until > now:
         return "under-way"
-    if closed:
-        return "domain-held"
+    if destination is not None:
+        return ELSEWHERE[State(destination.state)]
     return "due" if entry.due <= now else "waiting"
 
 
+ELSEWHERE = {State.HELD: "domain-held", State.DOWN: "primary-down", State.RECOVERING: "giving-back"}
+"""What waits for its destination, by that one's state."""
+
 NEXT = {
-    "held": "held; xtramail queue retry ID",
+    "held": "held; xtramail queue release ID, or queue bounce ID",
     "under-way": "being handed over now",
     "domain-held": "held; xtramail domain release NAME",
+    "primary-down": "when its primary answers again",
+    "giving-back": "in its turn; what waited is being given back",
     "due": "as soon as its host takes it",
 }
 
 
-def shown(entry: QueueEntry, closed: str, now: float) -> dict[str, object]:
+def shown(entry: QueueEntry, destination: Destination | None, now: float) -> dict[str, object]:
     """An entry as JSON shows it."""
-    state = state_of(entry, closed, now)
+    state = state_of(entry, destination, now)
+    closed = destination.reason if destination is not None and destination.state in CLOSED else ""
     return {
         "id": id_text(entry.id),
         "message": id_text(entry.message_id),
-        "kind": entry.kind,
         "destination": entry.destination,
+        "destination-state": "up" if destination is None else destination.state,
         "from": entry.reverse_path or "<>",
         "to": [recipient.address for recipient in entry.recipients],
         "arrived": when(entry.arrival),
@@ -70,20 +77,20 @@ def shown(entry: QueueEntry, closed: str, now: float) -> dict[str, object]:
 
 def for_people(value: dict[str, object]) -> dict[str, object]:
     """The same with words where there is no time of the next attempt."""
+    answers = [text for text in (value["reason"], value["last-answer"]) if text]
     return value | {
         "next": value["next"] or NEXT.get(str(value["state"])),
-        "last-answer": value["reason"] or value["last-answer"],
+        "last-answer": "; ".join(map(str, dict.fromkeys(answers))),
     }
 
 
 def all_shown(context: Context, entries: list[QueueEntry]) -> list[dict[str, object]]:
-    def closed(snap: Snapshot) -> dict[str, str]:
-        rows = {name: outbound.destination_closed(snap, name) for name in {entry.destination for entry in entries}}
-        return {name: row.reason for name, row in rows.items() if row is not None}
+    def states(snap: Snapshot) -> dict[str, Destination]:
+        return {row.name: row for row in outbound.unusual_destinations(snap)}
 
-    reasons = context.engine.read(keys.QUEUE, closed)
+    rows = context.engine.read(keys.QUEUE, states)
     now = context.now()
-    return [shown(entry, reasons.get(entry.destination, ""), now) for entry in entries]
+    return [shown(entry, rows.get(entry.destination), now) for entry in entries]
 
 
 def find(context: Context, text: str) -> list[QueueEntry]:
@@ -112,7 +119,7 @@ def find_all(context: Context, ids: tuple[str, ...]) -> list[QueueEntry]:
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="At most so many.")
 @click.pass_obj
 def list_(context: Context, domain: str | None, limit: int) -> None:
-    """List waiting mail with its next attempt and the last answer."""
+    """List waiting mail: when it goes next, what its host said last, and why it waits."""
     name = None if domain is None else domain_key(domain)
     # One more than shown, to know whether there is more.
     entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name, limit + 1))
@@ -173,6 +180,35 @@ def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything
 def _release(txn: Txn, numbers: list[int], now: float) -> None:
     for number in numbers:
         outbound.release(txn, number, now)
+
+
+@queue.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--domain", metavar="NAME", help="Everything that is held for this domain.")
+@click.pass_obj
+def release(context: Context, ids: tuple[str, ...], domain: str | None) -> None:
+    """Let mail go that is held by itself: what a primary refused, or may have already.
+
+    It is due now, and goes whatever became of its copies here. Refused again it is held again.
+    """
+    if not ids and domain is None:
+        raise click.UsageError("name one or more IDs, or --domain NAME")
+    entries = find_all(context, ids)
+    if domain is not None:
+        name = domain_key(domain)
+        waiting = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
+        entries += [entry for entry in waiting if entry.held]
+    numbers = list({entry.id: None for entry in entries})
+    now = context.now()
+    for start in range(0, len(numbers), STEP):
+        context.engine.transact(keys.QUEUE, partial(_insist, numbers=numbers[start : start + STEP], now=now)).result()
+    value = {"released": len(numbers), "ids": [id_text(number) for number in numbers]}
+    context.done(value, f"{count_of(len(numbers), 'message')} due now.")
+
+
+def _insist(txn: Txn, numbers: list[int], now: float) -> None:
+    for number in numbers:
+        outbound.insist(txn, number, now)
 
 
 @queue.command()
