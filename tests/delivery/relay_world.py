@@ -15,6 +15,7 @@ from xtramail.delivery.overdue import Overdue, overdue
 from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
+from xtramail.delivery.sent_back import Filed, SentBack, SentCopy
 from xtramail.delivery.suppression import Suppression
 from xtramail.delivery.turn import Turn
 from xtramail.delivery.watch import Watch
@@ -159,6 +160,28 @@ class ScriptedMail:
         return Pending.of(None if self.there is None else (address, message_id) in self.there)
 
 
+class ScriptedSentMailboxes:
+    """``SentMailboxes`` that keep what is filed, and say what a test tells them."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, tuple[str, str], bytes]] = []
+        """Address, what it is known by, and octets."""
+        self.answers: list[Filed] = []
+        """In place of the usual ones; ``there`` None keeps the message, too."""
+
+    def file(self, domain: DomainRow, copy: SentCopy, before: Callable[[], Pending[None]]) -> Pending[Filed]:
+        if any((address, known) == (copy.address, copy.known_by) for address, known, _ in self.kept):
+            return Pending.of(Filed(True, "imap.example:993", "there already"))
+        answer = self.answers.pop(0) if self.answers else Filed(True, "imap.example:993", "filed")
+        if answer.there is not False:
+            try:
+                before().result()
+            except XtramailError as error:
+                return Pending.of(Filed(False, "imap.example:993", type(error).__name__))
+            self.kept.append((copy.address, copy.known_by, b"".join(copy.body.chunks())))
+        return Pending.of(answer)
+
+
 class RelayWorld(World):
     """The queue of ``World`` with what empties it."""
 
@@ -178,6 +201,7 @@ class RelayWorld(World):
         self.steps: list[tuple[str, Transition]] = []
         self.routing = Routing(directory=self.directory, hosts=self.hosts, settings=RoutingSettings())
         self.primary_mail = ScriptedMail()
+        self.sent_mailboxes = ScriptedSentMailboxes()
         self.runs = 0
         self.start()
 
@@ -208,6 +232,7 @@ class RelayWorld(World):
             settings=RelaySettings(owner=owner, timetable=Timetable(steps=(60.0, 600.0))),
             log=self.attempts.append,
             chance=self.chance,
+            sent_back=SentBack(directory=self.directory, mailboxes=self.sent_mailboxes),
         )
 
     def deliver(self, entry: QueueEntry | int) -> Attempt | None:
@@ -248,7 +273,7 @@ class RelayWorld(World):
             self.dispatch.failed(entry_id)
             return
         drive(self.dispatch.done(entry_id, attempt))
-        if attempt is not None and attempt.entry.kind == "primary":
+        if attempt is not None and attempt.entry.for_primary:
             drive(self.watch.saw(attempt.entry.destination, attempt.signs))
 
     def due(self) -> list[str]:

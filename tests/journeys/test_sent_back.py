@@ -153,7 +153,8 @@ def test_a_refused_login_is_told_once_and_mail_waits(
     sends(office, 2)
 
     def refused() -> list[dict[str, Any]]:
-        return [one for one in office.queue() if "login of ann@example.test*admin refused" in (one["last-answer"] or "")]
+        why = f"login of {ANN}*admin refused"
+        return [one for one in office.queue() if why in (one["last-answer"] or "")]
 
     eventually(lambda: len(refused()) == 2)
     eventually(lambda: all(one["attempts"] > 1 for one in refused()))
