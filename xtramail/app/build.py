@@ -7,6 +7,7 @@ the end the doors close first, connections get their time to finish, and the sto
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,9 +23,11 @@ from xtramail.app.paths import Paths
 from xtramail.app.pop3 import ALPN, pop3_services
 from xtramail.app.settings import Limits as LimitSection
 from xtramail.app.settings import Settings
+from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.domains import all_domains
 from xtramail.model.clock import SystemClock
 from xtramail.model.outcome import OPEN_FATES
+from xtramail.model.peer import Peer
 from xtramail.net.adapter import start
 from xtramail.net.certificate_store import CertificateStore, Fault
 from xtramail.net.certificates import Identity
@@ -40,6 +43,7 @@ from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import ServerContexts, TlsService
 from xtramail.store import keys, outbound, schema
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.records import Account
 from xtramail.store.server_lock import ServerLock
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
@@ -73,7 +77,8 @@ RELOADABLE = frozenset(
     }
 )
 """Keys of the settings that SIGHUP puts in force; the others wait for a restart."""
-_DOORS = ("smtp", "submission", "submissions", "imaps", "imap", "pop3s", "pop3")
+_CLIENTS = ("smtp", "submission", "submissions", "imaps", "imap", "pop3s", "pop3")
+_DOORS = (*_CLIENTS, "lmtp")
 _SPARE_DESCRIPTORS = 200
 """For the store, logs, relay connections and what else is not a client."""
 
@@ -164,6 +169,7 @@ class Server(MultiService):
 
     def _open_doors(self, core: Core, limits: Limits) -> None:
         mx = self._smtp("smtp", core, limits, Role.MX)
+        lmtp = self._smtp("lmtp", core, limits, Role.LMTP)
         submission = self._smtp("submission", core, limits, Role.SUBMISSION)
         submissions = self._smtp("submissions", core, limits, Role.SUBMISSION, tls_active=True)
         imap_contexts = self._tls.contexts(alpn=IMAP_ALPN)
@@ -185,9 +191,10 @@ class Server(MultiService):
             metrics=self._metrics,
             contexts=pop3_contexts,
         )
-        self._services = [mx, submission, submissions, imaps, imap, pop3s, pop3]
+        self._services = [mx, lmtp, submission, submissions, imaps, imap, pop3s, pop3]
         doors = self._doors
         doors["smtp"].open(SmtpFactory(mx))
+        doors["lmtp"].open(SmtpFactory(lmtp))
         doors["submission"].open(SmtpFactory(submission))
         doors["submissions"].open(SmtpFactory(submissions), contexts=self._smtp_contexts(core, tickets=True))
         doors["imaps"].open(ImapFactory(imaps), contexts=imap_contexts)
@@ -209,6 +216,11 @@ class Server(MultiService):
             auth_failures_limit=settings.login.failures_per_connection,
         )
         times, outward = settings.timeouts, core.outward
+        begin: dict[Role, Callable[[Peer, Account | None], MailTransaction]] = {
+            Role.MX: lambda peer, _account: outward.begin(peer),
+            Role.LMTP: lambda peer, _account: core.lmtp.begin(peer),
+            Role.SUBMISSION: outward.begin_submission,
+        }
         tickets = role is not Role.MX or settings.certificates.smtp_tickets
         return SmtpService(
             name=name,
@@ -226,10 +238,10 @@ class Server(MultiService):
                 reactor=self._reactor,
                 limits=limits,
                 log=core.smtp_log,
-                begin=(lambda peer, _account: outward.begin(peer)) if role is Role.MX else outward.begin_submission,
+                begin=begin[role],
                 needs_no_login=outward.needs_no_login,
-                login=None if role is Role.MX else core.login,
-                watch_account=None if role is Role.MX else outward.watch,
+                login=core.login if role is Role.SUBMISSION else None,
+                watch_account=outward.watch if role is Role.SUBMISSION else None,
                 tls_context=None if tls_active else self._smtp_contexts(core, tickets=tickets),
             ),
         )
@@ -319,8 +331,9 @@ def limit_settings(section: LimitSection) -> LimitSettings:
         handshakes_per_address=section.handshakes_per_address,
     )
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # The services share the descriptors; a tenth stays free, so that accept never fails.
-    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // len(_DOORS), 10)
+    # The services share the descriptors (the few of a local MTA are spare ones); a tenth stays free, so that accept
+    # never fails.
+    room = max((descriptors * 9 // 10 - _SPARE_DESCRIPTORS) // len(_CLIENTS), 10)
     if 0 < wanted.connections <= room:
         return wanted
     maillog.limits_cut(limit="connections", wanted=wanted.connections, given=room)

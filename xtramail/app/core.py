@@ -14,6 +14,7 @@ from xtramail.delivery.acceptance import Acceptance
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.drain import Pace
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.lmtp import Lmtp
 from xtramail.delivery.outward import Outward
 from xtramail.delivery.raising import Saying
 from xtramail.delivery.relay_rate import RelayRate
@@ -143,6 +144,14 @@ class Core:
         self.relay_clients = RelayClients(engine, clock)
         self.outward = Outward(
             clients=self.relay_clients, intake=self.intake, submission=self.submission, rate=RelayRate(clock)
+        )
+        self.lmtp = Lmtp(
+            engine=engine,
+            policy=self.policy,
+            acceptance=acceptance,
+            clients=self.relay_clients,
+            clock=clock,
+            ids=ids,
         )
         knock = knock_seconds(settings)
         self.dispatch = Dispatch(

@@ -81,6 +81,11 @@ class Options(usage.Options):
 [listen.submissions, default: ["tcp6:465"]]"""
         self._repeat("submissions", endpoint)
 
+    def opt_lmtp(self, endpoint: str) -> None:
+        """Copies from a local MTA, such as "unix:/run/xtramail/lmtp"; they go into mailboxes only. May be repeated.
+        [listen.lmtp, default: []]"""
+        self._repeat("lmtp", endpoint)
+
     def opt_imaps(self, endpoint: str) -> None:
         """Mailboxes, TLS from the first octet. May be repeated. [listen.imaps, default: ["tcp6:993"]]"""
         self._repeat("imaps", endpoint)

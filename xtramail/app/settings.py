@@ -69,6 +69,12 @@ class Listen:
     submissions: tuple[str, ...] = setting(
         ENDPOINTS, ("tcp6:465",), "Mail from our users, TLS from the first octet.", "submissions"
     )
+    lmtp: tuple[str, ...] = setting(
+        ENDPOINTS,
+        (),
+        'Copies from a local MTA, such as "unix:/run/xtramail/lmtp"; they go into mailboxes only.',
+        "lmtp",
+    )
     imaps: tuple[str, ...] = setting(ENDPOINTS, ("tcp6:993",), "Mailboxes, TLS from the first octet.", "imaps")
     imap: tuple[str, ...] = setting(
         ENDPOINTS, (), 'The same for old programs, such as "tcp6:143"; STARTTLS before a login.'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from xtramail.delivery.policy import Route
 from xtramail.model.bucket import Bucket, bucket_at
@@ -11,7 +11,7 @@ from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import MessageId
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
-from xtramail.store.records import Account
+from xtramail.store.records import Account, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Arrival:
     peer: Peer
     reverse_path: ReversePath
     routes: tuple[Route, ...]
-    origin: Literal["smtp", "submission", "outward"]
+    origin: Origin
     home_class: int = 0
     """Submission and outward: the retention class of the sender's domain."""
     sender: Account | None = None

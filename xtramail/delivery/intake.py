@@ -142,6 +142,7 @@ def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
         recipients=[route.path.address for route in arrival.routes],
         authenticated=arrival.authenticated,
         smtputf8=arrival.reverse_path.smtputf8,
+        lmtp=arrival.origin == "lmtp",
     )
 
 

@@ -34,7 +34,9 @@ class SubmissionText:
     ) -> None:
         """``sent_id``: the body id of the Sent copy, should it need a body of its own."""
         top, received = trace_header(arrival, hostname)
-        domain = hostname if arrival.sender is None else arrival.sender.address.rpartition("@")[2]
+        domain = arrival.relay_client or hostname
+        if arrival.sender is not None:
+            domain = arrival.sender.address.rpartition("@")[2]
         added = header.added(
             date=trace.date_time(arrival.at), message_id=f"<{id_text(arrival.message_id)}@{domain}>"
         )

@@ -28,11 +28,14 @@ def return_path(reverse_path: ReversePath) -> bytes:
     return f"Return-Path: <{address}>\r\n".encode()
 
 
-def protocol(peer: Peer, *, authenticated: bool, smtputf8: bool) -> str:
-    """The ``with`` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8SMTP forms)."""
+def protocol(peer: Peer, *, authenticated: bool, smtputf8: bool, lmtp: bool = False) -> str:
+    """The ``with`` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8 forms)."""
     if not peer.esmtp:
         return "SMTP"
-    name = "UTF8SMTP" if smtputf8 else "ESMTP"
+    if lmtp:
+        name = "UTF8LMTP" if smtputf8 else "LMTP"
+    else:
+        name = "UTF8SMTP" if smtputf8 else "ESMTP"
     return name + ("S" if peer.tls else "") + ("A" if authenticated else "")
 
 
@@ -45,12 +48,14 @@ def received(
     recipients: Collection[Address],
     authenticated: bool,
     smtputf8: bool,
+    lmtp: bool = False,
 ) -> bytes:
     """Our Received field (RFC 5321 §4.4), folded, CRLF included; ``at`` in seconds since 1970.
 
     ``for`` is left out with several recipients: it would tell each of them of the others (RFC 5321 §7.2).
     """
-    by = f"\tby {hostname} {SIGNATURE} with {protocol(peer, authenticated=authenticated, smtputf8=smtputf8)}"
+    keyword = protocol(peer, authenticated=authenticated, smtputf8=smtputf8, lmtp=lmtp)
+    by = f"\tby {hostname} {SIGNATURE} with {keyword}"
     lines = [f"Received: from {_helo(peer)} ({_literal(peer)})", by]
     if peer.tls:
         lines.append(f"\t({_safe(peer.tls)})")

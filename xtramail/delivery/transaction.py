@@ -1,12 +1,13 @@
 """One SMTP mail transaction as its edge sees it (RFC 5321 §3.3): MAIL, RCPT, the text, and one durable answer.
 
-Owns the interface only. ``intake`` fulfils it for mail from the world, ``submission`` for mail of our users.
+Owns the interface only. ``intake`` fulfils it for mail from the world, ``submission`` for mail of our users,
+``outward`` for mail that a primary sends through us, ``lmtp`` for copies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.ids import MessageId
@@ -38,3 +39,12 @@ class MailTransaction(Protocol):
 
     def abort(self) -> None:
         """Nothing of it happened. What was written of the body dies with its day."""
+
+
+@runtime_checkable
+class AnswersEach(Protocol):
+    """A transaction of LMTP: after ``commit`` (which gives the best of them) an answer for each RCPT that was taken."""
+
+    @property
+    def answers(self) -> tuple[Reply, ...]:
+        """In the order of the RCPTs (RFC 2033 §4.2)."""

@@ -62,14 +62,20 @@ class Limits:
     def admit(self, service: str, address: str) -> Ticket:
         """Count a new connection; LimitReached when it is one too many (nothing is counted then but its arrival)."""
         settings, block = self.settings, address_block(address)
+        if not block:
+            # A Unix socket: one MTA on this machine, which may open as many as it likes.
+            return self._admitted(service, block)
         if settings.new_per_minute and self._arrival_rate(block) >= settings.new_per_minute:
             raise LimitReached("Too many new connections from your address; try again in a minute.")
         self._arrived[block] += 1
-        if settings.connections and self._open[service] >= settings.connections:
-            raise LimitReached("Too many connections; try again later.")
         unauthenticated = settings.unauthenticated_per_address
         if unauthenticated and self._unauthenticated[block] >= unauthenticated:
             raise LimitReached("Too many connections from your address.")
+        return self._admitted(service, block)
+
+    def _admitted(self, service: str, block: str) -> Ticket:
+        if self.settings.connections and self._open[service] >= self.settings.connections:
+            raise LimitReached("Too many connections; try again later.")
         self._open[service] += 1
         self._unauthenticated[block] += 1
         return Ticket(self, service, block)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from xtramail.delivery.transaction import MailTransaction
+from xtramail.delivery.transaction import AnswersEach, MailTransaction
 from xtramail.model.address import Address
 from xtramail.model.certificate import ClientCertificate
 from xtramail.model.envelope import ForwardPath, ReversePath
@@ -73,13 +73,14 @@ class SmtpDialogue:
         assert self._transaction is not None, "the engine lets DATA pass only after RCPT"
         return self._transaction.chunk(octets)
 
-    async def commit(self) -> Reply:
+    async def commit(self) -> tuple[Reply, ...]:
+        """One answer; of LMTP one for each recipient that was taken."""
         transaction, self._transaction = self._transaction, None
         assert transaction is not None, "the engine ends only a text that it began"
         reply = await transaction.commit()
         if reply.positive:
             reach("intake.before-reply")
-        return reply
+        return transaction.answers if isinstance(transaction, AnswersEach) else (reply,)
 
     def text_refused(self, reply: Reply) -> None:
         """The engine refused what came as text."""

@@ -210,7 +210,7 @@ class SmtpServerProtocol(Protocol):
                 self._answer(self._connection.usual_reply(event))
             case events.DataEnd():
                 self._patience.text_ends()
-                self._wait_for(dialogue.commit(), self._answer)
+                self._wait_for(dialogue.commit(), self._answer_each)
             case events.DataRefused(reply=refusal, octets=octets, delay=delay):
                 self._patience.text_ends()
                 self._patience.moved()
@@ -235,6 +235,11 @@ class SmtpServerProtocol(Protocol):
         octets = self._connection.send(reply)
         self._patience.moved()
         self._write(octets, max(delay, self._connection.delay))
+
+    def _answer_each(self, replies: tuple[Reply, ...]) -> None:
+        octets = self._connection.send_each(replies)
+        self._patience.moved()
+        self._write(octets, self._connection.delay)
 
     def _logged_in(self, answer: tuple[Reply, float]) -> None:
         reply, delay = answer

@@ -146,6 +146,11 @@ class QueueRecipient(Record, frozen=True):
     """How often its answer never came, since somebody last found out, or said that it may go again."""
 
 
+Origin = Literal["smtp", "submission", "outward", "lmtp", "journal", "dsn"]
+"""How a message came to us; ``outward``: from a host that sends for a domain. Copies (``lmtp``, ``journal``) are never
+queued."""
+
+
 class QueueEntry(Record, frozen=True):
     """One message for one destination domain."""
 
@@ -163,7 +168,7 @@ class QueueEntry(Record, frozen=True):
     due: float
     expires: float
     recipients: tuple[QueueRecipient, ...]
-    origin: Literal["smtp", "submission", "outward", "dsn"] = "smtp"
+    origin: Origin = "smtp"
     ret: str = ""
     envid: str = ""
     smtputf8: bool = False

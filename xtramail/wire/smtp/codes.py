@@ -27,6 +27,7 @@ HELP = Reply.of(214, "2.0.0", "see RFC 5321")
 
 # Syntax.
 UNKNOWN_COMMAND = Reply.of(500, "5.5.1", "command not recognised")
+SAY_LHLO = Reply.of(500, "5.5.1", "this is LMTP; send LHLO")
 NOT_OFFERED = Reply.of(502, "5.5.1", "command not offered")
 BAD_OCTETS = Reply.of(500, "5.5.2", "bare CR, bare LF or NUL in a command; lines end with CRLF")
 LINE_TOO_LONG = Reply.of(500, "5.5.6", "line too long")

@@ -54,12 +54,25 @@ def _ordered(session: Session, verb: str) -> None:
         raise BadCommand(out_of_order(session.state, verb))
 
 
-def _ehlo(_session: Session, arguments: bytes, _more: bool) -> Meaning:
+def _ehlo(session: Session, arguments: bytes, _more: bool) -> Meaning:
+    return _hello(session, arguments, extended=True)
+
+
+def _helo(session: Session, arguments: bytes, _more: bool) -> Meaning:
+    return _hello(session, arguments, extended=False)
+
+
+def _hello(session: Session, arguments: bytes, *, extended: bool) -> Meaning:
+    # RFC 2033 §4.1: whoever greets so takes us for what we are not, and would read one answer where there are many.
+    if session.config.role is Role.LMTP:
+        return codes.SAY_LHLO
+    return Hello(name=grammar.parse_hello(arguments), extended=extended)
+
+
+def _lhlo(session: Session, arguments: bytes, _more: bool) -> Meaning:
+    if session.config.role is not Role.LMTP:
+        return codes.UNKNOWN_COMMAND
     return Hello(name=grammar.parse_hello(arguments), extended=True)
-
-
-def _helo(_session: Session, arguments: bytes, _more: bool) -> Meaning:
-    return Hello(name=grammar.parse_hello(arguments), extended=False)
 
 
 def _mail(session: Session, arguments: bytes, _more: bool) -> Meaning:
@@ -106,7 +119,8 @@ def _bdat(session: Session, arguments: bytes, _more: bool) -> Meaning:
 
 def _no_text(session: Session, verb: str) -> Reply | None:
     """Why no text may come now, or None when it may."""
-    if session.state is State.MAIL and session.declined:
+    # RFC 2033 §4.2 wants 503 in any case.
+    if session.state is State.MAIL and session.declined and session.config.role is not Role.LMTP:
         return codes.NO_VALID_RECIPIENTS
     return None if verb in ORDER[session.state] else out_of_order(session.state, verb)
 
@@ -169,6 +183,7 @@ def _not_offered(_session: Session, _arguments: bytes, _more: bool) -> Meaning:
 COMMANDS: dict[str, Command] = {
     "EHLO": _ehlo,
     "HELO": _helo,
+    "LHLO": _lhlo,
     "MAIL": _mail,
     "RCPT": _rcpt,
     "DATA": _data,
@@ -185,5 +200,5 @@ COMMANDS: dict[str, Command] = {
     "TURN": _not_offered,
 }
 
-IDLE = frozenset({"EHLO", "HELO", "RSET", "STARTTLS", "AUTH", "NOOP", "HELP", "VRFY", "EXPN", "ETRN", "TURN"})
+IDLE = frozenset({"EHLO", "HELO", "LHLO", "RSET", "STARTTLS", "AUTH", "NOOP", "HELP", "VRFY", "EXPN", "ETRN", "TURN"})
 """Commands that bring no mail nearer."""

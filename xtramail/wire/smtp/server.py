@@ -6,6 +6,7 @@ of a message's text in ``text_intake``. Owns no policy, no transport and no cloc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from xtramail.model.outcome import Reply
@@ -44,6 +45,13 @@ from xtramail.wire.smtp.usual import POSITIVE, hello_reply, usual_reply
 __all__ = ["Role", "SmtpServerConfig", "SmtpServerConnection"]
 
 _PAUSE_ABOVE = 64 * 1024
+
+# What is said to a line that is none, and why the dialogue ends, if it does.
+_LINE_FAULTS: dict[LineFault, tuple[Reply, str]] = {
+    LineFault.TOO_LONG: (codes.LINE_TOO_LONG, ""),
+    LineFault.ENDLESS: (codes.LINE_TOO_LONG, "endless line"),
+    LineFault.BAD_OCTETS: (codes.BAD_OCTETS, "bare CR, bare LF or NUL in a command"),
+}
 
 # Browsers can be made to post to a mail port (ALPACA); the first word of a request or of its fields gives them away.
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
@@ -93,21 +101,6 @@ class SmtpServerConnection:
     def hello_name(self) -> str:
         """As in ``Hello.name``; empty before it."""
         return self._session.hello_name
-
-    @property
-    def extended(self) -> bool:
-        """The peer said EHLO."""
-        return self._session.extended
-
-    @property
-    def tls_active(self) -> bool:
-        """What comes is encrypted."""
-        return self._session.tls_active
-
-    @property
-    def authenticated(self) -> str:
-        """The authcid of the login; empty before it."""
-        return self._session.authenticated
 
     @property
     def protocol(self) -> str:
@@ -164,8 +157,22 @@ class SmtpServerConnection:
         if reply.code == 421:
             self._close("421 from our side")
             return render(reply)
+        answers = self._session.answers if isinstance(event, DataEnd) else 1
         sent = self._accept(event, reply) if positive else self._refuse(event, reply)
-        return render(sent) if sent is not None else b""
+        return render(sent) * answers if sent is not None else b""
+
+    def send_each(self, replies: Sequence[Reply]) -> bytes:
+        """Answer DataEnd of LMTP: a reply for each recipient that was taken, in their order (RFC 2033 §4.2).
+
+        ``send`` gives all of them the same. MisuseError where their number is another.
+        """
+        if self._session.state is State.CLOSED:
+            return b""
+        if not isinstance(self._waiting, DataEnd) or len(replies) != self._session.answers:
+            raise MisuseError(f"{len(replies)} replies for {self._session.answers} recipients")
+        best = min(replies, key=lambda reply: reply.code)
+        self.send(best)
+        return b"".join(map(render, replies))
 
     def usual_reply(self, event: Waiting) -> Reply:
         """What to ``send`` when policy has nothing to say: the positive answer (501 for AuthAborted)."""
@@ -229,15 +236,8 @@ class SmtpServerConnection:
 
     def _line_fault(self, fault: LineFault) -> Event:
         self._exchange = None
-        match fault:
-            case LineFault.TOO_LONG:
-                return self._answer("", codes.LINE_TOO_LONG)
-            case LineFault.ENDLESS:
-                return self._answer("", codes.LINE_TOO_LONG, closing="endless line")
-            case LineFault.BAD_OCTETS:
-                return self._answer("", codes.BAD_OCTETS, closing="bare CR, bare LF or NUL in a command")
-            case _:
-                assert_never(fault)
+        reply, closing = _LINE_FAULTS[fault]
+        return self._answer("", reply, closing=closing)
 
     def _login_step(self, exchange: sasl.SaslServerExchange, line: bytes | None, *, first: bool = False) -> Event:
         self._exchange = None
@@ -281,12 +281,14 @@ class SmtpServerConnection:
                 return step
 
     def _refuse_text(self, void: Void) -> Event:
+        # A chunk that is not the last gets one reply, whoever the message is for.
+        answers = 1 if void.state is State.SPOILT else self._session.answers
         self._start_over()
         self._session.state = void.state
         sent = self._counted(void.reply)
         if void.state is State.CLOSED:
             self._close(f"message refused: {void.reply.text}")
-        return DataRefused(reply=sent, octets=render(sent), delay=self._delay)
+        return DataRefused(reply=sent, octets=render(sent) * answers, delay=self._delay)
 
     # Replies that came.
 

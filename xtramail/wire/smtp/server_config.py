@@ -8,11 +8,12 @@ from enum import StrEnum
 
 class Role(StrEnum):
     """``mx``: mail from the world, no AUTH. ``submission``: MAIL only after STARTTLS (or on 465) and AUTH (RFC
-    6409).
+    6409). ``lmtp``: LHLO, and an answer for each recipient behind the text (RFC 2033).
     """
 
     MX = "mx"
     SUBMISSION = "submission"
+    LMTP = "lmtp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Owns these facts and the state of the dialogue; the rules that change them are `
 from __future__ import annotations
 
 from xtramail.wire.smtp.order import State
-from xtramail.wire.smtp.server_config import SmtpServerConfig
+from xtramail.wire.smtp.server_config import Role, SmtpServerConfig
 
 
 class Session:
@@ -61,4 +61,11 @@ class Session:
         if not self.extended:
             return "SMTP"
         secured = ("S" if self.tls_active else "") + ("A" if self.authenticated else "")
+        if self.config.role is Role.LMTP:
+            return ("UTF8LMTP" if self.smtputf8 else "LMTP") + secured
         return ("UTF8SMTP" if self.smtputf8 else "ESMTP") + secured
+
+    @property
+    def answers(self) -> int:
+        """How many replies a text gets: one, or one for each recipient that was taken (RFC 2033 §4.2)."""
+        return self.accepted if self.config.role is Role.LMTP else 1

@@ -47,7 +47,7 @@ def usual_reply(event: Waiting, config: SmtpServerConfig, *, tls_active: bool) -
     match event:
         case Connected():
             # RFC 5321 §3.1; names no software.
-            return Reply.of(220, "", f"{config.hostname} ESMTP")
+            return Reply.of(220, "", f"{config.hostname} {'LMTP' if config.role is Role.LMTP else 'ESMTP'}")
         case Hello():
             return hello_reply(config, extended=event.extended, tls_active=tls_active)
         case MailFrom():
