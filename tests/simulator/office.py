@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,7 @@ from xtramail.model.address import Address
 from xtramail.model.clock import day_of
 from xtramail.model.errors import Corrupt, XtramailError
 from xtramail.model.flags import Flag
+from xtramail.model.outcome import Fate
 from xtramail.net.adapter import start
 from xtramail.net.prober import Prober
 from xtramail.net.relay_service import RelayService
@@ -301,8 +303,6 @@ class Office(RelayWorld):
             self.releases_domain(name)
         for entry in self.engine.read(keys.QUEUE, outbound.entries):
             if entry.held:
-                number = entry.id
-                self.engine.transact(
-                    keys.QUEUE,
-                    lambda txn, number=number: outbound.release(txn, number, now) is not None,  # type: ignore[misc]
-                )
+                doubtful = any(one.fate == Fate.UNCONFIRMED for one in entry.recipients)
+                let_go = partial(outbound.insist if doubtful else outbound.release, entry_id=entry.id, now=now)
+                self.engine.transact(keys.QUEUE, lambda txn, let_go=let_go: let_go(txn) is not None)  # type: ignore[misc]

@@ -17,12 +17,13 @@ from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import Clock, day_of
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import bodies, copies, keys, ledger, outbound, schema
+from xtramail.store import bodies, copies, keys, ledger, outbound, schema, tracking
 from xtramail.store.engine import Snapshot
 from xtramail.store.mail_rows import message_row
 from xtramail.store.records import Account, LedgerRow, decode
 
 OPEN = frozenset(str(fate) for fate in OPEN_FATES)
+CLOSED = frozenset(map(str, Fate)) - OPEN
 Place = tuple[int, str]
 """Our id of a message, and a recipient as the sender wrote it."""
 
@@ -150,9 +151,18 @@ class Truth:
     def _has_a_fate(self, place: Place, rows: dict[Place, LedgerRow]) -> None:
         if place in rows:
             return
-        last = self.told.get(place) or self.fates.get(place)
+        last = self._logged(place) or self.told.get(place) or self.fates.get(place)
         assert last is not None, f"{self._name(place)} was acknowledged and has no fate"
         assert last not in OPEN, f"{self._name(place)} was {last} and is not in the ledger any more"
+
+    def _logged(self, place: Place) -> str:
+        """The fate that the message log has last, where it is closed: it may have closed and expired at once."""
+        events = self.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, place[0]))
+        fates = [one.fields.get("fate", "") for one in events if place[1] in one.recipients]
+        closed = [fate for fate in fates if fate in CLOSED]
+        if closed:
+            self.told[place] = closed[-1]
+        return closed[-1] if closed else ""
 
     def check_mail(self) -> None:
         """Every mailbox, and what primaries have."""
