@@ -1,19 +1,22 @@
-"""Random hosts, stores, clocks and crashes: the ledger balances after each step, nothing is lost, nothing comes twice
-without reason, and no failure is told twice.
+"""Random hosts, stores, clocks, users and crashes: the ledger balances after each step, nothing is lost, nothing comes
+twice without reason, nothing is suppressed that its user did not delete, and no failure is told twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.delivery.relay_world import Call, RelayWorld, accept, lose, outcome, refuse
+from tests.delivery.user_steps import delete, move, restore
 from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.courier import Carried
+from xtramail.delivery.signs import ANSWERED
 from xtramail.model.errors import Corrupt, StoreFault, StoreFull
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.model.outcome import Fate, Reply
@@ -34,6 +37,7 @@ SCRIPTS = {
     "unsure": lose(Stage.FINAL),
     "refuses": refuse(Stage.FINAL, 554, "5.6.0"),
     "too big": refuse(Stage.MAIL, 552, "5.3.4"),
+    "forgot everybody": refuse(Stage.RCPT, 550, "5.1.1"),
 }
 EACH = {
     "good": outcome(Verdict.DELIVERED, Stage.FINAL, Reply.of(250, "", "ok")),
@@ -54,6 +58,7 @@ class RelayLedger(RuleBasedStateMachine):
         self.script = "accept"
         self.mixed: list[str] = []
         self.fail_after = 0
+        self.deleted = False
         self.taken: Counter[tuple[str, str]] = Counter()
 
     def host(self, call: Call) -> Carried:
@@ -172,6 +177,26 @@ class RelayLedger(RuleBasedStateMachine):
                 lambda txn: outbound.hold(txn, number, "odd") if held else outbound.release(txn, number, now),
             ).result()
 
+    @rule(pick=st.integers(0, 5))
+    def the_admin_insists(self, pick: int) -> None:
+        queue, now = self.world.queue(), self.world.clock.now()
+        if queue:
+            number = queue[pick % len(queue)].id
+            self.world.engine.transact(keys.QUEUE, lambda txn: outbound.insist(txn, number, now)).result()
+
+    @rule()
+    def a_user_deletes_everything(self) -> None:
+        self.deleted = True
+        delete(self.world, self.world.ray)
+
+    @rule()
+    def a_user_puts_everything_back(self) -> None:
+        restore(self.world, self.world.ray)
+
+    @rule(name=st.sampled_from(["Trash", "Archive"]))
+    def a_user_files_everything(self, name: str) -> None:
+        move(self.world, self.world.ray, name)
+
     @rule()
     def a_day_expires(self) -> None:
         world = self.world
@@ -197,17 +222,22 @@ class RelayLedger(RuleBasedStateMachine):
         self.script, self.mixed, self.fail_after = "accept", [], 0
         world.engine._failures.clear()
         world.courier.script = self.host
-        for entry in world.queue():
-            world.engine.transact(
-                keys.QUEUE, lambda txn, number=entry.id: outbound.release(txn, number, world.clock.now())  # type: ignore[misc]
-            ).result()
-        world.ticks(times=200, seconds=30)
+        for domain in ("relay.example", "any.example"):
+            for _ in range(3):
+                drive(world.watch.saw(domain, ANSWERED))
+        for _ in range(3):
+            # What may have been delivered, and what was refused, waits for a person again and again.
+            for entry in world.queue():
+                world.engine.transact(keys.QUEUE, partial(outbound.insist, entry_id=entry.id, now=world.clock.now()))
+            world.ticks(times=100, seconds=30)
         assert world.queue() == []
         self.the_ledger_balances()
         for text, names in self.accepted.items():
             fates = world.fates(id_from_text(text))
             for name in names:
-                assert fates[name] in (Fate.DELIVERED, Fate.BOUNCED)
+                assert fates[name] in (Fate.DELIVERED, Fate.BOUNCED, Fate.SUPPRESSED)
+                if fates[name] == Fate.SUPPRESSED:
+                    assert self.deleted and name == "ray@relay.example"
                 if fates[name] == Fate.DELIVERED:
                     assert self.taken[(text, name)] >= 1
         self.each_failure_was_told_once()
