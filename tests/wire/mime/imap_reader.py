@@ -97,7 +97,7 @@ def check_body(value: Value, *, extended: bool) -> None:
     assert value[4] is None or isinstance(value[4], bytes)
     assert isinstance(value[5], bytes) and isinstance(value[6], int)
     at = 7
-    if (value[0], value[1]) == (b"message", b"rfc822"):
+    if value[0] == b"message" and value[1] in (b"rfc822", b"global"):
         check_envelope(value[7])
         check_body(value[8], extended=extended)
         assert isinstance(value[9], int)

@@ -110,3 +110,25 @@ def test_part_1_of_a_forwarded_plain_message_has_the_inner_header() -> None:
     assert [part.path for part in (whole, forward, inner)] == [(), (1,), (1, 1)]
     assert forward.body_at == inner.mime_at and forward.inner_header_length == inner.mime_length
     assert message[inner.body_at :] == b"hello\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding"), [(b"rfc822", b"base64"), (b"global", b"base64"), (b"global", b"quoted-printable")]
+)
+def test_an_encoded_message_is_one_part_with_an_empty_envelope(kind: bytes, encoding: bytes) -> None:
+    message = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/" + kind
+        + b"\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\nU3ViamVjdDog\r\neA0KDQo=\r\n--b--\r\n"
+    )  # fmt: skip
+    summary = summarise(message)
+    check_body(read_imap(summary.bodystructure), extended=True)
+    assert summary.body.startswith(
+        b'(("message" "' + kind + b'" NIL NIL NIL "' + encoding + b'" 22 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) '
+        b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0) 2)'
+    )
+    assert [part.path for part in summary.parts] == [(), (1,)]
+
+
+def test_a_message_called_quoted_printable_is_looked_into() -> None:
+    message = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSubject: x\r\n\r\nhi\r\n"
+    assert [part.path for part in summarise(message).parts] == [(), (1,), (1, 1)]

@@ -54,7 +54,7 @@ class Kind(Enum):
     LEAF = auto()
     MULTIPART = auto()
     MESSAGE = auto()
-    """message/rfc822 and message/global: its one child is the message inside."""
+    """message/rfc822 and message/global, not encoded: its one child is the message inside."""
 
 
 class Entity:
@@ -128,8 +128,11 @@ class Entity:
             self.disposition = parse_disposition(found[0])
             if self.disposition is not None:
                 self.filename = text_parameter(self.disposition[1], b"filename")
-        if self.kind is Kind.MESSAGE and self.subtype == b"global" and self.encoding not in _IDENTITY:
-            # RFC 6532 §3.7 lets it be encoded, unlike message/rfc822; what is inside cannot be addressed then.
+        if self.kind is Kind.MESSAGE and (
+            self.encoding == b"base64" or (self.subtype == b"global" and self.encoding not in _IDENTITY)
+        ):
+            # RFC 6532 §3.7 lets message/global be encoded, and some senders encode message/rfc822 too. What is inside
+            # cannot be addressed then. (What else message/rfc822 is called is no more than a wrong word.)
             self.kind = Kind.LEAF
         if not self.filename and self.parameters is not _US_ASCII:
             self.filename = text_parameter(self.parameters, b"name")
@@ -174,6 +177,11 @@ class Entity:
     @property
     def content_type(self) -> str:
         return (self.maintype + b"/" + self.subtype).decode("ascii")
+
+    @property
+    def is_sealed(self) -> bool:
+        """A message that is encoded: as a whole it can be had, and nothing of what is inside."""
+        return self.kind is Kind.LEAF and self.maintype == b"message" and self.subtype in (b"rfc822", b"global")
 
     @property
     def charset(self) -> str:

@@ -237,7 +237,7 @@ class Scanner:
             self._taking_text = entity.subtype in (b"plain", b"html") and self._text.wants_more
             self._taking_lines = True
             return
-        self._taking_lines = self._messages_open > 0
+        self._taking_lines = self._messages_open > 0 or entity.is_sealed
 
     def _open(self, entity: Entity, parent: Entity) -> None:
         self._entities += 1
@@ -354,6 +354,8 @@ class Scanner:
                     subtype=entity.subtype,
                     is_attachment=entity.is_attachment,
                 )
+            elif entity.is_sealed:
+                self._close_lines(entity)
         if relist:
             self._list_delimiters()
 

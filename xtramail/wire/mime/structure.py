@@ -39,8 +39,9 @@ def render_structures(root: Entity, room: AddressRoom) -> tuple[bytes, bytes]:
         octets,
     )
     tail = b" %b%b)" % (nstring(root.md5), _extension(root))
-    if root.kind is Kind.MESSAGE and root.children:
-        inner = root.children[0]
+    if (root.kind is Kind.MESSAGE and root.children) or root.is_sealed:
+        # An encoded one must have an ENVELOPE and a body too (RFC 9051 §9, body-type-msg): empty ones.
+        inner = root.children[0] if root.children else Entity(header_at=0, is_message=True)
         envelope = render_envelope(inner.fields, room)
         full, plain = render_structures(inner, room)
         return (
