@@ -130,5 +130,6 @@ def test_an_encoded_message_is_one_part_with_an_empty_envelope(kind: bytes, enco
 
 
 def test_a_message_called_quoted_printable_is_looked_into() -> None:
-    message = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSubject: x\r\n\r\nhi\r\n"
+    head = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    message = head + b"Subject: x\r\n\r\nhi\r\n"
     assert [part.path for part in summarise(message).parts] == [(), (1,), (1, 1)]
