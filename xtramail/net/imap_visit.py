@@ -63,6 +63,7 @@ class Visit:
         self._timeout = SocketTimeout(connect=connect, read=answer)
         self._client: Any = None
         self._cut = ""
+        self._lost = False
 
     def cut(self, why: str) -> None:
         """End it from another thread: whatever it waits for fails."""
@@ -86,6 +87,8 @@ class Visit:
             )
             # It would format every line, a whole message as well, for a log that nobody reads.
             self._client._imap.debug = 0
+            # IMAPClient sends the end of a line by itself, which Nagle's algorithm would hold back each time.
+            self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._cut:
                 raise OSError(self._cut)
             if starttls:
@@ -97,8 +100,9 @@ class Visit:
         """LOGOUT where that is possible."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(Exception):
-                client.logout()
+            if not self._lost:
+                with contextlib.suppress(Exception):
+                    client.logout()
             with contextlib.suppress(Exception):
                 client.shutdown()
 
@@ -213,6 +217,7 @@ class Visit:
         except Exception as error:
             # The server's own no is its answer; anything else leaves open how far it came.
             said_no = isinstance(error, imaplib.IMAP4.error) and not isinstance(error, imaplib.IMAP4.abort)
+            self._lost = self._lost or not said_no
             words = self._cut or _words(error)
             raise VisitFailed(
                 f"IMAP {self._access}: {what}: {words}", reached=reached, doubtful=doubtful and not said_no

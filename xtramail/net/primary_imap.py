@@ -51,10 +51,16 @@ class PrimaryImap:
     """``delivery.sent_back.SentMailboxes`` and ``delivery.primary_mail.PrimaryMail``."""
 
     def __init__(
-        self, reactor: Any, *, settings: ImapSettings | None = None, refused: Callable[[str, str], None]
+        self,
+        reactor: Any,
+        *,
+        refused: Callable[[str, str], None],
+        settings: ImapSettings | None = None,
+        access: Callable[[DomainRow], ImapAccess | None] = access_of,
     ) -> None:
         """``refused(domain, text)``: a login was refused; told once until it works again or is changed."""
         self._reactor = reactor
+        self._access = access
         self._settings = settings or ImapSettings()
         self._refused = refused
         self._pool = ThreadPool(minthreads=0, maxthreads=self._settings.threads, name="primary-imap")
@@ -99,7 +105,7 @@ class PrimaryImap:
         return _pending(self._which(domain, address, [one for one in message_ids if searchable(one)]))
 
     async def _file(self, domain: DomainRow, copy: SentCopy, before: Callable[[], Pending[None]]) -> Filed:
-        access = access_of(domain)
+        access = self._access(domain)
         if access is None:
             hint = f"set them: xtramail domain set {domain.name} primary-imap=HOST primary-imap-secret=-"
             return Filed(False, "", f"IMAP: the domain has no credentials for its primary; {hint}")
@@ -136,7 +142,7 @@ class PrimaryImap:
         return None if found is None else message_id in found
 
     async def _which(self, domain: DomainRow, address: str, message_ids: list[str]) -> frozenset[str] | None:
-        access = access_of(domain)
+        access = self._access(domain)
         if access is None:
             return None
         if not message_ids:
