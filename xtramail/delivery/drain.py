@@ -18,6 +18,7 @@ from xtramail.model.errors import Corrupt
 from xtramail.store import outbound
 from xtramail.store.engine import Snapshot
 from xtramail.store.records import QueueEntry
+from xtramail.telemetry.crashpoint import reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Drain:
             found = next((one for one in (source() for source in sources) if one is not None), None)
             if found is None:
                 break
+            reach("drain.next")
             self._under_way.add(found)
             ids.append(found)
         return ids

@@ -171,6 +171,7 @@ class Relay:
         """Give up an entry whose time is over, held or not, without asking its host once more; None when it is gone,
         being handed over, or its users deleted it."""
         leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
+        reach("relay.seized")
         if leased is not None:
             leased = await self._review(leased, self._turn.at_end)
         if leased is None:
@@ -183,6 +184,7 @@ class Relay:
         None when it is gone, or somebody is just handing it over.
         """
         leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
+        reach("relay.seized")
         if leased is None:
             return None
         return await self._settle(_Work(leased=leased, carried=_everybody(leased, Verdict.REFUSED, reason)))

@@ -10,6 +10,7 @@ from xtramail.store import alerts, keys, outages, outbound
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.outages import PrimaryRow, Transition
 from xtramail.store.records import Destination, DomainRow
+from xtramail.telemetry.crashpoint import reach
 
 
 def hysteresis(domain: DomainRow) -> Hysteresis:
@@ -66,8 +67,10 @@ async def step(
             text, fields = step_words.words(name, taken[0]), step_words.fields(taken[0])
             alerts.raise_alert(txn, kind=step_words.KIND, domain=name, text=text, fields=fields, now=now)
 
+    reach("outage.before-step")
     results = await engine.transact_all(
         [(keys.domain_scope(name), advance), (keys.QUEUE, follow), (keys.ALERTS, tell)]
     )
+    reach("outage.after-step")
     transition: Transition | None = results[0]
     return transition
