@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xtramail.model.certificate import ClientCertificate
 
@@ -26,13 +27,23 @@ class Peer:
     @property
     def block(self) -> str:
         """The /24 or /64 it lives in: the unit in which guessing of passwords is counted; else the address itself."""
-        try:
-            parsed = ipaddress.ip_address(self.address)
-        except ValueError:
-            return self.address
-        return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+        return _block(self.address)
 
 
+_KEPT = 4_096
+"""Addresses that are not taken apart again: clients come back."""
+
+
+@lru_cache(maxsize=_KEPT)
+def _block(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+
+
+@lru_cache(maxsize=_KEPT)
 def plain_address(address: str) -> str:
     """``::ffff:a.b.c.d`` (an IPv4 peer on an IPv6 socket) as ``a.b.c.d``, a scope id (``%eth0``) dropped."""
     bare = address.partition("%")[0]

@@ -6,6 +6,7 @@ Owns names, labels and meaning of every metric. Labels have few values by design
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -15,17 +16,20 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
-        self._connections = self._gauge("connections_open", "Open connections.", "service")
-        self._connected = self._counter("connections", "Connections taken.", "service")
+        # Of what every command and connection counts, the counter is found without asking Prometheus each time.
+        self._connections = cache(self._gauge("connections_open", "Open connections.", "service").labels)
+        self._connected = cache(self._counter("connections", "Connections taken.", "service").labels)
         self._turned_away = self._counter("connections_turned_away", "Connections refused by a limit.", "service")
         self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
-        self._logins = self._counter("logins", "Logins by outcome: good, refused, busy.", "service", "outcome")
+        logins = self._counter("logins", "Logins by outcome: good, refused, busy.", "service", "outcome")
+        self._logins = cache(logins.labels)
         self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
         self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
         self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
         self._recipients_refused = self._counter("recipients_refused", "Recipients refused at RCPT.", "service")
-        self._commands = self._counter("imap_commands", "IMAP commands by name.", "command")
-        self._pop3_commands = self._counter("pop3_commands", "POP3 commands by what they mean.", "command")
+        self._commands = cache(self._counter("imap_commands", "IMAP commands by name.", "command").labels)
+        pop3_commands = self._counter("pop3_commands", "POP3 commands by what they mean.", "command")
+        self._pop3_commands = cache(pop3_commands.labels)
         self._attempts = self._counter(
             "relay_recipients", "Outcomes of handing on: delivered, deferred, unconfirmed, bounced.", "outcome"
         )
@@ -54,11 +58,11 @@ class Metrics:
         self._gauge(name, doc).set_function(read)
 
     def connection_opened(self, service: str) -> None:
-        self._connected.labels(service).inc()
-        self._connections.labels(service).inc()
+        self._connected(service).inc()
+        self._connections(service).inc()
 
     def connection_closed(self, service: str) -> None:
-        self._connections.labels(service).dec()
+        self._connections(service).dec()
 
     def connection_turned_away(self, service: str) -> None:
         self._turned_away.labels(service).inc()
@@ -68,7 +72,7 @@ class Metrics:
 
     def login(self, service: str, outcome: str) -> None:
         """``outcome``: good, refused or busy."""
-        self._logins.labels(service, outcome).inc()
+        self._logins(service, outcome).inc()
 
     def message_accepted(self, service: str, size: int) -> None:
         """``size`` in octets."""
@@ -83,11 +87,11 @@ class Metrics:
 
     def imap_command(self, command: str) -> None:
         """``command`` is one we know: a client cannot make up label values."""
-        self._commands.labels(command).inc()
+        self._commands(command).inc()
 
     def pop3_command(self, command: str) -> None:
         """As :meth:`imap_command`."""
-        self._pop3_commands.labels(command).inc()
+        self._pop3_commands(command).inc()
 
     def relayed(self, outcome: str, recipients: int = 1) -> None:
         """``outcome``: delivered, deferred, unconfirmed, held, suppressed or bounced."""

@@ -60,6 +60,9 @@ def _id(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
     return commands.Id(tag=tag, fields=tuple(fields))
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
 def _login(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
     cursor.space()
     user = cursor.astring()
@@ -71,7 +74,7 @@ def _login(cursor: Cursor, tag: bytes, _rules: Rules) -> Command:
     except UnicodeDecodeError:
         raise BadSyntax("User name or password is not UTF-8") from None
     # A control character in a user name is an attempt to write into logs or keys.
-    if not name or any(ord(c) < 32 or ord(c) == 127 for c in name):
+    if not name or _CONTROL.search(name) is not None:
         raise BadSyntax("User name is empty or has control characters")
     return commands.Login(tag=tag, user=name, password=Secret(secret))
 
