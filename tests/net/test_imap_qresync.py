@@ -247,3 +247,28 @@ def test_enabling_is_in_force_for_the_mailbox_that_is_selected_already() -> None
     client.say("ENABLE QRESYNC")
     expunge(other, "1")
     assert client.say("NOOP") == "* VANISHED 1\r\nT OK Done\r\n"
+
+
+def test_what_changed_before_enable_is_told_in_the_old_form_before_enabled() -> None:
+    world = World()
+    for _ in range(3):
+        world.deliver()
+    ann, other = world.client(), world.client()
+    for client in (ann, other):
+        client.say("SELECT INBOX")
+    ann.say("MOVE 2 Archive")
+    answer = other.say("ENABLE QRESYNC")
+    assert answer.startswith("* 2 EXPUNGE\r\n* ENABLED QRESYNC\r\nT OK "), answer
+    ann.say("MOVE 2 Archive")
+    assert "* VANISHED 3\r\n" in other.say("NOOP")
+
+
+def test_enable_after_the_mailbox_was_deleted_ends_the_connection_without_a_fault() -> None:
+    world = World()
+    ann, other = world.client(), world.client()
+    ann.say("CREATE Old")
+    other.say("SELECT Old")
+    ann.say("DELETE Old")
+    answer = other.say("ENABLE CONDSTORE")
+    assert "T OK" in answer and "* BYE" in answer and "SERVERBUG" not in answer
+    assert other.closed

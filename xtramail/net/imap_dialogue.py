@@ -7,6 +7,7 @@ Owns the dialogue of one connection. Does not own its transport (``imap_server``
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -236,11 +237,17 @@ class ImapDialogue:
             session.speak(replace(session.terms, offered=connection.offered))
 
     def enable(self, command: commands.Enable) -> None:
+        session = self._session()
+        with suppress(NoSuchMailbox):
+            # As it was told so far: behind ENABLED no client of QRESYNC reads EXPUNGE. That the mailbox is gone ends the
+            # connection below.
+            self._line.write(tell(session, Telling.EVERYTHING))
         # RFC 5161 §3.2: what this command switched on, not what was on before.
         self._line.write(responses.enabled(name for name in command.capabilities if name not in self._enabled))
         self._enabled.update(command.capabilities)
         self._complete(status.ok("Enabled"))
-        self._line.write(self._agree(self._session(), command))
+        if self.session is not None:
+            self._line.write(self._agree(session, command))
 
     def compress(self, _command: Compress) -> None:
         if self._compressed:
