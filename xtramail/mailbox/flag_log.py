@@ -37,4 +37,9 @@ class FlagLog:
         """UIDs that changed above ``modseq`` (some may be gone by now); None when it is not known any more."""
         if modseq < self.since:
             return None
-        return {uid for stamp, uids in self.entries if stamp > modseq for uid in uids}
+        found: set[int] = set()
+        for stamp, uids in reversed(self.entries):
+            if stamp <= modseq:
+                break
+            found.update(uids)
+        return found

@@ -299,7 +299,8 @@ class Session:
             row = _target(txn, self._known(txn, target))
             if source == keys.RECOVERED:
                 return row.id, Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
-            return row.id, Placed(row.uidvalidity, tuple(messages.copy(txn, source, row.id, uids, now)))
+            pairs = messages.copy_between(txn, require(txn, source), row, uids, now)
+            return row.id, Placed(row.uidvalidity, tuple(pairs))
 
         home, placed = await self._transact(work, len(uids))
         if source != keys.RECOVERED:
@@ -312,11 +313,12 @@ class Session:
         self.keep_out(target)
         source, now = view.mailbox_id, self.services.clock.now()
 
-        def work(txn: Txn) -> Placed:
+        def work(txn: Txn) -> tuple[Placed, tuple[MailboxRow, MailboxRow], int]:
             row = _target(txn, self._known(txn, target))
-            return Placed(row.uidvalidity, tuple(messages.move(txn, source, row.id, uids, now)))
+            moved = messages.move_between(txn, require(txn, source), row, uids, now)
+            return Placed(row.uidvalidity, tuple(moved.pairs)), moved.rows, txn.newest_drop()
 
-        placed, rows, drops = await self._transact(lambda txn: _watched(txn, source, lambda: work(txn)), len(uids))
+        placed, rows, drops = await self._transact(work, len(uids))
         if placed.pairs and rows[0].uidnext == rows[1].uidnext:
             # Within one mailbox messages come as well as go.
             self._follow(view, rows, drops, gone=[old for old, _ in placed.pairs])

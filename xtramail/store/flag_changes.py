@@ -56,7 +56,9 @@ def store_flags(
     if refused:
         left_alone = frozenset(refused)
         present = [message for message in present if message.uid not in left_alone]
-    if mode == "remove" or not present:
+    if not keywords:
+        named: frozenset[int] = frozenset()
+    elif mode == "remove" or not present:
         named = known_keyword_ids(txn, mailbox_id, keywords)
     else:
         named = frozenset(keyword_ids(txn, mailbox_id, keywords))

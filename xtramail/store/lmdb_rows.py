@@ -5,7 +5,7 @@ Imports no lmdb: what a transaction can do is told by a protocol, and its errors
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from xtramail.model.errors import StoreFull
@@ -38,16 +38,17 @@ class Transaction(Protocol):
 class LmdbRows:
     """``rows.Rows`` of one LMDB transaction."""
 
-    __slots__ = ("_txn",)
+    __slots__ = ("_txn", "get")
+
+    get: Callable[[bytes], bytes | None]
+    """LMDB's own."""
 
     def __init__(self, txn: Transaction) -> None:
         self._txn = txn
+        self.get = txn.get
 
     def commit_number(self) -> int:
         return self._txn.id()
-
-    def get(self, key: bytes) -> bytes | None:
-        return self._txn.get(key)
 
     def seek(self, key: bytes) -> bytes | None:
         return cursor.key() if (cursor := self._txn.cursor()).set_range(key) else None

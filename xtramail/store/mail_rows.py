@@ -187,8 +187,13 @@ def flag_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> FlagR
 def locate(snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int]) -> list[Found]:
     """Those of ``uids`` that are there, ascending."""
     wanted = sorted(set(uids))
+    if not wanted:
+        return []
+    first, last = wanted[0], wanted[-1]
     found: list[Found] = []
     for bucket, low, high in live_ranges(snap, mailbox):
+        if high < first or low > last:
+            continue
         inside = wanted[bisect_left(wanted, low) : bisect_right(wanted, high)]
         if len(inside) > _SPARSE:
             members = set(inside)

@@ -57,6 +57,9 @@ def put_name(txn: Txn, row: MailboxRow) -> None:
 
 def live_ranges(snap: Snapshot, row: MailboxRow) -> tuple[BucketRange, ...]:
     """The mailbox's buckets that are not dropped, with their UID ranges, ascending by bucket."""
+    if snap.newest_drop() < row.highestmodseq:
+        # What was dropped before its last change was forgotten then.
+        return row.buckets
     dropped = snap.dropped()
     return tuple(entry for entry in row.buckets if entry[0] not in dropped)
 
@@ -74,8 +77,8 @@ def highest_modseq(snap: Snapshot, row: MailboxRow) -> int:
 
 def touched(txn: Txn, row: MailboxRow, modseq: int, **changes: object) -> MailboxRow:
     """Write the row after a change of its messages; forgets dropped buckets, which ``modseq`` is above of."""
-    changed = replace(row, highestmodseq=modseq, **changes)
-    changed = replace(changed, buckets=live_ranges(txn, changed))
+    changed = replace(row, **changes) if changes else row
+    changed = replace(changed, highestmodseq=modseq, buckets=live_ranges(txn, changed))
     put_mailbox(txn, changed)
     return changed
 

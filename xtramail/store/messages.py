@@ -29,7 +29,9 @@ from xtramail.store.removals import expunge as expunge
 from xtramail.store.tallies import CounterChange
 from xtramail.store.tallies import counters as counters
 from xtramail.store.transfers import copy as copy
+from xtramail.store.transfers import copy_between as copy_between
 from xtramail.store.transfers import move as move
+from xtramail.store.transfers import move_between as move_between
 from xtramail.store.uids import take_uids
 from xtramail.store.user_clock import next_modseq
 

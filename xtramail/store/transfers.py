@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as replace_found
 
 from msgspec.structs import replace
@@ -13,11 +14,20 @@ from xtramail.store.engine import Txn
 from xtramail.store.mail_rows import Found, delete_message, locate, message_row, put_flags, put_message
 from xtramail.store.mailbox_rows import keyword_ids, keyword_names, require, touched, with_uids
 from xtramail.store.message_row import MessageRow
+from xtramail.store.records import MailboxRow
 from xtramail.store.tallies import CounterChange
 from xtramail.store.uids import take_uids
 from xtramail.store.user_clock import next_modseq
 
 Carried = list[tuple[Found, MessageRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a MOVE did: pairs of old and new UID, ascending, and the source's own row before and after it."""
+
+    pairs: Sequence[tuple[int, int]]
+    rows: tuple[MailboxRow, MailboxRow]
 
 
 def copy(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) -> list[tuple[int, int]]:
@@ -26,13 +36,19 @@ def copy(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
     All or nothing: OverQuota when the copies do not fit, NoSuchMailbox (the edge adds TRYCREATE), LimitReached. UIDs
     that are not there are passed over (RFC 9051 §6.4.9).
     """
+    return copy_between(txn, require(txn, source), require(txn, target), uids, now)
+
+
+def copy_between(
+    txn: Txn, source: MailboxRow, target: MailboxRow, uids: Iterable[int], now: float
+) -> list[tuple[int, int]]:
+    """:func:`copy`, for who has read the mailboxes' own rows already."""
     carried = _carried(txn, source, uids)
-    require(txn, target)
     if not carried:
         return []
     tallies.check_quota(txn, sum(row.size for _, row in carried))
     modseq = next_modseq(txn, keys.micros(now))
-    placed, changes = _place(txn, source, target, carried, modseq, now)
+    placed, changes, _ = _place(txn, source.id, target, carried, modseq, now)
     tallies.apply_all(txn, changes, modseq)
     return placed
 
@@ -42,35 +58,39 @@ def move(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
 
     Quota is not asked: the user holds what it held. A move within one mailbox gives new UIDs.
     """
+    return list(move_between(txn, require(txn, source), require(txn, target), uids, now).pairs)
+
+
+def move_between(txn: Txn, source: MailboxRow, target: MailboxRow, uids: Iterable[int], now: float) -> Moved:
+    """:func:`move`, for who has read the mailboxes' own rows already."""
     carried = _carried(txn, source, uids)
-    require(txn, target)
     if not carried:
-        return []
+        return Moved(pairs=[], rows=(source, source))
     modseq = next_modseq(txn, keys.micros(now))
-    placed, changes = _place(txn, source, target, carried, modseq, now)
+    placed, changes, filled = _place(txn, source.id, target, carried, modseq, now)
     for found, row in carried:
-        txn.delete(found.bucket, keys.flags(source, found.uid))
-        delete_message(txn, source, found.bucket, found.uid, row)
-        changes.setdefault((source, found.bucket), CounterChange()).leave(found.row.flags, row.size)
+        txn.delete(found.bucket, keys.flags(source.id, found.uid))
+        delete_message(txn, source.id, found.bucket, found.uid, row)
+        changes.setdefault((source.id, found.bucket), CounterChange()).leave(found.row.flags, row.size)
     tallies.apply_all(txn, changes, modseq)
-    touched(txn, require(txn, source), modseq)
-    return placed
+    # Within one mailbox that row is written already.
+    emptied = filled if target.id == source.id else touched(txn, source, modseq)
+    return Moved(pairs=placed, rows=(source, emptied))
 
 
-def _carried(txn: Txn, source: int, uids: Iterable[int]) -> Carried:
-    mailbox = require(txn, source)
-    rows = ((found, message_row(txn, source, found.bucket, found.uid)) for found in locate(txn, mailbox, uids))
+def _carried(txn: Txn, source: MailboxRow, uids: Iterable[int]) -> Carried:
+    rows = ((found, message_row(txn, source.id, found.bucket, found.uid)) for found in locate(txn, source, uids))
     return [(found, row) for found, row in rows if row is not None]
 
 
 def _place(
-    txn: Txn, source: int, target: int, carried: Sequence[tuple[Found, MessageRow]], modseq: int, now: float
-) -> tuple[list[tuple[int, int]], dict[tuple[int, Bucket], CounterChange]]:
-    """Pairs of old and new UID, and what is still to be counted."""
+    txn: Txn, source: int, into: MailboxRow, carried: Sequence[tuple[Found, MessageRow]], modseq: int, now: float
+) -> tuple[list[tuple[int, int]], dict[tuple[int, Bucket], CounterChange], MailboxRow]:
+    """Pairs of old and new UID, what is still to be counted, and the target's own row as it is now."""
+    target = into.id
     carried = _with_target_keywords(txn, source, target, carried)
-    mailbox = require(txn, target)
-    first, uidnext = take_uids(mailbox, len(carried))
-    ranges = mailbox.buckets
+    first, uidnext = take_uids(into, len(carried))
+    ranges = into.buckets
     changes: dict[tuple[int, Bucket], CounterChange] = {}
     placed: list[tuple[int, int]] = []
     for uid, (found, row) in enumerate(carried, first):
@@ -79,8 +99,7 @@ def _place(
         changes.setdefault((target, found.bucket), CounterChange()).arrive(found.row.flags, row.size)
         ranges = with_uids(ranges, found.bucket, uid, uid)
         placed.append((found.uid, uid))
-    touched(txn, mailbox, modseq, uidnext=uidnext, buckets=ranges)
-    return placed, changes
+    return placed, changes, touched(txn, into, modseq, uidnext=uidnext, buckets=ranges)
 
 
 def _with_target_keywords(
