@@ -217,7 +217,7 @@ class Server(MultiService):
         )
         times, outward = settings.timeouts, core.outward
         begin: dict[Role, Callable[[Peer, Account | None], MailTransaction]] = {
-            Role.MX: lambda peer, _account: outward.begin(peer),
+            Role.MX: lambda peer, _account: core.journal.before(peer, outward.begin(peer)),
             Role.LMTP: lambda peer, _account: core.lmtp.begin(peer),
             Role.SUBMISSION: outward.begin_submission,
         }

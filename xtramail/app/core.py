@@ -14,6 +14,7 @@ from xtramail.delivery.acceptance import Acceptance
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.drain import Pace
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.journal import Journal
 from xtramail.delivery.lmtp import Lmtp
 from xtramail.delivery.outward import Outward
 from xtramail.delivery.raising import Saying
@@ -22,6 +23,7 @@ from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.watch import Watch
 from xtramail.directory.guard import Guard, GuardLimits
+from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import Login
 from xtramail.directory.relay_clients import RelayClients
@@ -144,6 +146,16 @@ class Core:
         self.relay_clients = RelayClients(engine, clock)
         self.outward = Outward(
             clients=self.relay_clients, intake=self.intake, submission=self.submission, rate=RelayRate(clock)
+        )
+        self.journal = Journal(
+            engine=engine,
+            directory=self.directory,
+            policy=self.policy,
+            acceptance=acceptance,
+            addresses=JournalAddresses(engine),
+            clients=self.relay_clients,
+            clock=clock,
+            ids=ids,
         )
         self.lmtp = Lmtp(
             engine=engine,

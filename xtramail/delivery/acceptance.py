@@ -23,7 +23,7 @@ from xtramail.model.ids import IdSource, id_text
 from xtramail.model.outcome import Fate, Reply
 from xtramail.store import keys
 from xtramail.store.engine import Engine
-from xtramail.store.records import QueueEntry, QueueRecipient
+from xtramail.store.records import Account, QueueEntry, QueueRecipient
 from xtramail.telemetry.crashpoint import reach
 
 
@@ -106,6 +106,11 @@ class Acceptance:
         except XtramailError as error:
             # The message is accepted all the same: that it arrived is worth more than the report of it.
             self._log.report_lost(arrival, type(error).__name__)
+
+    def no_room(self, arrival: Arrival, accounts: Sequence[Account]) -> None:
+        """An alarm for each of ``accounts``: it is over so many quotas that a copy is left out."""
+        for account in accounts:
+            self._log.copy_skipped(arrival, account.address)
 
     def refuse(self, arrival: Arrival, reply: Reply, cause: str) -> Reply:
         """``reply``, once it is in the log with its ``cause``."""

@@ -80,16 +80,20 @@ def deliveries(arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Po
         )
         for bucket in {copy.bucket for copy in kept}
     }
-    return [_delivery(by_bucket[copy.bucket], copy, policy, now) for copy in kept]
+    merged = arrival.origin == "journal"
+    return [_delivery(by_bucket[copy.bucket], copy, policy, now, merged=merged) for copy in kept]
 
 
-def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float) -> Part:
+def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float, *, merged: bool) -> Part:
+    """``merged``: nothing is added where a message of that Message-ID came before, be it deleted by now."""
     def deliver(txn: Txn) -> bool:
         account = accounts.get_account(txn)
         if account is None:
             if copy.must_keep:
                 raise NoSuchAccount
             return False
+        if merged and messages.came_before(txn, message.row.message_id, apart_from=("\\Sent", "\\Drafts")):
+            return True
         size = message.row.size
         if copy.limited and account.quota:
             if not policy.copy_fits(account, mailboxes.used_bytes(txn), size):
@@ -213,7 +217,8 @@ def tracked(
             text=f"accepted for {len(arrival.routes)} recipients",
             fields=fields,
         )
-        for some in lots(arrival.routes)
+        # A copy may be in nobody's INBOX, and in somebody's Sent.
+        for some in list(lots(arrival.routes)) or [[]]
     ]
 
     def write(txn: Txn) -> None:

@@ -17,6 +17,7 @@ from xtramail.delivery.policy import Policy
 from xtramail.delivery.recipients import Recipients
 from xtramail.delivery.sent_back import came_back
 from xtramail.delivery.spool import Spool
+from xtramail.model.bucket import Bucket
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.errors import XtramailError
@@ -146,13 +147,15 @@ def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
     )
 
 
-def begin_spool(engine: Engine, clock: Clock, arrival: Arrival, hostname: str) -> Spool:
-    """A spool in each bucket of ``arrival``, with the trace header written."""
+def begin_spool(
+    engine: Engine, clock: Clock, arrival: Arrival, hostname: str, *, also: tuple[Bucket, ...] = ()
+) -> Spool:
+    """A spool in each bucket of ``arrival``, and in those named ``also``, with the trace header written."""
     top, received = trace_header(arrival, hostname)
     spool = Spool(
         engine,
         body_id=arrival.message_id,
-        buckets=arrival.buckets(),
+        buckets=tuple(dict.fromkeys((*arrival.buckets(), *also))),
         return_path_length=len(top),
         clock=clock.monotonic,
     )

@@ -24,7 +24,6 @@ from xtramail.model.ids import IdSource, MessageId
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
-from xtramail.store import keys, mailboxes
 from xtramail.store.engine import Engine
 
 NOT_TRUSTED = Reply.of(550, "5.7.1", "No copies are taken from this address")
@@ -112,7 +111,8 @@ class LmtpTransaction:
             text = await spool.finish()
         except XtramailError as error:
             return self._all(lmtp.acceptance.refuse(arrival, unavailable(error), type(error).__name__))
-        fitting = {route.path.address for route in self._taken if self._fits(route, text.summary.size)}
+        size = text.summary.size
+        fitting = {route.path.address for route in self._taken if lmtp.policy.room(route, size)}
         if not fitting:
             return self._all(lmtp.acceptance.refuse(arrival, OVER_QUOTA, "quota"))
         kept = replace(arrival, routes=tuple(one for one in arrival.routes if one.path.address in fitting))
@@ -126,17 +126,6 @@ class LmtpTransaction:
     def _all(self, reply: Reply) -> Reply:
         self._answers = (reply,) * len(self._taken)
         return reply
-
-    def _fits(self, route: Route, size: int) -> bool:
-        """Whether each mailbox has room. As far as the primary's own copies, where there is a primary."""
-        for account in route.accounts:
-            used = self._lmtp.engine.read(keys.user_scope(account.id), mailboxes.used_bytes)
-            if route.relay:
-                if route.up and not self._lmtp.policy.copy_fits(account, used, size):
-                    return False
-            elif account.quota and used + size > account.quota:
-                return False
-        return True
 
     def _begun(self) -> tuple[Arrival, Spool]:
         """At the first octet the buckets are chosen, once: midnight may pass before the last one."""

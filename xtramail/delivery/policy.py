@@ -122,6 +122,20 @@ class Policy:
         """Whether the copy of a message that goes to a primary is kept too; ``used`` and ``size`` in octets."""
         return account.quota == 0 or used + size <= self.settings.copy_quotas * account.quota
 
+    def room(self, route: Route, size: int) -> bool:
+        """Whether each mailbox of ``route`` has room for a copy that goes nowhere else; ``size`` in octets.
+
+        In a domain with a primary, as for copies of mail that is on its way there.
+        """
+        with_primary = route.domain is not None and bool(route.domain.primaries)
+        for account in route.accounts:
+            if not with_primary and self._over_quota(account, size):
+                return False
+            used = self._engine.read(keys.user_scope(account.id), mailboxes.used_bytes)
+            if with_primary and route.up and not self.copy_fits(account, used, size):
+                return False
+        return True
+
     async def _ask(self, path: ForwardPath, size: int, questions: Questions) -> Route | Reply:
         questions.asked += 1
         began = self._clock.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.directory import alert_settings, imap_access, relay_clients
+from xtramail.directory import alert_settings, imap_access, journal_addresses, relay_clients
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
@@ -90,6 +90,16 @@ SETTINGS: dict[str, DomainSetting] = {
             "the same by the client's certificate: its fingerprint, or a name in it",
         ),
         DomainSetting(relay_clients.AUTHORITIES, "", str, "FILE", "PEM file of who vouches for such a name"),
+        DomainSetting(
+            journal_addresses.ADDRESS, "", journal_addresses.address, "ADDRESS", "where its own server sends copies"
+        ),
+        DomainSetting(
+            journal_addresses.FROM,
+            "",
+            relay_clients.networks,
+            "CIDR,...",
+            "from where they come, beside relay-from; may be shared",
+        ),
         DomainSetting("relay-rate", "3000", _number(1, 1_000_000), "N", "most recipients an hour of what they send"),
         DomainSetting(
             "sent-back",

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from xtramail.directory import relay_clients
+from xtramail.directory import journal_addresses, relay_clients
 from xtramail.directory.domain_settings import SETTINGS, regular, text
 from xtramail.directory.imap_access import access_of
 from xtramail.directory.primaries import step
@@ -167,6 +167,7 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
         if text(changed, "sent-back-by") == "imap" and access_of(changed) is None:
             raise BadInput("sent-back-by imap: where to? set primary-imap=HOST and primary-imap-secret=- as well")
         relay_clients.check(changed)
+        journal_addresses.check(changed)
         domains.put_domain(txn, changed)
         return changed
 

@@ -5,7 +5,7 @@ A mailbox is read bucket by bucket: :func:`counters` says which bucket changed, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from xtramail.model.bucket import Bucket
@@ -20,7 +20,7 @@ from xtramail.store.mail_rows import message_row as message_row
 from xtramail.store.mail_rows import message_rows as message_rows
 from xtramail.store.mail_rows import message_values as message_values
 from xtramail.store.mailbox_rows import highest_modseq as highest_modseq
-from xtramail.store.mailbox_rows import keyword_ids, live_buckets, require, touched, with_uids
+from xtramail.store.mailbox_rows import keyword_ids, live_buckets, mailboxes, require, touched, with_uids
 from xtramail.store.message_row import MessageRow
 from xtramail.store.records import FlagRow, MailboxRow, decode_counters, decode_message_id
 from xtramail.store.recovered import recoverables as recoverables
@@ -120,6 +120,23 @@ def by_message_id(snap: Snapshot, text: str) -> list[tuple[Bucket, int, int, int
             if flag_row(snap, mailbox_id, bucket, uid) is not None:
                 found.append((bucket, mailbox_id, uid, decode_message_id(value)[0]))
     return found
+
+
+def came_before(snap: Snapshot, text: str, *, apart_from: Collection[str]) -> bool:
+    """Whether a message with this Message-ID ever was in a mailbox, but for those of the named special uses.
+
+    Expunged or not, as long as its day lives. Never for an empty Message-ID.
+    """
+    if not text:
+        return False
+    ignored = {row.id for row in mailboxes(snap) if row.special_use in apart_from}
+    low = keys.message_id_prefix(text)
+    high = keys.after(low)
+    return any(
+        keys.message_id_place(key)[0] not in ignored
+        for bucket in live_buckets(snap)
+        for key, _ in snap.range(bucket, low, high)
+    )
 
 
 def bucket_look(snap: Snapshot, mailbox_id: int, bucket: Bucket) -> BucketLook:
