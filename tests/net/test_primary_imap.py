@@ -329,3 +329,12 @@ async def test_a_visit_that_takes_too_long_is_cut_and_one_under_way_at_the_end_i
 def test_places_in_a_login_are_filled_in_once() -> None:
     access = ImapAccess(host="x", secret=Secret(""), login="{local}+{domain}/{address}")
     assert access.login_of("{domain}@b.test") == "{domain}+b.test/{domain}@b.test"
+
+
+@ensureDeferred
+async def test_a_mailbox_with_a_broken_name_hides_no_other(authority: Authority) -> None:
+    async with world(authority) as primary:
+        primary.mailboxes.give_everybody({"INBOX": "", "&broken": "", "&AMk-": "", "Sent": ""})
+        primary.mailboxes.deliver(ANN, b"Message-ID: <7@x>\r\n\r\n", "&broken")
+        assert (await primary.file()).there and primary.sent() == [MESSAGE]
+        assert await primary.has("<7@x>") is True

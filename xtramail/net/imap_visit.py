@@ -18,8 +18,14 @@ from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.imap_utf7 import decode as decode_utf7
 
 from xtramail.directory.imap_access import ImapAccess
+
+Name = bytes | str
+"""Of a mailbox, as the server wrote it."""
+Listed = tuple[tuple[bytes, ...], bytes, Name]
+"""A line of LIST: attributes, separator and name."""
 
 SENT_NAMES = (
     "sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete objekte", "gesendete elemente",
@@ -87,6 +93,8 @@ class Visit:
             )
             # It would format every line, a whole message as well, for a log that nobody reads.
             self._client._imap.debug = 0
+            # Names stay as they came: one that is no modified UTF-7 must not hide the others.
+            self._client.folder_encode = False
             # IMAPClient sends the end of a line by itself, which Nagle's algorithm would hold back each time.
             self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._cut:
@@ -106,30 +114,30 @@ class Visit:
             with contextlib.suppress(Exception):
                 client.shutdown()
 
-    def sent_mailbox(self) -> str:
+    def sent_mailbox(self) -> Name:
         """The mailbox for sent mail; made, as ``Sent``, where there is none."""
         with self._told("finding the mailbox for sent mail"):
-            listed = self._client.list_folders()
+            listed: list[Listed] = self._client.list_folders()
             for found in chain([listed], self._listed_otherwise()):
                 for flags, _, name in found:
                     if b"\\sent" in (flag.lower() for flag in flags):
-                        return str(name)
-            by_name = {_last(name, separator).casefold(): str(name) for _, separator, name in reversed(listed)}
+                        return name
+            by_name = {_last(name, separator).casefold(): name for _, separator, name in reversed(listed)}
             for usual in SENT_NAMES:
                 if usual in by_name:
                     return by_name[usual]
-            name = f"{self._prefix()}Sent"
-            self._client.create_folder(name)
+            fresh = f"{self._prefix()}Sent"
+            self._client.create_folder(fresh)
             with contextlib.suppress(IMAPClientError):
-                self._client.subscribe_folder(name)
-            return name
+                self._client.subscribe_folder(fresh)
+            return fresh
 
-    def holds(self, mailbox: str, field: str, value: str) -> bool:
+    def holds(self, mailbox: Name, field: str, value: str) -> bool:
         """Whether a message there has exactly this value in this field."""
         with self._told("looking for the message"):
             return value in self._found_in(mailbox, field, [value])
 
-    def append(self, mailbox: str, octets: bytes, sent_at: float) -> None:
+    def append(self, mailbox: Name, octets: bytes, sent_at: float) -> None:
         """\\Seen, with its INTERNALDATE. VisitFailed is ``doubtful`` unless the server said no."""
         with self._told("APPEND", doubtful=True):
             self._client.append(mailbox, octets, (b"\\Seen",), datetime.fromtimestamp(int(sent_at), tz=UTC))
@@ -146,14 +154,14 @@ class Visit:
                 if {b"\\noselect", b"\\nonexistent"} & {flag.lower() for flag in flags}:
                     continue
                 try:
-                    there |= self._found_in(str(name), "Message-ID", list(missing))
-                except IMAPClientError as error:
-                    if isinstance(error, imaplib.IMAP4.abort) or str(name).upper() == "INBOX":
+                    there |= self._found_in(name, "Message-ID", list(missing))
+                except (IMAPClientError, UnicodeError) as error:
+                    if isinstance(error, imaplib.IMAP4.abort) or shown_name(name).upper() == "INBOX":
                         raise
                 missing = {one: None for one in missing if one not in there}
             return frozenset(there)
 
-    def _found_in(self, mailbox: str, field: str, values: Sequence[str]) -> set[str]:
+    def _found_in(self, mailbox: Name, field: str, values: Sequence[str]) -> set[str]:
         """SEARCH HEADER finds substrings (RFC 9051 §6.4.4), and some servers words: what it finds is compared."""
         self._client.select_folder(mailbox, readonly=True)
         there: set[str] = set()
@@ -189,7 +197,7 @@ class Visit:
             trouble = any(word in said.lower() for word in _SOME_TROUBLE)
             raise VisitFailed(f"login of {name} refused: {said}", credentials=not trouble) from None
 
-    def _listed_otherwise(self) -> Iterator[list[tuple[tuple[bytes, ...], bytes, str]]]:
+    def _listed_otherwise(self) -> Iterator[list[Listed]]:
         """LIST as RFC 6154 §5.2 has it for servers that mark mailboxes only when asked; XLIST of older ones."""
         client = self._client
         if client.has_capability("SPECIAL-USE"):
@@ -205,7 +213,7 @@ class Visit:
         if not self._client.has_capability("NAMESPACE"):
             return ""
         personal = self._client.namespace().personal
-        return str(personal[0][0]) if personal else ""
+        return shown_name(personal[0][0]) if personal else ""
 
     @contextlib.contextmanager
     def _told(self, what: str, *, reached: bool = True, doubtful: bool = False) -> Iterator[None]:
@@ -239,14 +247,24 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _likely(row: tuple[tuple[bytes, ...], bytes, str]) -> tuple[int, str]:
-    flags = {flag.lower() for flag in row[0]}
-    place = 0 if str(row[2]).upper() == "INBOX" else 1 if b"\\all" in flags else 2 if b"\\archive" in flags else 3
-    return place, str(row[2])
+def shown_name(name: Name) -> str:
+    """For people, and to compare: decoded where it is modified UTF-7 (RFC 3501 §5.1.3), as it came where it is not."""
+    if isinstance(name, str):
+        return name
+    try:
+        return str(decode_utf7(name))
+    except Exception:
+        return name.decode("ascii", "replace")
 
 
-def _last(name: str, separator: bytes | None) -> str:
-    return str(name).rpartition(separator.decode("ascii", "replace"))[2] if separator else str(name)
+def _likely(row: Listed) -> tuple[int, str]:
+    flags, name = {flag.lower() for flag in row[0]}, shown_name(row[2])
+    return 0 if name.upper() == "INBOX" else 1 if b"\\all" in flags else 2 if b"\\archive" in flags else 3, name
+
+
+def _last(name: Name, separator: bytes | None) -> str:
+    shown = shown_name(name)
+    return shown.rpartition(separator.decode("ascii", "replace"))[2] if separator else shown
 
 
 def _words(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from xtramail.delivery.sent_back import Filed, SentCopy
 from xtramail.directory.imap_access import ImapAccess, access_of
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
-from xtramail.net.imap_visit import Visit, VisitFailed, searchable
+from xtramail.net.imap_visit import Name, Visit, VisitFailed, searchable, shown_name
 from xtramail.store.records import DomainRow
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ class PrimaryImap:
         host = str(access)
         field, value = copy.known_by
 
-        def prepare(visit: Visit) -> str | None:
+        def prepare(visit: Visit) -> Name | None:
             """The mailbox for sent mail; None when the message lies in it."""
             visit.open()
             mailbox = visit.sent_mailbox()
@@ -125,7 +125,7 @@ class PrimaryImap:
             octets = await self._whole(copy.body)
             await before()
             await run.do(lambda visit: visit.append(mailbox, octets, copy.sent_at), doubtful=True)
-            return Filed(True, host, f"filed in {mailbox} at {host}")
+            return Filed(True, host, f"filed in {shown_name(mailbox)} at {host}")
 
         try:
             return await self._visit(domain.name, access, copy.address, work)
