@@ -274,6 +274,11 @@ def by_destination_entry(key: bytes) -> int:
     return int(_U64.unpack_from(key, 25)[0])
 
 
+def by_destination_arrival(key: bytes) -> float:
+    """Seconds since 1970."""
+    return int(_U64.unpack_from(key, 17)[0]) / 1_000_000
+
+
 def entry(entry_id: int) -> bytes:
     return _TAG_U64.pack(b"e", entry_id)
 
