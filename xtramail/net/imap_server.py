@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
@@ -273,27 +274,29 @@ class ImapServerProtocol(Protocol):
         self._held_since = self._reactor.seconds()
         self._watch.working()
 
-        def there(result: T) -> None:
-            self._waiting = False
-            if not self._ended:
-                self._outbox.gathering = True
-                then(result)
+        start(self._waited_for(coroutine, then, on_error))
 
-        def failed(failure: Failure) -> None:
-            self._waiting = False
-            if self._ended:
-                return
-            if isinstance(failure.value, Exception):
-                self._outbox.gathering = True
-                on_error(failure.value)
-            else:
-                failure.raiseException()
+    async def _waited_for(
+        self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], on_error: OnError
+    ) -> None:
+        try:
+            result = await coroutine
+        except Exception as error:
+            self._go_on(partial(on_error, error))
+        else:
+            self._go_on(partial(then, result))
 
-        waited = start(coroutine)
-        waited.addCallbacks(there, failed)
-        waited.addErrback(self._fault)
-        # It sends what was gathered: an answer and what follows it leave in one piece.
-        waited.addCallback(lambda _: self._pump())
+    def _go_on(self, answer: Callable[[], None]) -> None:
+        """What was waited for is there, or will not come."""
+        self._waiting = False
+        if not self._ended:
+            # An answer and what follows it leave in one piece: the pump sends it.
+            self._outbox.gathering = True
+            try:
+                answer()
+            except Exception:
+                self._fault(None)
+        self._pump()
 
     def _fault(self, failure: Failure | None) -> None:
         """A bug of ours; without ``failure`` the exception being handled."""

@@ -40,7 +40,8 @@ class Watchers:
         """
         # Snapshots of both levels: a watcher may un-watch itself or others, or begin to watch.
         called = [(scope, number) for scope in dict.fromkeys(scopes) for number in self._by_scope.get(scope, {})]
-        run_all([partial(self._call, scope, number) for scope, number in called])
+        if called:
+            run_all([partial(self._call, scope, number) for scope, number in called])
 
     def wake_all(self) -> None:
         self.wake(list(self._by_scope))

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from xtramail.model.errors import StoreBusy, StoreFault
 from xtramail.model.pending import Pending
@@ -45,8 +45,7 @@ def at_once(function: Callable[[], None]) -> None:
 
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One transaction: ``work`` runs in the writer's thread and may raise; ``pending`` is settled in the reader's."""
 
     work: Work
@@ -57,8 +56,7 @@ class Job:
     """What it holds in memory, as far as known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a job: its value, or its error."""
 
     job: Job
@@ -102,21 +100,30 @@ def report(outcomes: Sequence[Outcome], watchers: Watchers) -> None:
 
     All are told even when a callback raises; the first error is raised at the end.
     """
-    calls: list[Callable[[], None]] = [partial(_settle, outcome) for outcome in outcomes]
-    written = [outcome.job.scopes for outcome in outcomes if outcome.wrote and outcome.error is None]
-    if None in written:
-        calls.append(watchers.wake_all)
-    elif written:
-        scopes = dict.fromkeys(scope for one in written if one is not None for scope in one)
-        calls.append(partial(watchers.wake, scopes))
-    run_all(calls)
-
-
-def _settle(outcome: Outcome) -> None:
-    if outcome.error is not None:
-        outcome.job.pending.fail(outcome.error)
-    else:
-        outcome.job.pending.settle(outcome.value)
+    raised: list[Exception] = []
+    scopes: dict[bytes, None] = {}
+    everybody = False
+    for (_, concerned, pending, _), value, error, wrote, _ in outcomes:
+        try:
+            if error is not None:
+                pending.fail(error)
+                continue
+            pending.settle(value)
+        except Exception as bug:
+            raised.append(bug)
+        if wrote and concerned is None:
+            everybody = True
+        elif wrote and concerned:
+            scopes.update(dict.fromkeys(concerned))
+    try:
+        if everybody:
+            watchers.wake_all()
+        elif scopes:
+            watchers.wake(scopes)
+    except Exception as bug:
+        raised.append(bug)
+    if raised:
+        raise raised[0]
 
 
 class Writer:
