@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from xtramail.delivery.acceptance import Acceptance, Receipts
 from xtramail.delivery.arrival import Accepted, Arrival
+from xtramail.delivery.audit import Audit
 from xtramail.delivery.intake import Intake
 from xtramail.delivery.notices import Notices
 from xtramail.delivery.own_mail import OwnMail
@@ -238,7 +239,11 @@ class World:
         return self.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, message_id))
 
     def balanced(self) -> bool:
-        return self.engine.read(keys.QUEUE, outbound.balance).holds
+        """By its counts, its rows, and the queue."""
+        audit = Audit(self.engine)
+        for _ in audit.walk():
+            pass
+        return not audit.found and self.engine.read(keys.QUEUE, outbound.balance).holds
 
 
 def reverse(sender: str, **options: Any) -> ReversePath:
