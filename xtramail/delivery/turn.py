@@ -94,6 +94,9 @@ class Turn:
         if domain is None or not entry.header_message_id:
             return found
         for recipient in doubtful:
+            if recipient.address.casefold() == entry.reverse_path.casefold():
+                # What people write to themselves may lie there as what they sent.
+                continue
             has = await self._primary_mail.has(domain, recipient.address, entry.header_message_id)
             found[recipient.address] = has
             if has is None:
