@@ -1,9 +1,9 @@
 """Journal addresses: where a domain's own server sends copies of its mail (BCC, or journal reports).
 
 Owns the rule for such an address, and from where it may be written to. What becomes of a copy is
-``delivery/journal``'s. The address itself is the secret: those who send reports for many customers (Microsoft 365) share
-their addresses, so ``journal-from`` may name shared networks, and the local part must not be guessed. It lies in the
-domain or below it; a name below, with us as its MX, spares the primary a rule that sends mail of its own domain away.
+``delivery/journal``'s. The address itself is the secret: those who send reports for many customers (Microsoft 365)
+share their addresses, so ``journal-from`` may name shared networks, and the local part must not be guessed. It lies in
+the domain or below it; a name below, with us as its MX, spares the primary a rule to send mail of its own domain away.
 """
 
 from __future__ import annotations

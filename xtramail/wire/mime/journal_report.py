@@ -89,7 +89,7 @@ class JournalReader:
             self._next_look = len(self._held) + len(self._held) // 4
             return
         self._decided = True
-        if isinstance(opened, _Opened):
+        if isinstance(opened, _Opened) and opened.start <= MOST_TEXT:
             self.envelope, self._delimiter = opened.envelope, opened.delimiter
             self._held = self._held[opened.start :]
 
