@@ -47,6 +47,12 @@ def told(session: Session, plan: FetchPlan) -> tuple[bytes, bool]:
     return octets, run.failed is None
 
 
+def at_once(session: Session, plan: FetchPlan) -> bytes | None:
+    view = session.view
+    assert view is not None
+    return FetchRun(engine=session.services.engine, view=view, plan=plan, with_flags=frozenset()).at_once(view.uids)
+
+
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(sizes=st.lists(st.sampled_from(SIZES), max_size=12), items=st.sampled_from(ITEMS), days=st.booleans())
 def test_they_are_told_as_one_by_one(sizes: list[int], items: str, days: bool) -> None:
@@ -61,6 +67,20 @@ def test_they_are_told_as_one_by_one(sizes: list[int], items: str, days: bool) -
     octets, complete = told(session, wanted)
     assert complete
     assert (octets, True) == told(session, replace(wanted, whole=None))
+    assert at_once(session, wanted) in (None, octets)
+
+
+@pytest.mark.parametrize("items", ITEMS)
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_few_are_told_at_once_as_many_are_in_a_stream(count: int, items: str) -> None:
+    world = World()
+    for number in range(count):
+        world.deliver(message(number, 9_000))
+    session = world.session()
+    session.select("INBOX", Access.READ_ONLY)
+    wanted = plan(items)
+    expected = told(session, wanted)[0] if count < 5 and (wanted.whole or wanted.listing) is not None else None
+    assert at_once(session, wanted) == expected
 
 
 @pytest.mark.parametrize("chunk", [0, 1])

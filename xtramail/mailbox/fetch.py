@@ -27,6 +27,9 @@ from xtramail.wire.mime.header import select_fields
 _FLUSH = 32 * 1024
 """Bodies are handed on in pieces of about this many octets."""
 
+_FEW = 4
+"""Messages whose lines are made with the answer, without a stream."""
+
 _MANY = 96
 _MANY_FLAGS = 1_024
 """Messages listed at once, with their rows and without: tens of kilobytes, in half a millisecond."""
@@ -91,22 +94,41 @@ class FetchRun:
         self.failed: XtramailError | None = None
         """Why some message could not be told: the others were."""
 
+    def at_once(self, uids: Sequence[int]) -> bytes | None:
+        """Whole answer lines of few messages, all of them short; None when it takes :meth:`octets`."""
+        plan = self._plan
+        if len(uids) > _FEW or self._with_flags or (plan.listing is None and plan.whole is None):
+            return None
+        block = self._gather(uids)
+        try:
+            if len(block) < len(uids):
+                return None
+            if plan.whole is not None:
+                return plan.whole.few(self._engine, block, self._texts)
+            return plan.listing.lines(block, self._texts) if plan.listing is not None else None
+        except Corrupt:
+            return None
+
     def octets(self, uids: Sequence[int]) -> Iterator[bytes]:
         """Whole answer lines, in pieces; each piece is read from the store when it is asked for, in one short
         transaction. StreamBroken when a literal cannot be finished."""
         plan = self._plan
         step = _MANY if plan.needs_rows else _MANY_FLAGS
         for start in range(0, len(uids), step):
-            block = gather(
-                self._engine,
-                self._view,
-                uids[start : start + step],
-                rows=plan.needs_rows,
-                headers=plan.needs_headers and plan.listing is not None and not self._with_flags,
-            )
+            block = self._gather(uids[start : start + step])
             if len(block) < len(uids[start : start + step]) and plan.needs_rows:
                 self.failed = NoSuchMessage("Some messages no longer exist")
             yield from self._block(block)
+
+    def _gather(self, uids: Sequence[int]) -> Block:
+        plan = self._plan
+        return gather(
+            self._engine,
+            self._view,
+            uids,
+            rows=plan.needs_rows,
+            headers=plan.needs_headers and plan.listing is not None and not self._with_flags,
+        )
 
     def _block(self, block: Block) -> Iterator[bytes]:
         listing = self._plan.listing

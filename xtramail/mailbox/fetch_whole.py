@@ -42,9 +42,8 @@ class Whole:
         self, engine: Engine, block: Block, flags: FlagTexts, others: Callable[[range], Iterator[bytes]]
     ) -> Iterator[bytes]:
         """Lines of the block's messages, in pieces; ``others`` gives those of some that are not put together here."""
-        heads = list(zip(block.numbers, *_columns(self.before, block, flags), strict=True))
-        tails = self._tails(block, flags)
         places = message_row.placed(block.values)
+        heads, tails = self._heads(block, flags), self._tails(block, flags)
         for run, small in _runs(places):
             some = slice(run.start, run.stop)
             try:
@@ -55,6 +54,13 @@ class Whole:
                 # Message by message, then, so that all but the damaged are told.
                 pass
             yield from others(run)
+
+    def few(self, engine: Engine, block: Block, flags: FlagTexts) -> bytes | None:
+        """All lines of a block of few messages; None when one of them is not put together here. Corrupt."""
+        places = message_row.placed(block.values)
+        if not all(message_row.small(places)) or sum(place[0] for place in places) > _TOGETHER:
+            return None
+        return self._together(engine, self._heads(block, flags), places, self._tails(block, flags))
 
     def _together(
         self,
@@ -69,6 +75,9 @@ class Whole:
         head = self.head
         begun = [head % (*values, size) for values, size in zip(heads, sizes, strict=True)]
         return b"".join(chain.from_iterable(zip(begun, *columns, tails, strict=True)))
+
+    def _heads(self, block: Block, flags: FlagTexts) -> list[tuple[int | bytes, ...]]:
+        return list(zip(block.numbers, *_columns(self.before, block, flags), strict=True))
 
     def _tails(self, block: Block, flags: FlagTexts) -> list[bytes]:
         columns = _columns(self.after, block, flags)

@@ -15,6 +15,8 @@ from xtramail.model.flags import Flag
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap import commands, responses, status
 
+_FETCHED = status.ok("Fetched")
+
 
 def marks_seen(session: Session, command: commands.Fetch) -> bool:
     """Whether the FETCH has to write first (RFC 3501 §6.4.5)."""
@@ -76,10 +78,11 @@ def _answer(
         changes = replace(changes, flags=tuple(change for change in changes.flags if change.uid not in told))
     before = changes_text(view, changes, with_uid=command.uid) + _vanished(view, command)
     run = FetchRun(engine=session.services.engine, view=view, plan=plan, with_flags=marked)
+    lines = run.at_once(uids)
     return Answer(
-        tagged=status.ok("Fetched"),
-        untagged=before,
-        stream=_stream(run, uids),
+        tagged=_FETCHED,
+        untagged=before if lines is None else before + lines,
+        stream=_stream(run, uids) if lines is None else None,
         telling=telling_of(command.uid),
     )
 
