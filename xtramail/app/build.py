@@ -101,7 +101,7 @@ class Server(MultiService):
             now=self._clock.now,
             check=settings.certificates.check,
             rotate=settings.certificates.rotate,
-            on_reload=certificates_told,
+            on_reload=self._certificates_told,
         )
         self._own = OwnCertificates(
             settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
@@ -165,6 +165,7 @@ class Server(MultiService):
         for service in (self._core.worker, self._core.relay_service, self._core.prober, self._core.housekeeping):
             service.startService()
         self._core.alerting.start()
+        self._core.self_checks.start()
         super().startService()  # type: ignore[no-untyped-call]
 
     def _open_doors(self, core: Core, limits: Limits) -> None:
@@ -261,6 +262,15 @@ class Server(MultiService):
         figures = core.engine.figures
         watch("store_longest_hold_seconds", "Longest time the write lock was held.", lambda: figures.longest_hold)
 
+    def _certificates_told(self, identities: tuple[Identity, ...], faults: tuple[Fault, ...]) -> None:
+        certificates_told(identities, faults)
+        if self._core is None:
+            # Before the store is open the log alone has it.
+            return
+        for fault in faults:
+            text = f"A certificate is not used: {fault.file}: {fault.reason}; {fault.served}. See: xtramail cert list"
+            self._core.say("certificate-refused", "", text, {"file": str(fault.file)})
+
     def _alarm(self, kind: str, text: str) -> None:
         maillog.alarm(kind=kind, text=text)
         self._metrics.alarm(kind)
@@ -289,6 +299,7 @@ class Server(MultiService):
             await core.relay_service.stopService()
             await probing
             core.housekeeping.stopService()
+            core.self_checks.stop()
             core.alerting.stop()
             core.worker.stopService()
         for service in (self._tls, self._own):

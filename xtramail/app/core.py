@@ -9,6 +9,7 @@ from typing import Any
 
 from xtramail.app.alerting import Alerting
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
+from xtramail.app.self_checks import SelfChecks
 from xtramail.app.settings import Settings
 from xtramail.delivery.acceptance import Acceptance
 from xtramail.delivery.dispatch import Dispatch
@@ -240,6 +241,16 @@ class Core:
             engine=engine,
             retention=self.retention,
             fault=lambda error: maillog.alarm(kind="expiry", text=f"{type(error).__name__}: {error}"),
+        )
+
+        self.self_checks = SelfChecks(
+            reactor,
+            engine=engine,
+            policy=self.policy,
+            clock=clock,
+            say=self.say,
+            metrics=metrics,
+            handed=self.relay_log.handed,
         )
 
     def _imap_refused(self, domain: str, text: str) -> None:

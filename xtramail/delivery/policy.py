@@ -84,10 +84,14 @@ class Policy:
 
     def space(self) -> Reply | None:
         """452 below the reserve of free space: refused at MAIL, long before the store is full."""
+        free, reserve = self.free_and_reserve()
+        return STORE_FULL if free < reserve else None
+
+    def free_and_reserve(self) -> tuple[int, int]:
+        """Free octets, and how many must stay free for mail to be taken."""
         free = self._engine.free_bytes()
         total = free + self._engine.used_bytes()
-        reserve = max(total * self.settings.reserve_percent // 100, 2 * self.settings.message_size)
-        return STORE_FULL if free < reserve else None
+        return free, max(total * self.settings.reserve_percent // 100, 2 * self.settings.message_size)
 
     def recipient(
         self, path: ForwardPath, *, size: int, questions: Questions, outside: bool

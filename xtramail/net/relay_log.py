@@ -21,6 +21,8 @@ class RelayLog:
     def __init__(self, metrics: Metrics, say: Say = say_nothing) -> None:
         self._metrics = metrics
         self._say = say
+        self.handed: dict[str, float] = {}
+        """By domain, when that arrived which was handed to its primary last."""
 
     def attempt(self, attempt: Attempt) -> None:
         """One line for each recipient that was tried, with the words of the host."""
@@ -37,6 +39,9 @@ class RelayLog:
             elif recipient.fate == Fate.DELIVERED:
                 maillog.recipient_delivered(message_id=entry.message_id, recipient=to, host=host, reply=reply)
                 self._metrics.relayed("delivered")
+                self._metrics.held(max(recipient.changed - entry.arrival, 0))
+                if entry.kind == "primary":
+                    self.handed[entry.destination] = entry.arrival
             elif recipient.fate == Fate.BOUNCED:
                 maillog.recipient_bounced(message_id=entry.message_id, recipient=to, host=host, reply=reply)
                 self._metrics.relayed("bounced")

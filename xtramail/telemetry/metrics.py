@@ -1,6 +1,7 @@
 """Numbers for Prometheus, in a registry that is passed in: nothing here is global.
 
-Owns names, labels and meaning of every metric. Labels have few values by design: never an address, a domain or a reply.
+Owns names, labels and meaning of what is counted as it happens. Labels have few values by design: never an address, a
+domain or a reply. What is asked of the store at each scrape is ``net/queue_figures``'s.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300),
             registry=self.registry,
         )
+        self._held_seconds = Histogram(
+            "xtramail_hold_seconds",
+            "From the arrival of a message to its delivery, for each recipient.",
+            buckets=(1, 10, 60, 300, 3_600, 21_600, 86_400, 259_200, 604_800, 1_209_600),
+            registry=self.registry,
+        )
+        self._ledger_balanced = self._gauge("ledger_balanced", "1 while accepted = sum of fates; looked at hourly.")
+        self._ledger_balanced.set(1)
         self._primaries = self._counter("primary_changes", "Steps of primaries to a state.", "state")
         self._alarms = self._counter("alarms", "Alarms by kind.", "kind")
         self._alerts = self._counter(
@@ -99,6 +108,13 @@ class Metrics:
 
     def relay_took(self, seconds: float) -> None:
         self._relay_seconds.observe(seconds)
+
+    def held(self, seconds: float) -> None:
+        """From arrival to delivery."""
+        self._held_seconds.observe(seconds)
+
+    def ledger_audited(self, *, holds: bool) -> None:
+        self._ledger_balanced.set(1 if holds else 0)
 
     def primary_changed(self, state: str) -> None:
         """``state``: up, suspect, down, recovering or held."""
