@@ -99,6 +99,12 @@ class ScriptedPrimary:
             return list(self._messages)
 
     @property
+    def taken(self) -> int:
+        """How many messages were received until now."""
+        with self._lock:
+            return len(self._messages)
+
+    @property
     def asked(self) -> list[str]:
         """Recipients of transactions that ended without DATA."""
         with self._lock:
