@@ -56,6 +56,7 @@ def shown(entry: QueueEntry, destination: Destination | None, now: float) -> dic
     return {
         "id": id_text(entry.id),
         "message": id_text(entry.message_id),
+        "kind": entry.kind,
         "destination": entry.destination,
         "destination-state": "up" if destination is None else destination.state,
         "from": entry.reverse_path or "<>",
