@@ -73,6 +73,9 @@ def test_by_smtp_the_senders_own_mailbox_has_it_once(office: Installation, prima
     (to_ben,) = primary.mailboxes.messages(BEN)
     assert b"Bcc" not in to_ben.octets and not to_ben.field("X-Xtramail-Sent")
     assert office.balance() == {"accepted": 2, "delivered": 2}
+    assert office.command("verify")["findings"] == []
+    told = office.command("trace", "<1@sender.example>")
+    assert sorted((one["recipient"], one["fate"]) for one in told["fates"]) == [(ANN, "delivered"), (BEN, "delivered")]
     with office.imap(ANN) as client:
         assert fetched(client) == [], "nothing of it comes into INBOX here"
         assert len(fetched(client, "Sent")) == 1
@@ -159,6 +162,8 @@ def test_a_refused_login_is_told_once_and_mail_waits(
     eventually(lambda: len(refused()) == 2)
     eventually(lambda: all(one["attempts"] > 1 for one in refused()))
     assert len(office.log("alarm")) == 1
+    (alert,) = office.command("alert", "list", "--domain", DOMAIN)
+    assert alert["kind"] == "primary-imap" and SECRET not in str(alert)
     assert len(primary.mailboxes.messages(BEN)) == 2, "other mail goes on"
     by_imap(office, imap, tmp_path)
     waits_for_nothing(office)
