@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.app.command.office import Office
 from xtramail.directory.primaries import step
 from xtramail.model.pending import drive
 from xtramail.model.primary import Event
+from xtramail.store import outbound
 
 RELAY = "relay.example"
 
@@ -78,3 +81,20 @@ def test_a_window_that_cannot_be_is_refused(office: Office, words: tuple[str, ..
 
 def test_a_window_that_is_not_there_cannot_be_taken_back(office: Office) -> None:
     assert "no such window" in office.refused("maintenance", "remove", RELAY, "4")
+
+
+def test_the_ledger_is_looked_through_on_demand(office: Office) -> None:
+    office.receive(f"ray@{RELAY}", "ann@local.example")
+    looked = office.json("outage", "balance")
+    assert (looked["accepted"], looked["held"], looked["delivered"], looked["balanced"]) == (2, 1, 1, True)
+    assert "balanced" in office.done("outage", "balance")
+
+
+def test_a_ledger_that_does_not_balance_is_told_with_what_is_wrong(office: Office) -> None:
+    office.receive(f"ray@{RELAY}")
+    (entry,) = office.queued()
+    office.settle(lambda txn: outbound.complete(txn, entry.id))
+    result = office.run("outage", "balance", "--json")
+    looked = json.loads(result.stdout)
+    assert result.exit_code == 1 and looked["balanced"] is False
+    assert looked["wrong"] == ["1 recipients have an open fate, but the queue holds 0 of them"]

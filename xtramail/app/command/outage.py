@@ -7,12 +7,13 @@ from functools import partial
 import click
 
 from xtramail.app.command.context import Commands, Context, when
+from xtramail.delivery.audit import Audit
 from xtramail.directory import domains
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import open_mail
 from xtramail.model.duration import duration_text
 from xtramail.model.errors import BadInput
-from xtramail.store import keys, outages
+from xtramail.store import keys, outages, outbound
 from xtramail.store.outages import OutageRow, Transition
 
 NEXT = {
@@ -111,3 +112,25 @@ def show(context: Context, id: str) -> None:
         context.table(mine, ("at", "before", "after", "by", "cause"), "")
         return
     raise BadInput(f"id {id}: no such outage; see: xtramail outage history")
+
+
+@outage.command()
+@click.pass_obj
+def balance(context: Context) -> None:
+    """Look whether every accepted message has one fate for each recipient: counts, rows and queue.
+
+    The server looks so each hour by itself.
+    """
+    audit = Audit(context.engine)
+    for _ in audit.walk():
+        pass
+    sums = context.engine.read(keys.QUEUE, outbound.balance)
+    value: dict[str, object] = {
+        "accepted": sums.accepted,
+        **{fate.value: count for fate, count in sums.fates.items()},
+        "balanced": not audit.found,
+        "wrong": [one.text for one in audit.found],
+    }
+    context.fields(value)
+    if audit.found:
+        click.get_current_context().exit(1)
