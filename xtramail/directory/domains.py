@@ -175,7 +175,13 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
         if "retention_days" in fields:
             schema.set_retention_days(txn, row.retention_class, int(str(fields["retention_days"])))
 
-    results = await engine.transact_all([(keys.domain_scope(row.name), change), (keys.STORE, days)])
+    results = await engine.transact_all(
+        [
+            (keys.domain_scope(row.name), change),
+            (keys.STORE, days),
+            (keys.DOMAIN_CHANGES, domains.settings_changed),
+        ]
+    )
     changed: DomainRow = results[0]
     return changed
 
@@ -208,6 +214,7 @@ async def remove_domain(engine: Engine, name: str) -> DomainRow:
             (keys.QUEUE, refuse_while_open(row.name)),
             (keys.QUEUE, open_queue),
             (keys.domain_scope(row.name), domains.delete_domain),
+            (keys.DOMAIN_CHANGES, domains.settings_changed),
         ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
     )

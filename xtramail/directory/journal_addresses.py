@@ -64,8 +64,7 @@ class JournalAddresses:
         self._engine = engine
         self._stale = True
         self._journals: dict[str, _Journal] = {}
-        # Every change of a domain is a transaction of this scope, too.
-        engine.watch(keys.STORE, self._changed)
+        engine.watch(keys.DOMAIN_CHANGES, self._changed)
 
     def domain_of(self, address: Address, peer: Peer, trusted: frozenset[str]) -> str | None:
         """Whose journal ``address`` is, where ``peer`` may write to it: as one of the domain's relay clients

@@ -63,7 +63,9 @@ async def create(engine: Engine, name: str, keyring: Keyring, *, now: float) -> 
             )
         _put(txn, current, {**current.settings, **fields})
 
-    await engine.transact_all([(keys.domain_scope(row.name), put), (keys.STORE, _look_again)])
+    await engine.transact_all(
+        [(keys.domain_scope(row.name), put), (keys.DOMAIN_CHANGES, domains.settings_changed)]
+    )
     return made
 
 
@@ -78,7 +80,9 @@ async def remove(engine: Engine, name: str) -> None:
         kept = {key: value for key, value in current.settings.items() if key not in (ACCOUNT, CREATED)}
         _put(txn, current, kept)
 
-    await engine.transact_all([(keys.domain_scope(row.name), take), (keys.STORE, _look_again)])
+    await engine.transact_all(
+        [(keys.domain_scope(row.name), take), (keys.DOMAIN_CHANGES, domains.settings_changed)]
+    )
 
 
 def _current(txn: Txn, name: str) -> DomainRow:
@@ -92,7 +96,3 @@ def _put(txn: Txn, row: DomainRow, settings: dict[str, str]) -> None:
     changed = msgspec.structs.replace(row, settings=settings)
     check(changed)
     domains.put_domain(txn, changed)
-
-
-def _look_again(_txn: Txn) -> None:
-    """Whoever keeps domains in memory watches this scope."""

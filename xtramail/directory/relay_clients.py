@@ -127,8 +127,7 @@ class RelayClients:
         self._by_network: dict[tuple[int, int], dict[int, set[str]]] = {}
         """Domains by the network's first address, by version and length of the prefix: a look-up for each length."""
         self._by_certificate: dict[str, Terms] = {}
-        # Every change of a domain is a transaction of this scope, too.
-        engine.watch(keys.STORE, self._changed)
+        engine.watch(keys.DOMAIN_CHANGES, self._changed)
 
     @property
     def wants_certificates(self) -> bool:

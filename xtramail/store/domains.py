@@ -13,6 +13,10 @@ def put_domain(txn: Txn, row: DomainRow) -> None:
     txn.put(PERMANENT, keys.DOMAIN, encode(row))
 
 
+def settings_changed(_txn: Txn) -> None:
+    """The part of a change of any domain's settings that wakes those who watch ``keys.DOMAIN_CHANGES``."""
+
+
 def get_domain(snap: Snapshot) -> DomainRow | None:
     """The settings; None when the domain is not served here."""
     value = snap.get(PERMANENT, keys.DOMAIN)

@@ -18,6 +18,8 @@ STORE = b"s"
 QUEUE = b"q0"
 LOG = b"l"
 BODY = b"b"
+DOMAIN_CHANGES = b"c"
+"""Has no rows: every change of a domain's settings is a transaction of this scope, too, for those who watch it."""
 ALERTS = b"a"
 
 _U32 = struct.Struct(">I")
