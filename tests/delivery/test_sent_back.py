@@ -14,6 +14,8 @@ from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.model.primary import Event, State
+from xtramail.store import keys, mailboxes, messages
+from xtramail.store.engine import Txn
 from xtramail.store.records import QueueEntry
 from xtramail.wire.smtp.client_events import Stage
 
@@ -202,6 +204,47 @@ def test_an_append_without_answer_is_unconfirmed_and_not_appended_again(world: R
     world.deliver(entry)
     assert world.fates(entry.message_id) == {RAY: Fate.DELIVERED}
     assert len(world.sent_mailboxes.kept) == 1 and world.balanced()
+
+
+def test_an_append_looks_for_itself_however_often_its_answer_is_lost(world: RelayWorld) -> None:
+    world.change_domain("relay.example", settings=BY_IMAP)
+    submit(world, SENT, RAY)
+    # The message that Ray wrote to himself lies in his INBOX there.
+    world.primary_mail.there = {(RAY, "<s1@relay.example>")}
+    entry = sent(world)
+    world.sent_mailboxes.answers = [Filed(None, "imap.example:993", "lost")] * 3
+    for _ in range(3):
+        world.deliver(entry)
+        assert world.fates(entry.message_id) == {RAY: Fate.UNCONFIRMED}
+        assert not sent(world).held
+        # None of them had been taken.
+        world.sent_mailboxes.kept.clear()
+        world.clock.advance(600)
+    world.deliver(entry)
+    assert world.fates(entry.message_id) == {RAY: Fate.DELIVERED} and len(world.sent_mailboxes.kept) == 1
+    assert world.primary_mail.asked == []
+
+
+def test_a_sent_copy_that_its_user_deleted_is_not_given_back(world: RelayWorld) -> None:
+    submit(world)
+    entry = sent(world)
+    world.hold("relay.example")
+    expunge_sent(world)
+    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    world.clock.advance(60)
+    world.ticks(2)
+    assert world.fates(entry.message_id) == {RAY: Fate.SUPPRESSED}
+    assert [to for to, _, _ in world.courier.taken] == [ZOE]
+    assert world.balanced()
+
+
+def expunge_sent(world: RelayWorld) -> None:
+    def expunge(txn: Txn) -> None:
+        row = mailboxes.mailbox_by_use(txn, "\\Sent")
+        assert row is not None
+        messages.expunge(txn, row.id, None, RAY, world.clock.now(), deleted_only=False)
+
+    world.engine.transact(keys.user_scope(world.ray.id), expunge).result()
 
 
 def test_without_an_attempt_row_nothing_is_appended(world: RelayWorld) -> None:

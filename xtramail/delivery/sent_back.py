@@ -53,6 +53,11 @@ def wanted(engine: Engine, arrival: Arrival) -> bool:
     return when == "always" or (when == "outage" and primary_of(engine, name).state != State.UP)
 
 
+def by_imap(domain: DomainRow | None) -> bool:
+    """Whether sent mail is put into mailboxes of the domain's primary over IMAP, and not sent there."""
+    return domain is not None and bool(domain.primaries) and text(domain, "sent-back-by") == "imap"
+
+
 def sent_entry(
     arrival: Arrival, sent: Spooled, *, entry_id: int, message_id: MessageId, hold_seconds: float
 ) -> QueueEntry:
@@ -157,7 +162,7 @@ class SentBack:
     ) -> Carried | None:
         """One attempt over IMAP, in the words of a courier; None where the domain wants it by SMTP."""
         domain = self._directory.domain(entry.destination)
-        if domain is None or not domain.primaries or text(domain, "sent-back-by") != "imap":
+        if domain is None or not by_imap(domain):
             return None
         known_by = ("Message-ID", entry.header_message_id)
         if not entry.header_message_id:

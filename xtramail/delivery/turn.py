@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from xtramail.delivery.outgoing_envelope import open_recipients, to_primary
 from xtramail.delivery.primary_mail import PrimaryMail
+from xtramail.delivery.sent_back import by_imap
 from xtramail.delivery.suppression import Deletion, Part, Suppression
 from xtramail.directory.directory import Directory
 from xtramail.model.outcome import Fate
@@ -57,11 +58,15 @@ class Turn:
         if not to_primary(entry) or not (doubtful or entry.attempts or entry.arrival + WAITED <= now):
             return Look()
         deleted = self._suppression.deletions(entry, open_recipients(entry))
-        there = await self._looked_for(entry, doubtful)
+        # An append looks first by itself, in the one mailbox that it is for, as often as it takes.
+        appended = entry.kind == "sent" and by_imap(self._directory.domain(entry.destination))
+        there = {} if appended else await self._looked_for(entry, doubtful)
         decided: dict[str, QueueRecipient] = {}
         parked: dict[str, str] = {}
         for old in open_recipients(entry):
             deletion = deleted.get(old.address)
+            if appended and _doubtful(old) and deletion is None:
+                continue
             if _doubtful(old):
                 new, reason = _resolved(old, there.get(old.address), deletion, now)
                 if reason:
