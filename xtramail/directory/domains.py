@@ -45,8 +45,7 @@ def require(engine: Engine, name: str) -> DomainRow:
 
 
 def all_domains(engine: Engine) -> list[DomainRow]:
-    rows = (engine.read(keys.domain_scope(name), domains.get_domain) for name in domains.domain_names(engine))
-    return [row for row in rows if row is not None]
+    return domains.domain_rows(engine)
 
 
 def _one_of(field: str, value: str, choices: tuple[W, ...]) -> W:

@@ -94,13 +94,12 @@ class JournalAddresses:
             return
         self._stale = False
         self._journals = {}
-        for name in domains.domain_names(self._engine):
-            row = self._engine.read(keys.domain_scope(name), domains.get_domain)
-            value = "" if row is None else row.settings.get(ADDRESS, "")
-            if row is not None and value:
+        for row in domains.domain_rows(self._engine):
+            value = row.settings.get(ADDRESS, "")
+            if value:
                 named = row.settings.get(FROM, "").split(",")
                 networks = tuple(ip_network(word) for word in named if word)
-                self._journals[value] = _Journal(domain=name, networks=networks)
+                self._journals[value] = _Journal(domain=row.name, networks=networks)
 
 
 def _within(peer: Peer, networks: tuple[Network, ...]) -> bool:

@@ -101,6 +101,8 @@ class Terms:
     """By what the relay clients of one domain are known."""
 
     networks: tuple[Network, ...]
+    enough: tuple[Network, ...]
+    """Of them those that prove something alone: the others could be set while there was an account."""
     fingerprints: frozenset[str]
     names: frozenset[str]
     authorities: str
@@ -109,8 +111,10 @@ class Terms:
     def of(cls, row: DomainRow) -> Terms:
         shown = [word for word in row.settings.get(CERTIFICATE, "").split(",") if word]
         marks = frozenset(word.removeprefix(_FINGERPRINT) for word in shown if word.startswith(_FINGERPRINT))
+        networks = tuple(ip_network(word) for word in row.settings.get(FROM, "").split(",") if word)
         return cls(
-            networks=tuple(ip_network(word) for word in row.settings.get(FROM, "").split(",") if word),
+            networks=networks,
+            enough=tuple(network for network in networks if not not_enough(network)),
             fingerprints=marks,
             names=frozenset(word for word in shown if not word.startswith(_FINGERPRINT)),
             authorities=row.settings.get(AUTHORITIES, ""),
@@ -124,6 +128,8 @@ class RelayClients:
         self._engine = engine
         self._certificates = ClientCertificates(clock)
         self._stale = True
+        self._known: dict[str, tuple[tuple[str, ...], Terms]] = {}
+        """Terms with the settings that they were read from."""
         self._by_network: dict[tuple[int, int], dict[int, set[str]]] = {}
         """Domains by the network's first address, by version and length of the prefix: a look-up for each length."""
         self._by_certificate: dict[str, Terms] = {}
@@ -170,17 +176,20 @@ class RelayClients:
             return
         self._stale = False
         self._by_network, self._by_certificate = {}, {}
-        for name in domains.domain_names(self._engine):
-            row = self._engine.read(keys.domain_scope(name), domains.get_domain)
-            if row is not None:
-                self._add(row)
+        known, self._known = self._known, {}
+        for row in domains.domain_rows(self._engine):
+            # A person at the command line, who changes anything, has all of them looked at: one domain in a thousand
+            # is another than before.
+            text = tuple(row.settings.get(name, "") for name in (FROM, CERTIFICATE, AUTHORITIES))
+            if any(text):
+                before = known.get(row.name)
+                terms = before[1] if before is not None and before[0] == text else Terms.of(row)
+                self._known[row.name] = (text, terms)
+                self._add(row.name, terms)
 
-    def _add(self, row: DomainRow) -> None:
-        terms = Terms.of(row)
-        for network in terms.networks:
-            # What is never enough alone could be set while there was an account.
-            if not not_enough(network):
-                table = self._by_network.setdefault((network.version, network.prefixlen), {})
-                table.setdefault(int(network.network_address), set()).add(row.name)
+    def _add(self, name: str, terms: Terms) -> None:
+        for network in terms.enough:
+            table = self._by_network.setdefault((network.version, network.prefixlen), {})
+            table.setdefault(int(network.network_address), set()).add(name)
         if terms.fingerprints or terms.names:
-            self._by_certificate[row.name] = terms
+            self._by_certificate[name] = terms

@@ -32,8 +32,13 @@ def delete_domain(txn: Txn) -> bool:
 
 def domain_names(engine: Engine) -> list[str]:
     """Domain keys of everything served, ascending."""
-    names = (keys.domain_of_scope(scope) for scope in engine.scopes(keys.DOMAIN_PREFIX))
-    return [name for name in names if engine.read(keys.domain_scope(name), get_domain) is not None]
+    return [row.name for row in domain_rows(engine)]
+
+
+def domain_rows(engine: Engine) -> list[DomainRow]:
+    """The settings of everything served, by domain key."""
+    found = (engine.read(scope, get_domain) for scope in engine.scopes(keys.DOMAIN_PREFIX))
+    return [row for row in found if row is not None]
 
 
 def put_recipient(txn: Txn, local_key: str, row: RecipientRow) -> None:
