@@ -247,6 +247,23 @@ def test_a_webhook_that_comes_back_is_told_in_order(world: AlertWorld) -> None:
     assert sorted(one["fields"]["to"] for one in world.hooks.said()) == ["down", "recovering", "up"]
 
 
+def test_a_dead_receiver_with_hundreds_of_calls_holds_up_nobody_else() -> None:
+    settings = AlertSettings(webhook="https://dead.example/", secret=Secret("o" * 16))
+    world = AlertWorld(settings=settings)
+    world.hooks.answer = lambda call: BAD if "dead" in call.url else GOOD
+    for number in range(600):
+        world.raised(domain=f"d{number}.example")
+    for _ in range(5):
+        world.round(1)
+    assert len(world.hooks.calls) == 1, "it is left alone for a while"
+    world.own()
+    world.steps(Event.FAILS)
+    world.round(1)
+    assert [call.url for call in world.hooks.calls[1:]] == [HOOK] and len(world.mails()) == 1
+    world.round(10)
+    assert len(world.hooks.calls) == 3
+
+
 def test_a_webhook_whose_setting_is_gone_is_called_no_more(world: AlertWorld) -> None:
     world.hooks.answer = lambda call: BAD
     world.steps(Event.FAILS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import smtplib
 from collections.abc import Iterator
 
 import pytest
@@ -64,20 +67,28 @@ def test_an_outage_is_told_once_to_people_and_once_to_programs(
     told.balance()
 
 
+@pytest.mark.parametrize(
+    "point", ["writer.after-commit", "alerts.after-address", "alerts.after-post", "alerts.after-mail"]
+)
 def test_an_alert_survives_the_death_of_the_server(
-    told: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook
+    told: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook, point: str
 ) -> None:
-    hook.status = 500
+    told.stop()
     primary.refuse()
-    told.send(mail("outage"), ANN)
-    eventually(lambda: "down" in hook.states(DOMAIN), within=20, what="the webhook is called and refuses")
-    told.kill()
-    hook.status = 200
-    hook.said.clear()
+    told.environment = {"XTRAMAIL_CRASH_AT": point if point.startswith("alerts") else f"{point}:12"}
+    told.start(may_die=True)
+    with contextlib.suppress(OSError, smtplib.SMTPException):
+        told.send(mail("outage"), ANN)
+    assert told.wait_for_death() == -signal.SIGKILL
+    told.environment = {}
     told.start()
-    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="it is called again")
-    eventually(lambda: world.messages, what="people get their mail")
+    told.send(mail("outage, again"), ANN)
+    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="the webhook hears of it")
+    eventually(lambda: world.messages, within=20, what="people hear of it")
+    steps = {one["id"]: one["fields"]["to"] for one in hook.said if one["kind"] == "primary-state"}
+    assert list(steps.values()).count("down") == 1, "one step, one id, however often it was said"
     assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1
+    told.balance()
 
 
 def test_every_channel_can_be_tried(told: Installation, world: ScriptedPrimary, hook: ScriptedHook) -> None:

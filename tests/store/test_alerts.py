@@ -30,7 +30,7 @@ def found(engine: MemoryEngine, number: int) -> AlertRow:
 
 
 def owing(engine: MemoryEngine) -> list[int]:
-    return [row.id for row in look(engine, lambda snap: alerts.owing(snap, 100), keys.ALERTS)]
+    return [row.id for row in look(engine, lambda snap: alerts.owing(snap, NOW + 1e9, 100), keys.ALERTS)]
 
 
 def test_what_happens_again_before_it_was_told_joins_the_alert_with_a_count() -> None:
@@ -71,6 +71,21 @@ def test_an_alert_owes_until_everybody_was_told_or_given_up(states: tuple[alerts
         *(Telling(channel="mail", target=f"{n}@x.example", whose="domain", state=s) for n, s in enumerate(states)),
     )
     assert (owing(engine) == [number]) is owes
+
+
+def test_an_alert_is_found_when_something_is_to_be_done_about_it_and_not_before() -> None:
+    engine = MemoryEngine()
+    first, second = tell(engine), tell(engine, domain="b.example")
+    telling = Telling(channel="mail", target="o@x.example", whose="domain", due=NOW + 60)
+    addressed(engine, first, telling, replace(telling, target="p@x.example", due=NOW + 90))
+    write(engine, lambda txn: alerts.put(txn, replace(found(engine, second), look_at=NOW + 30)), keys.ALERTS)
+    seen = {
+        at: [row.id for row in look(engine, lambda snap, at=at: alerts.owing(snap, NOW + at, 9), keys.ALERTS)]
+        for at in (29, 30, 60)
+    }
+    assert seen == {29: [], 30: [second], 60: [second, first]}
+    addressed(engine, first)
+    assert owing(engine) == [second]
 
 
 def test_alerts_are_forgotten_after_their_days() -> None:

@@ -15,6 +15,7 @@ TITLES = {
     "primary-state": "primary is {to}",
     "mail-at-risk": "mail is given up within a day",
     "message-held-for-refusal": "mail was refused and is held",
+    "message-unconfirmed": "mail may be there twice, or not at all",
     "copy-skipped": "a mailbox is full, mail is not copied",
     "ledger-unbalanced": "the ledger does not balance",
     "expiry-paused": "expiry is paused",

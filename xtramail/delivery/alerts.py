@@ -39,7 +39,11 @@ from xtramail.telemetry.crashpoint import reach
 WAITS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0)
 """Between attempts; the last one repeats."""
 AT_A_LOOK = 500
-"""Alerts that owe something looked at in one turn."""
+"""Alerts that get their addresses in one look."""
+MOST_DUE = 5_000
+"""Alerts that are looked through for targets in one look."""
+REST = 10.0
+"""Seconds in which a webhook that failed is not called, with whatever: it must not hold up the others' calls."""
 MOST_COUNTED = 10_000
 """Waiting messages are counted up to here: a look must not walk a queue of any length."""
 
@@ -94,21 +98,24 @@ class Alerts:
         self._clock = clock
         self.settings = settings
         self._log = log
+        self._failed: dict[str, float] = {}
+        """URL, and when (monotonic) it failed last."""
 
     # Addresses.
 
     async def address(self) -> None:
         """Give every alert its addresses whose time for that has come."""
-        for row in self._engine.read(keys.ALERTS, partial(alerts.owing, limit=AT_A_LOOK)):
-            if row.addressed:
-                continue
+        for row in [row for row in self._owing(MOST_DUE) if not row.addressed][:AT_A_LOOK]:
             known = self._engine.read(keys.ALERTS, partial(alerts.topic, kind=row.kind, domain=row.domain))
-            if row.kind not in alerts.EACH and known.told + self.settings.every > self._clock.now() >= known.told:
+            later = known.told + self.settings.every
+            if row.kind not in alerts.EACH and later > self._clock.now() >= known.told:
+                await self._engine.transact(keys.ALERTS, partial(_look_later, alert_id=row.id, at=later))
                 continue
             given = await self._engine.transact(
                 keys.ALERTS,
                 partial(self._give, alert_id=row.id, tellings=self._tellings(row), waiting=self._waiting(row)),
             )
+            reach("alerts.after-address")
             if given is not None:
                 self._log.raised(given)
 
@@ -166,11 +173,17 @@ class Alerts:
     def due(self) -> list[Due]:
         """What is to be told now: the oldest of each target, so that nobody hears of an end before its beginning."""
         now, found = self._clock.now(), dict[str, Due]()
-        for row in self._engine.read(keys.ALERTS, partial(alerts.owing, limit=AT_A_LOOK)):
+        rested = self._clock.monotonic() - REST
+        for row in self._owing(MOST_DUE):
             for index, one in enumerate(row.tellings):
-                if one.state == "owed" and one.due <= now and one.target not in found:
+                if one.state != "owed" or one.due > now or self._failed.get(one.target, rested) > rested:
+                    continue
+                if one.target not in found or row.id < found[one.target].alert:
                     found[one.target] = Due(row.id, index, one.target)
         return list(found.values())
+
+    def _owing(self, limit: int) -> list[AlertRow]:
+        return self._engine.read(keys.ALERTS, partial(alerts.owing, now=self._clock.now(), limit=limit))
 
     async def tell(self, due: Due) -> Telling | None:
         """One attempt; None when there was nothing to do. Errors of the store pass through, and it stays owed."""
@@ -190,6 +203,9 @@ class Alerts:
         else:
             call = Call(id=str(row.id), url=one.target, body=body(row, self._own_mail.hostname), secret=secret)
             answer = await self._webhooks.post(call)
+            self._failed.pop(one.target, None)
+            if not answer.good:
+                self._failed[one.target] = self._clock.monotonic()
         reach("alerts.after-post")
         came = self._came(row, one, answer, gone=secret is None)
         await self._engine.transact(keys.ALERTS, partial(_write, alert_id=row.id, index=index, came=came))
@@ -228,6 +244,7 @@ class Alerts:
             )
             told = partial(_write, alert_id=row.id, index=index, came=came, mailed=now)
             await self._engine.transact_all([*written.parts, (keys.ALERTS, told)])
+            reach("alerts.after-mail")
         except Unavailable as error:
             came = replace(one, attempts=one.attempts + 1, answer=error.text, due=now + WAITS[1])
             await self._engine.transact(keys.ALERTS, partial(_write, alert_id=row.id, index=index, came=came))
@@ -267,6 +284,12 @@ def _join(txn: Txn, waiting: int, now: float) -> int:
     )
     alerts.put(txn, replace(row, tellings=tellings))
     return row.count
+
+
+def _look_later(txn: Txn, *, alert_id: int, at: float) -> None:
+    row = alerts.alert(txn, alert_id)
+    if row is not None and not row.addressed:
+        alerts.put(txn, replace(row, look_at=at))
 
 
 def _write(txn: Txn, *, alert_id: int, index: int, came: Telling, mailed: float = 0.0) -> None:

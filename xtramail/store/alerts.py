@@ -59,10 +59,19 @@ class AlertRow(Record, frozen=True):
     latest: float = 0.0
     addressed: bool = False
     tellings: tuple[Telling, ...] = ()
+    look_at: float = 0.0
+    """Without addresses: when it is to get them."""
 
     @property
     def owes(self) -> bool:
         return not self.addressed or any(one.state == "owed" for one in self.tellings)
+
+    @property
+    def next(self) -> float:
+        """When somebody has to do something about it, where it owes."""
+        if not self.addressed:
+            return self.look_at
+        return min((one.due for one in self.tellings if one.state == "owed"), default=0.0)
 
 
 class Topic(Record, frozen=True):
@@ -118,12 +127,13 @@ def raised(
 
 
 def put(txn: Txn, row: AlertRow) -> None:
-    """Write a row, and whether it still owes."""
+    """Write a row, and when it is looked at while it owes."""
+    old = alert(txn, row.id)
+    if old is not None:
+        txn.delete(PERMANENT, keys.alert_owing(old.next, old.id))
     txn.put(PERMANENT, keys.alert(row.id), encode(row))
     if row.owes:
-        txn.put(PERMANENT, keys.alert_owing(row.id), b"")
-    else:
-        txn.delete(PERMANENT, keys.alert_owing(row.id))
+        txn.put(PERMANENT, keys.alert_owing(row.next, row.id), b"")
 
 
 def alert(snap: Snapshot, alert_id: int) -> AlertRow | None:
@@ -137,10 +147,10 @@ def alerts(snap: Snapshot, limit: int = 0) -> list[AlertRow]:
     return [decode(value, AlertRow) for _, value in rows]
 
 
-def owing(snap: Snapshot, limit: int) -> list[AlertRow]:
-    """Alerts that somebody still has to hear of, the oldest first."""
-    rows = snap.range(PERMANENT, keys.ALERTS_OWING, keys.after(keys.ALERTS_OWING), limit=limit)
-    found = (alert(snap, keys.alert_of(key)) for key, _ in rows)
+def owing(snap: Snapshot, now: float, limit: int) -> list[AlertRow]:
+    """Alerts about which something is to be done by ``now``, the longest due first."""
+    rows = snap.range(PERMANENT, keys.ALERTS_OWING, keys.alerts_owing_until(now), limit=limit)
+    found = (alert(snap, keys.alert_owing_of(key)) for key, _ in rows)
     return [row for row in found if row is not None]
 
 
@@ -158,9 +168,10 @@ def _forget(txn: Txn, now: float, most: int) -> None:
     value = txn.get(PERMANENT, keys.ALERT_COUNT)
     count = 1 + (int.from_bytes(value, "big") if value is not None else 0)
     for key, value in txn.range(PERMANENT, keys.ALERT_ROWS, keys.after(keys.ALERT_ROWS), limit=2):
-        if count <= most and decode(value, AlertRow).at > now - KEPT_SECONDS:
+        row = decode(value, AlertRow)
+        if count <= most and row.at > now - KEPT_SECONDS:
             break
         txn.delete(PERMANENT, key)
-        txn.delete(PERMANENT, keys.alert_owing(keys.alert_of(key)))
+        txn.delete(PERMANENT, keys.alert_owing(row.next, row.id))
         count -= 1
     txn.put(PERMANENT, keys.ALERT_COUNT, count.to_bytes(4, "big"))

@@ -392,14 +392,23 @@ def alert(number: int) -> bytes:
     return _TAG_U64.pack(b"a", number)
 
 
-def alert_owing(number: int) -> bytes:
-    """Somebody has still to hear of it."""
-    return _TAG_U64.pack(b"o", number)
-
-
 def alert_of(key: bytes) -> int:
-    """The number, of a key made by ``alert`` or ``alert_owing``."""
+    """The number, of a key made by ``alert``."""
     return int(_U64.unpack_from(key, 1)[0])
+
+
+def alert_owing(at: float, number: int) -> bytes:
+    """Somebody has still to hear of it, and it is looked at then."""
+    return _TAG_U64_U64.pack(b"o", micros(at), number)
+
+
+def alerts_owing_until(at: float) -> bytes:
+    """``high`` of a range over everything that is looked at by then."""
+    return _TAG_U64.pack(b"o", micros(at) + 1)
+
+
+def alert_owing_of(key: bytes) -> int:
+    return int(_U64.unpack_from(key, 9)[0])
 
 
 def alert_topic(kind: str, domain: str) -> bytes:
