@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -18,6 +21,8 @@ from twisted.internet.threads import deferToThread
 from tests.delivery.world import HOSTNAME, World
 from tests.net.smtp_line import Passwords
 from xtramail.app.authority import issue
+from xtramail.delivery.transaction import MailTransaction
+from xtramail.model.peer import Peer
 from xtramail.net.certificate_store import CertificateStore
 from xtramail.net.door import Door
 from xtramail.net.limits import Limits, LimitSettings
@@ -25,6 +30,7 @@ from xtramail.net.smtp_log import SmtpLog
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import TlsService
+from xtramail.store.records import Account
 from xtramail.telemetry.metrics import Metrics
 from xtramail.wire.smtp.server import Role, SmtpServerConfig
 
@@ -41,13 +47,22 @@ class Served:
         self.world = World()
         store = CertificateStore(folder, default_name=HOSTNAME)
         self.tls = TlsService(store, reactor=reactor, now=lambda: now, on_reload=lambda identities, faults: None)
-        self.contexts = self.tls.contexts(alpn=(b"smtp",))
+        self.asks = False
+        """Clients are asked for a certificate."""
+        self.peers: list[Peer] = []
+        """Who has sent MAIL."""
+        self.contexts = self.tls.contexts(alpn=(b"smtp",), asks=lambda: self.asks)
         self.tls.startService()
         self.ports: list[Any] = []
         self.services: list[SmtpService] = []
 
     def listen(self, name: str, role: Role, *, tls_active: bool = False) -> int:
         world, submission = self.world, self.world.submission
+
+        def begin(peer: Peer, account: Account | None) -> MailTransaction:
+            self.peers.append(peer)
+            return world.intake.begin(peer) if account is None else submission.begin(peer, account)
+
         service = SmtpService(
             name=name,
             config=SmtpServerConfig(hostname=HOSTNAME, role=role, tls_active=tls_active),
@@ -56,9 +71,7 @@ class Served:
                 reactor=reactor,
                 limits=Limits(LimitSettings(), world.clock),
                 log=SmtpLog(Metrics()),
-                begin=lambda peer, account: (
-                    world.intake.begin(peer) if account is None else submission.begin(peer, account)
-                ),
+                begin=begin,
                 login=Passwords(world),
                 watch_account=submission.watch,
                 tls_context=self.contexts,
@@ -212,3 +225,32 @@ async def test_drain_waits_for_a_message_that_is_being_sent(served: Served) -> N
     finally:
         await served.close()
     assert len(served.world.mailbox(served.world.ann)) == 1
+
+
+@ensureDeferred
+async def test_a_client_is_asked_for_a_certificate_only_while_somebody_wants_to_know(
+    served: Served, tmp_path: Path
+) -> None:
+    port = served.listen("smtp", Role.MX)
+    pair = issue(tmp_path / "client", ["mail.corp.example"], now=reactor.seconds())
+
+    def send(*, shown: bool) -> None:
+        context = trusting()
+        if shown:
+            context.load_cert_chain(*pair)
+        with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            client.starttls(context=context)
+            client.sendmail("zoe@sender.example", ["ann@local.example"], DRAFT)
+
+    try:
+        await in_thread(lambda: send(shown=True))
+        served.asks = True
+        await in_thread(lambda: send(shown=True))
+        await in_thread(lambda: send(shown=False))
+    finally:
+        await served.close()
+    not_asked, asked, nothing = (peer.certificate for peer in served.peers)
+    assert not_asked is None and nothing is None and asked is not None
+    own, authority = x509.load_pem_x509_certificates(pair[0].read_bytes())
+    assert asked.chain == (own.public_bytes(Encoding.DER), authority.public_bytes(Encoding.DER))
+    assert asked.fingerprint == own.fingerprint(hashes.SHA256()).hex()

@@ -536,3 +536,22 @@ def test_engine_answers_tell_their_command() -> None:
     event = peer.events[-1]
     assert isinstance(event, Answered)
     assert event.command == "NOOP"
+
+
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_a_peer_that_is_trusted_sends_without_a_login(bytewise: bool) -> None:
+    peer = ready(SUBMISSION)
+    assert peer.code(b"MAIL FROM:<ann@example.org>\r\n") == "530 5.7.0"
+    peer.connection.trust()
+    say = peer.say_bytewise if bytewise else peer.say
+    say(b"MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n")
+    say(b"hello\r\n.\r\n")
+    assert peer.messages == [b"hello\r\n"]
+
+
+def test_trust_does_not_outlive_clear_text_by_itself() -> None:
+    peer = ready(SUBMISSION)
+    peer.connection.trust()
+    peer.say(b"STARTTLS\r\n")
+    peer.start_tls()
+    assert peer.code(b"EHLO x\r\nMAIL FROM:<ann@example.org>\r\n") == "530 5.7.0"

@@ -53,6 +53,7 @@ class Session:
         self.hello_name = ""
         self.extended = False
         self.authenticated = ""
+        self.trusted = False
         self.start_over()
 
     @property
