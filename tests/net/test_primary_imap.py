@@ -29,7 +29,7 @@ ANN = "ann@example.test"
 MESSAGE = b"Message-ID: <1@example.test>\r\nSubject: hi\r\n\r\nHi.\r\n"
 SENT_AT = 1_800_000_000.0
 DOMAIN = DomainRow(name="example.test", retention_class=1, retention_days=30)
-QUICK = ImapSettings(connect=1.0, answer=0.5, visit=5.0, rest=0.4, rest_login=0.4)
+QUICK = ImapSettings(wait=1.0, connect=1.0, answer=0.5, visit=5.0, rest=0.4, rest_login=0.4)
 
 
 @dataclass
@@ -313,6 +313,27 @@ async def test_two_visits_of_one_domain_at_a_time(authority: Authority) -> None:
         assert primary.visits.visits == 2 == primary.imap.connections
         primary.visits.close()
         assert {one.result() for one in filings} <= {Filed(False, str(primary.access), STOPPING)}
+
+
+@ensureDeferred
+async def test_nobody_waits_long_for_those_before(authority: Authority) -> None:
+    slow = replace(QUICK, wait=0.2, answer=2.0)
+    async with world(authority, ImapScript(hang_at="list"), settings=slow) as primary:
+        filings = [primary.visits.file(DOMAIN, primary.copy(), primary.before) for _ in range(4)]
+        await deferLater(reactor, 0.5, lambda: None)
+        assert [one.done for one in filings] == [False, False, True, True]
+        assert filings[3].result() == Filed(
+            False, str(primary.access), "IMAP: others that are visited take too long"
+        )
+
+
+@ensureDeferred
+async def test_the_longer_a_host_is_silent_the_less_it_is_asked(authority: Authority) -> None:
+    async with world(authority, ImapScript(drop_at="list"), settings=replace(QUICK, rest=0.2)) as primary:
+        for pause, connections in ((0.0, 1), (0.3, 2), (0.25, 2), (0.3, 3)):
+            await deferLater(reactor, pause, lambda: None)
+            await primary.file()
+            assert primary.imap.connections == connections
 
 
 @ensureDeferred

@@ -46,16 +46,16 @@ _SOME_TROUBLE = ("[unavailable]", "[limit]", "[inuse]", "[serverbug]", "too many
 
 
 class VisitFailed(Exception):
-    """``text`` for people. ``credentials``: the login was refused. ``reached``: it came as far as a login.
-    ``doubtful``: what was sent may have been taken."""
+    """``text`` for people. ``credentials``: the login was refused. ``silent``: the server gave no answer, or none that
+    can be used. ``doubtful``: what was sent may have been taken."""
 
     def __init__(
-        self, text: str, *, credentials: bool = False, reached: bool = True, doubtful: bool = False
+        self, text: str, *, credentials: bool = False, silent: bool = False, doubtful: bool = False
     ) -> None:
         super().__init__(text)
         self.text = text
         self.credentials = credentials
-        self.reached = reached
+        self.silent = silent
         self.doubtful = doubtful
 
 
@@ -81,7 +81,7 @@ class Visit:
 
     def open(self) -> None:
         """Connect, TLS, log in."""
-        with self._told("connect", reached=False):
+        with self._told("connect"):
             context = _context(self._access.ca)
             starttls = self._access.starttls
             self._client = IMAPClient(
@@ -216,7 +216,7 @@ class Visit:
         return shown_name(personal[0][0]) if personal else ""
 
     @contextlib.contextmanager
-    def _told(self, what: str, *, reached: bool = True, doubtful: bool = False) -> Iterator[None]:
+    def _told(self, what: str, *, doubtful: bool = False) -> Iterator[None]:
         """Everything that a server, a network or a library may throw, as VisitFailed."""
         try:
             yield
@@ -228,7 +228,7 @@ class Visit:
             self._lost = self._lost or not said_no
             words = self._cut or _words(error)
             raise VisitFailed(
-                f"IMAP {self._access}: {what}: {words}", reached=reached, doubtful=doubtful and not said_no
+                f"IMAP {self._access}: {what}: {words}", silent=not said_no, doubtful=doubtful and not said_no
             ) from None
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from threading import Thread
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -35,15 +35,18 @@ _TURN = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImapSettings:
-    """``connect``, ``answer`` and ``visit`` in seconds; ``rest`` after a host did not answer, ``rest_login`` after it
-    refused a login."""
+    """Times in seconds: ``wait`` for one's turn (who waits keeps other mail of the domain from its own), ``connect``,
+    ``answer`` and ``visit`` at most; ``rest`` after a host gave no answer, twice as long each time up to ``most_rest``;
+    ``rest_login`` after it refused a login."""
 
     threads: int = 4
     each: int = 2
+    wait: float = 10.0
     connect: float = 10.0
-    answer: float = 60.0
+    answer: float = 30.0
     visit: float = 300.0
     rest: float = 15.0
+    most_rest: float = 300.0
     rest_login: float = 60.0
 
 
@@ -69,6 +72,8 @@ class PrimaryImap:
         self._all = DeferredSemaphore(self._settings.threads)
         self._each: dict[str, DeferredSemaphore] = {}
         self._resting: dict[tuple[ImapAccess, str], tuple[float, str]] = {}
+        self._silences: dict[ImapAccess, int] = {}
+        """How often in a row it gave no answer."""
         self._told: dict[str, ImapAccess] = {}
         self._runs: set[_Run] = set()
         self._at_work = 0
@@ -164,9 +169,9 @@ class PrimaryImap:
         if self._stopping:
             raise VisitFailed(STOPPING)
         each = self._each.setdefault(name, DeferredSemaphore(self._settings.each))
-        await each.acquire()
+        await self._turn_in(each)
         try:
-            await self._all.acquire()
+            await self._turn_in(self._all)
             try:
                 return await self._bounded(name, access, address, work)
             finally:
@@ -175,6 +180,17 @@ class PrimaryImap:
             each.release()
             if each.tokens == each.limit and not each.waiting:
                 self._each.pop(name, None)
+
+    async def _turn_in(self, places: DeferredSemaphore) -> None:
+        turn: Deferred[Any] = places.acquire()
+        late = self._reactor.callLater(self._settings.wait, turn.cancel)
+        try:
+            await turn
+        except CancelledError:
+            raise VisitFailed("IMAP: others that are visited take too long") from None
+        finally:
+            if late.active():
+                late.cancel()
 
     async def _bounded(
         self, name: str, access: ImapAccess, address: str, work: Callable[[_Run], Coroutine[Any, Any, T]]
@@ -194,6 +210,7 @@ class PrimaryImap:
             raise
         else:
             self._told.pop(name, None)
+            self._silences.pop(access, None)
             return done
         finally:
             if late.active():
@@ -229,8 +246,10 @@ class PrimaryImap:
             if self._told.get(name) != access:
                 self._told[name] = access
                 self._refused(name, failed.text)
-        elif not failed.reached:
-            self._resting[access, ""] = (now + self._settings.rest, failed.text)
+        elif failed.silent:
+            times = self._silences[access] = self._silences.get(access, 0) + 1
+            rest = min(self._settings.rest * 2 ** min(times - 1, 10), self._settings.most_rest)
+            self._resting[access, ""] = (now + rest, failed.text)
 
     async def _whole(self, body: Body) -> bytes:
         """The message in one piece; the reactor has its turns while it is read."""
@@ -268,7 +287,7 @@ class _Run:
         """Cut the visit, and give up waiting for it."""
         self._visit.cut(why)
         if self._waiting is not None:
-            self._answered(self._waiting, Failure(VisitFailed(why, doubtful=self._doubtful)))  # type: ignore[no-untyped-call]
+            self._answered(self._waiting, Failure(VisitFailed(why, silent=True, doubtful=self._doubtful)))  # type: ignore[no-untyped-call]
 
     def _answered(self, answer: Deferred[Any], result: Any) -> None:
         if self._waiting is answer:
