@@ -187,6 +187,20 @@ def test_renaming_inbox_moves_its_messages_and_leaves_it_empty(engine: MemoryEng
     assert look(engine, messages.recoverables) == []
 
 
+def test_subscriptions_are_bounded_and_those_that_are_there_may_be_made_again(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = look(engine, mailboxes.subscriptions)
+    monkeypatch.setattr(mailboxes, "MAX_SUBSCRIPTIONS", len(there) + 1)
+    write(engine, lambda txn: mailboxes.subscribe(txn, "One"))
+    write(engine, lambda txn: mailboxes.subscribe(txn, "One"))
+    with pytest.raises(LimitReached):
+        write(engine, lambda txn: mailboxes.subscribe(txn, "Two"))
+    write(engine, lambda txn: mailboxes.unsubscribe(txn, "One"))
+    write(engine, lambda txn: mailboxes.subscribe(txn, "Two"))
+    assert look(engine, mailboxes.subscriptions) == sorted([*there, "Two"])
+
+
 def test_a_subscription_outlives_its_mailbox(engine: MemoryEngine) -> None:
     create(engine, "Work")
     write(engine, lambda txn: mailboxes.subscribe(txn, "Work"))

@@ -51,6 +51,7 @@ SPECIAL = (
 """Name and special use (RFC 6154 §2) of what every user has."""
 
 MAX_MAILBOXES = 5_000
+MAX_SUBSCRIPTIONS = 10_000
 
 
 def ensure_special(txn: Txn, now: float) -> None:
@@ -145,8 +146,11 @@ def rename(txn: Txn, old: str, new: str, *, now: float) -> MailboxRow:
 
 
 def subscribe(txn: Txn, name: str) -> None:
-    """Remember the name; the mailbox need not exist (RFC 9051 §6.3.7). Raises BadMailboxName."""
+    """Remember the name; the mailbox need not exist (RFC 9051 §6.3.7). Raises BadMailboxName, and LimitReached over
+    10,000 names."""
     name = checked(name)
+    if txn.get(PERMANENT, keys.subscription(name)) is None and len(subscriptions(txn)) >= MAX_SUBSCRIPTIONS:
+        raise LimitReached(f"An account has at most {MAX_SUBSCRIPTIONS} subscriptions")
     txn.put(PERMANENT, keys.subscription(name), name.encode("utf-8"))
 
 

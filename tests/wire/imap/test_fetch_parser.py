@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from xtramail.wire.imap.faults import BadSyntax
+from xtramail.wire.imap.faults import BadSyntax, Declined
 from xtramail.wire.imap.fetch_items import Attribute, Section, SectionText
 from xtramail.wire.imap.fetch_parser import parse_fetch_items
 
@@ -117,3 +117,24 @@ def test_items_of_extensions_tell_what_they_need() -> None:
 def test_what_is_no_item_is_refused(text: bytes) -> None:
     with pytest.raises(BadSyntax):
         parse_fetch_items(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"(" + b" ".join(b"BODY.PEEK[%d]" % number for number in range(1, 202)) + b")",
+        b"(BODY[HEADER.FIELDS (" + b" ".join(b"x%d" % number for number in range(1_001)) + b")])",
+        b"(" + b" ".join(b"BODY[HEADER.FIELDS (x%d%s)]" % (n, b" y" * 10) for n in range(100)) + b")",
+    ],
+    ids=["sections", "fields of one", "fields of all"],
+)
+def test_more_than_a_client_asks_for_is_refused_with_its_limit(text: bytes) -> None:
+    with pytest.raises(Declined) as refused:
+        parse_fetch_items(text)
+    assert refused.value.code == b"LIMIT"
+
+
+def test_as_much_as_the_limits_allow_is_taken() -> None:
+    fields = b"(" + b" ".join(b"x%d" % number for number in range(801)) + b")"
+    sections = b" ".join(b"BODY.PEEK[%d]" % number for number in range(1, 200))
+    assert len(parse_fetch_items(b"(BODY[HEADER.FIELDS " + fields + b"] " + sections + b")").items) == 200
