@@ -451,9 +451,9 @@ async def test_after_a_refused_message_the_line_is_reset_and_good_for_the_next()
 @ensureDeferred
 async def test_several_messages_at_once_have_a_line_each() -> None:
     async with talking(ScriptedHost()) as client:
-        sent = [client.send() for _ in range(8)]
-        assert [told(await one)[0][0] for one in sent] == ["delivered"] * 8
-        assert client.host.connections == 8
+        sent = [client.send() for _ in range(12)]
+        assert [told(await one)[0][0] for one in sent] == ["delivered"] * 12
+        assert client.host.connections == 12
         await passed(0.05)
         assert client.courier.lines == QUICK.idle_per_hop
 

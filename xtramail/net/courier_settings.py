@@ -19,7 +19,8 @@ class CourierSettings:
     block: float = 180.0
     final: float = 600.0
     idle: float = 5.0
-    idle_per_hop: int = 5
+    idle_per_hop: int = 10
+    """As many as a drain uses at a time: kept lines of fewer would be made anew for every other message."""
     messages_per_line: int = 100
     ask: float = 5.0
     """One question, from its turn to its answer, a new connection included."""
