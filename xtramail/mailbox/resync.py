@@ -17,7 +17,12 @@ def changed_uids(look: Look, since: int) -> list[int]:
     """UIDs of messages with a MODSEQ above ``since``, ascending."""
     if since >= look.modseq:
         return []
-    return sorted(uid for part in look.parts.values() for uid in part.changed_since(since))
+    changed: list[int] = []
+    for part in look.parts.values():
+        if part.modseq > since:
+            changed += part.changed_since(since)
+    changed.sort()
+    return changed
 
 
 def vanished(look: Look, present: Sequence[int], since: int, known: SequenceSet) -> SequenceSet:

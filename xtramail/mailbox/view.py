@@ -206,12 +206,13 @@ class View:
         """:meth:`number` of each of ``uids``, ascending ones of this view."""
         if not uids:
             return ()
-        start = bisect_left(self.uids, uids[0])
+        all_uids = self.uids
+        start = bisect_left(all_uids, uids[0])
         end = start + len(uids)
-        if end <= len(self.uids) and self.uids[end - 1] == uids[-1]:
+        if end <= len(all_uids) and all_uids[end - 1] == uids[-1]:
             # All between its ends: they are as many.
             return range(start + 1, end + 1)
-        return [bisect_left(self.uids, uid) + 1 for uid in uids]
+        return [bisect_left(all_uids, uid) + 1 for uid in uids]
 
     @property
     def any_recent(self) -> bool:

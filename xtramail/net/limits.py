@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from xtramail.model.clock import Clock
@@ -33,6 +34,7 @@ class LimitSettings:
     """TLS handshakes that were begun and not finished."""
 
 
+@lru_cache(maxsize=4_096)
 def address_block(address: str) -> str:
     """What an address counts as: itself, or the /64 of an IPv6 address."""
     plain = plain_address(address)
