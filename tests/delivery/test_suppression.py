@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.relay_world import HOLD, RelayWorld, lose, refuse
+from tests.delivery.relay_world import HOLD, RelayWorld, accept, lose, refuse
 from tests.delivery.user_steps import box, change, delete, move, restore
 from tests.delivery.world import MESSAGE, id_of
+from xtramail.model.bucket import PERMANENT
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
@@ -149,6 +150,40 @@ def test_what_was_read_and_deleted_is_no_failure_when_its_time_is_over(world: Re
     assert drive(world.relay.expire(world.only().id)) is None
     assert world.fates(number) == {RAY: Fate.SUPPRESSED} and world.queue() == []
     assert world.untold == [] and world.balanced()
+
+
+def test_the_others_of_a_held_entry_are_given_up_at_once_when_its_time_is_over(world: RelayWorld) -> None:
+    world.user(UNA)
+    number = waiting(world, RAY, UNA)
+    delete(world, world.ray)
+    world.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, world.only().id, "odd")).result()
+    world.clock.advance(HOLD)
+    assert drive(world.relay.expire(world.queue()[0].id)) is not None
+    assert world.fates(number) == {RAY: Fate.SUPPRESSED, UNA: Fate.BOUNCED} and world.balanced()
+
+
+def test_damaged_rows_of_a_mailbox_settle_nothing_and_keep_nothing_from_going_on() -> None:
+    world = RelayWorld()
+    number = waiting(world, RAY)
+    delete(world, world.ray)
+    world.engine.corrupt(PERMANENT, keys.user_scope(world.ray.id), keys.ACCOUNT)
+    world.courier.script = accept
+    world.deliver(world.only())
+    assert world.queue() == [] and world.fates(number) == {RAY: Fate.DELIVERED}
+
+
+def test_a_bug_in_the_look_does_not_keep_an_entry_for_ever() -> None:
+    world = RelayWorld()
+    number = waiting(world, RAY)
+    world.directory.resolve = lambda address: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(ZeroDivisionError):
+        world.deliver(world.only())
+    entry = world.only()
+    assert entry.lease_owner == "" and entry.attempts == 2 and "ZeroDivisionError" in entry.last_reply
+    world.clock.advance(HOLD)
+    with pytest.raises(ZeroDivisionError):
+        drive(world.relay.expire(entry.id))
+    assert world.fates(number) == {RAY: Fate.BOUNCED} and world.balanced()
 
 
 def test_suppression_is_one_commit_or_none() -> None:

@@ -5,11 +5,11 @@ Functions of a transaction, or pure; they may run twice. When they are written, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from xtramail.delivery.attempt import Part
 from xtramail.delivery.courier import Carried
 from xtramail.delivery.judgement import MOST_REPLY, Judgement, expired, shortened
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
@@ -18,8 +18,6 @@ from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.store import alerts, outbound, tracking
 from xtramail.store.engine import Txn
 from xtramail.store.records import LedgerRow, LogEvent, QueueEntry, QueueRecipient
-
-Part = tuple[bytes, Callable[[Txn], Any]]
 
 REFUSED = "message-held-for-refusal"
 UNCONFIRMED = "message-unconfirmed"

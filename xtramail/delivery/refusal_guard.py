@@ -17,7 +17,7 @@ from xtramail.directory.domain_settings import count, seconds, switch
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.duration import duration_text
-from xtramail.model.errors import BadInput
+from xtramail.model.errors import BadInput, Corrupt
 from xtramail.store import domains, keys, tracking
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import DomainRow, QueueEntry
@@ -40,6 +40,12 @@ class RefusalGuard:
     def held(self, entry: QueueEntry, outcomes: Mapping[str, RecipientOutcome]) -> dict[str, str]:
         """By address: why a person has to decide about his refusal; ``outcomes`` by address of one attempt."""
         refused = [address for address, outcome in outcomes.items() if may_be_accident(outcome)]
+        try:
+            return self._held(entry, refused)
+        except Corrupt:
+            return dict.fromkeys(refused, "refused; whether it was good before cannot be read")
+
+    def _held(self, entry: QueueEntry, refused: list[str]) -> dict[str, str]:
         domain = self._directory.domain(entry.destination) if refused and to_primary(entry) else None
         if domain is None or not domain.primaries or not switch(domain, "guard-refusals"):
             return {}

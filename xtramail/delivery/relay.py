@@ -6,30 +6,32 @@ between any two leaves a lease that expires: a message may be sent twice (and th
 lost the lease hands nothing over and decides nothing any more.
 
 Owns neither when an entry is due (``dispatch``), nor connections (``courier``), nor what an answer means
-(``judgement``, ``refusal_guard``), nor what is settled before (``turn``), nor the rows (``attempt_rows``), nor the text
-of notices (``notices``).
+(``judgement``, ``refusal_guard``), nor what is settled before (``review``), nor the rows (``attempt_rows``), nor the
+text of notices (``notices``).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from xtramail.delivery import attempt_rows as rows
+from xtramail.delivery.attempt import Attempt as Attempt
+from xtramail.delivery.attempt import LeaseLost, Notices, Part
 from xtramail.delivery.backoff import Timetable
 from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.judgement import decides, judge, parked, reached
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
 from xtramail.delivery.refusal_guard import RefusalGuard
+from xtramail.delivery.review import Review
 from xtramail.delivery.routing import NoMailHost, Routing
 from xtramail.delivery.sent_back import SentBack, marked
 from xtramail.delivery.signs import NOTHING, Signs, signs_of
-from xtramail.delivery.suppression import CopyReturned
-from xtramail.delivery.turn import Look, Turn
+from xtramail.delivery.turn import Turn
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
 from xtramail.model.ids import IdSource, id_text
@@ -37,11 +39,9 @@ from xtramail.model.outcome import OPEN_FATES, Fate, Reply
 from xtramail.model.pending import Pending
 from xtramail.store import bodies, keys, outbound
 from xtramail.store.engine import Engine, Txn
-from xtramail.store.records import QueueEntry, QueueRecipient
+from xtramail.store.records import QueueEntry
 from xtramail.telemetry.crashpoint import reach
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
-
-Part = tuple[bytes, Callable[[Txn], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +51,6 @@ class RelaySettings:
     owner: str
     timetable: Timetable
     lease: float = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What one attempt came to, for the log: ``entry`` as it is now, ``changed`` the recipients that were tried."""
-
-    entry: QueueEntry
-    changed: tuple[QueueRecipient, ...]
-    host: str
-    tls: str
-    reached: bool
-    """The host is there (or there is none, for good): whatever it then said."""
-    aside: bool = False
-    """It went another way than by the destination's hosts, and shows nothing of them."""
-    signs: Signs = NOTHING
-    """What it shows of the primary."""
-    unreadable: str = ""
-    """Why the stored message could not be read; somebody should look."""
-    parked: Mapping[str, str] = field(default_factory=dict)
-    """Who of ``changed`` waits for a person, by address, and why."""
-
-
-class Notices(Protocol):
-    """Tells a sender what did not arrive, or did when he asked for that (RFC 3464)."""
-
-    def parts(
-        self, entry: QueueEntry, settled: Sequence[QueueRecipient], now: float
-    ) -> Coroutine[Any, Any, list[Part]]:
-        """The writes of a notice to ``entry``'s sender about recipients that were just bounced or delivered.
-
-        Empty where he did not ask for one, or none may be sent. They join the commit that settles the recipients.
-        """
 
 
 @dataclass(slots=True)
@@ -97,13 +65,6 @@ class _Work:
     signs: Signs = NOTHING
     guarded: dict[str, str] | None = None
     """Refused recipients about whom a person decides, by address; None: not asked yet."""
-
-
-class _LeaseLost(XtramailError):
-    """Somebody else decides about this entry now."""
-
-
-Looks = Callable[[QueueEntry, float], Coroutine[Any, Any, Look]]
 
 
 class Relay:
@@ -129,7 +90,7 @@ class Relay:
         self._courier = courier
         self._routing = routing
         self._notices = notices
-        self._turn = turn
+        self._review = Review(engine=engine, turn=turn, notices=notices, clock=clock, ids=ids, log=log)
         self._guard = guard
         self._clock = clock
         self._ids = ids
@@ -149,7 +110,7 @@ class Relay:
         if leased is None:
             return None
         reach("relay.leased")
-        leased = await self._review(leased, self._turn.look)
+        leased = await self._reviewed(leased, self._review.before)
         if leased is None:
             return None
         work = _Work(leased=leased, carried=_everybody(leased, Verdict.DEFERRED, "no host to hand it to"))
@@ -162,7 +123,7 @@ class Relay:
             work.carried = _everybody(leased, Verdict.DEFERRED, fault.text)
         except Exception as bug:
             # It is written down as an attempt all the same: a bug must not keep an entry from ever coming to its end.
-            work.carried = _everybody(leased, Verdict.DEFERRED, f"internal error: {type(bug).__name__}")
+            work.carried = _bug(leased, bug)
             await self._settle(work)
             raise
         return await self._settle(work)
@@ -173,7 +134,7 @@ class Relay:
         leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
         reach("relay.seized")
         if leased is not None:
-            leased = await self._review(leased, self._turn.at_end)
+            leased = await self._reviewed(leased, self._review.at_end)
         if leased is None:
             return None
         return await self._settle(_Work(leased=leased, carried=Carried(outcomes=(), host="")))
@@ -212,54 +173,16 @@ class Relay:
         outbound.update(txn, seized)
         return seized
 
-    async def _review(self, leased: QueueEntry, looks: Looks) -> QueueEntry | None:
-        """Write what is settled without asking a host; the entry as it is then, None when nobody is left in it, or the
-        lease was lost."""
-        while True:
-            now = self._clock.now()
-            look = await looks(leased, now)
-            if not look:
-                return leased
-            try:
-                return await self._settle_look(leased, look, now)
-            except CopyReturned:
-                # A user was quicker; what is there now decides.
-                continue
-            except _LeaseLost:
-                return None
-
-    async def _settle_look(self, leased: QueueEntry, look: Look, now: float) -> QueueEntry | None:
-        fresh = self._ids.next()
-        planned = rows.decided(leased, look.decided)
-        changed = {one.address: one for one in rows.changed(leased, planned)}
-        shown = [one for one in planned.recipients if one.address in changed or one.address in look.parked]
-        found = [one for one in shown if one.fate == Fate.DELIVERED]
-
-        def write(txn: Txn) -> QueueEntry:
-            current = outbound.entry(txn, leased.id)
-            if current is None or current.lease_owner != leased.lease_owner:
-                raise _LeaseLost
-            after = rows.decided(current, look.decided)
-            rows.write_fates(txn, current, after.recipients, now)
-            return rows.put(txn, after, look.parked, fresh)
-
-        events = tuple(rows.events(planned, shown, look.parked, now, None))
-        reach("relay.before-review")
-        results = await self._engine.transact_all(
-            [
-                *look.parts,
-                (keys.QUEUE, write),
-                (keys.LOG, lambda txn: rows.tell(txn, events, now)),
-                *rows.alarm(rows.UNCONFIRMED, planned, look.parked, now),
-                *(await self._notices.parts(planned, found, now) if found else []),
-            ]
-        )
-        reach("relay.after-review")
-        self._log(
-            Attempt(entry=planned, changed=tuple(shown), host="", tls="", reached=False, parked=look.parked)
-        )
-        left: QueueEntry = results[len(look.parts)]
-        return left if outbound.is_open(left) and not left.held else None
+    async def _reviewed(
+        self, leased: QueueEntry, review: Callable[[QueueEntry], Coroutine[Any, Any, QueueEntry | None]]
+    ) -> QueueEntry | None:
+        try:
+            return await review(leased)
+        except XtramailError:
+            raise
+        except Exception as bug:
+            await self._settle(_Work(leased=leased, carried=_bug(leased, bug)))
+            raise
 
     async def _carry(self, work: _Work) -> None:
         entry = work.leased
@@ -318,7 +241,7 @@ class Relay:
         def write(txn: Txn) -> None:
             current = outbound.entry(txn, entry.id)
             if current is None or current.lease_owner != self.settings.owner:
-                raise _LeaseLost()
+                raise LeaseLost
             recipients = tuple(
                 msgspec.structs.replace(r, fate=Fate.ATTEMPTED, changed=now, attempts=r.attempts + 1)
                 if r.address in tried and r.fate in OPEN_FATES
@@ -340,6 +263,7 @@ class Relay:
         judged = judge(leased, tried, carried) if carried.outcomes else {}
         if work.guarded is None:
             outcomes = zip((one.address for one in tried), carried.outcomes, strict=False)
+            # Once, however often it is to be written: it counts.
             work.guarded = self._guard.held(leased, dict(outcomes))
         guarded = work.guarded
         judged |= {one.address: parked(one, judged[one.address]) for one in tried if one.address in guarded}
@@ -354,7 +278,7 @@ class Relay:
         def write(txn: Txn) -> QueueEntry:
             current = outbound.entry(txn, leased.id)
             if current is None or current.lease_owner != leased.lease_owner:
-                raise _LeaseLost
+                raise LeaseLost
             changed = rows.after(current, judged, carried.fault, due, now)
             rows.write_fates(txn, current, changed.recipients, now)
             rows.put(txn, changed, guarded, fresh)
@@ -381,7 +305,7 @@ class Relay:
                     *notices,
                 ]
             )
-        except _LeaseLost:
+        except LeaseLost:
             await self._engine.transact(keys.QUEUE, lambda txn: rows.write_deliveries(txn, leased.id, judged, now))
             return None
         except XtramailError:
@@ -404,6 +328,10 @@ class Relay:
         if bug is not None:
             raise bug
         return attempt
+
+
+def _bug(entry: QueueEntry, bug: Exception) -> Carried:
+    return _everybody(entry, Verdict.DEFERRED, f"internal error: {type(bug).__name__}")
 
 
 def _everybody(entry: QueueEntry, verdict: Verdict, fault: str, reply: Reply | None = None) -> Carried:

@@ -8,22 +8,20 @@ or was purged is nobody's wish. Owns the question; what follows for a recipient 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from xtramail.delivery.attempt import Part
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import switch
 from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket
-from xtramail.model.errors import BadInput, XtramailError
+from xtramail.model.errors import BadInput, Corrupt, XtramailError
 from xtramail.store import keys
 from xtramail.store.copies import Copies, copies_of
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import QueueEntry, QueueRecipient
-
-Part = tuple[bytes, Callable[[Txn], Any]]
 
 
 class CopyReturned(XtramailError):
@@ -84,5 +82,9 @@ def _copies(snap: Snapshot, entry: QueueEntry) -> Copies:
 
 
 def _require_none(txn: Txn, entry: QueueEntry) -> None:
-    if _copies(txn, entry).present:
+    try:
+        present = _copies(txn, entry).present
+    except Corrupt:
+        raise CopyReturned from None
+    if present:
         raise CopyReturned

@@ -6,7 +6,7 @@
   that a person decides.
 * Both at once: what the primary may have and the user deleted stays *unconfirmed*, and a person decides.
 
-Owns these rules. Reads only; writing is ``relay``'s.
+Owns these rules. Reads only; writing is ``review``'s.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from xtramail.delivery.attempt import Part
 from xtramail.delivery.outgoing_envelope import open_recipients, to_primary
 from xtramail.delivery.primary_mail import PrimaryMail
 from xtramail.delivery.sent_back import by_imap
-from xtramail.delivery.suppression import Deletion, Part, Suppression
+from xtramail.delivery.suppression import Deletion, Suppression
 from xtramail.directory.directory import Directory
 from xtramail.model.outcome import Fate
 from xtramail.store.records import QueueEntry, QueueRecipient
