@@ -102,6 +102,9 @@ def test_by_imap_it_lies_in_sent_seen_and_dated_once(
     office: Installation, primary: ScriptedPrimary, imap: ScriptedImap, tmp_path: Path
 ) -> None:
     by_imap(office, imap, tmp_path)
+    settings = office.command("domain", "show", DOMAIN)
+    assert (settings["sent-back"], settings["sent-back-by"]) == ("always", "imap")
+    assert settings["primary-imap-secret"] == "set", "and nothing shows it"
     down(office, primary)
     messages = [sends(office, number) for number in range(3)]
     assert not imap.connections, "nothing is given back while the primary is down, whatever its IMAP does"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from xtramail.model.errors import BadInput
 from xtramail.model.host import parse_host
 from xtramail.model.secret import Secret
 from xtramail.store.records import DomainRow
@@ -71,7 +72,10 @@ def access_of(domain: DomainRow) -> ImapAccess | None:
 
 def host(value: str) -> str:
     """Rule of ``primary-imap``."""
-    parse_host(value, IMAPS_PORT)
+    try:
+        parse_host(value, IMAPS_PORT)
+    except BadInput as error:
+        raise ValueError(error.text) from None
     return value.strip()
 
 
