@@ -195,12 +195,17 @@ def test_states_follow_the_answers() -> None:
     "line", [b"a SELECT x", b'a LIST "" *', b"a FETCH 1 FLAGS", b"a IDLE", b"a APPEND x {5}", b"a NAMESPACE"]
 )
 def test_before_login_nothing_of_mailboxes_is_obeyed(line: bytes) -> None:
-    assert written(play(fresh(), line + b"\r\n")) == b"a BAD Not in the state 'not authenticated'\r\n"
+    assert written(play(fresh(), line + b"\r\n")) == b"a BAD Log in first\r\n"
 
 
 @pytest.mark.parametrize("line", [b"a FETCH 1 FLAGS", b"a EXPUNGE", b"a CHECK", b"a UID SEARCH ALL", b"a COPY 1 x"])
 def test_without_a_selected_mailbox_no_message_is_touched(line: bytes) -> None:
-    assert written(play(logged_in(), line + b"\r\n")) == b"a BAD Not in the state 'authenticated'\r\n"
+    assert written(play(logged_in(), line + b"\r\n")) == b"a BAD Select a mailbox first\r\n"
+
+
+@pytest.mark.parametrize("line", [b"a LOGIN x y", b"a AUTHENTICATE PLAIN", b"a STARTTLS"])
+def test_after_login_there_is_no_other_login(line: bytes) -> None:
+    assert written(play(logged_in(), line + b"\r\n")) == b"a BAD You are logged in already\r\n"
 
 
 def test_enable_and_condstore_syntax_switch_extensions_on() -> None:

@@ -57,14 +57,20 @@ class Standing:
     def out_of_place(self, word: bytes) -> Tagged | None:
         """The refusal of a command that cannot be now, whatever its arguments; None when it may come."""
         if word not in self._allowed:
-            known = word in COMMAND_WORDS
-            return bad(f"Not in the state {self.state.value!r}" if known else "Unknown command")
+            return bad(self._why_not_now(word) if word in COMMAND_WORDS else "Unknown command")
         if self.state is State.NOT_AUTHENTICATED:
             if word in (b"LOGIN", b"AUTHENTICATE") and not self.tls_active:
                 return no("Passwords are taken under TLS only", b"PRIVACYREQUIRED")
             if word == b"STARTTLS" and (self.tls_active or not self._config.starttls):
                 return bad("TLS is active" if self.tls_active else "STARTTLS is not offered")
         return None
+
+    def _why_not_now(self, word: bytes) -> str:
+        if self.state is State.NOT_AUTHENTICATED:
+            return "Log in first"
+        if word in (b"LOGIN", b"AUTHENTICATE", b"STARTTLS"):
+            return "You are logged in already"
+        return "Select a mailbox first"
 
     def answered(self, command: Command, outcome: Outcome) -> State | None:
         """The state that the answer to a command leads to, now entered; None when it stays."""
