@@ -15,6 +15,8 @@ from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
 from xtramail.app.command.domain import host_text
 from xtramail.delivery.retention import read_state
+from xtramail.directory.alert_settings import refuse_served
+from xtramail.directory.domain_settings import text
 from xtramail.directory.domains import all_domains
 from xtramail.directory.primaries import primary_of
 from xtramail.model.bucket import bucket_day
@@ -228,6 +230,22 @@ def _primary(asked: tuple[DomainRow, tuple[str, int]]) -> Finding:
     return Finding("error", f"{what} says {_line(greeting)!r}", remedy)
 
 
+def _alerts(context: Context) -> Iterator[Finding]:
+    operator = context.settings.alerts
+    refuse_served(context.engine, ",".join(operator.mail))
+    untold = [
+        row.name
+        for row in all_domains(context.engine)
+        if row.primaries and not any(text(row, name) for name in ("alert-mail", "alert-webhook"))
+    ]
+    if operator.mail or operator.webhook or not untold:
+        yield Finding("ok", "somebody is told when a primary goes down")
+        return
+    named = ", ".join(untold[:5]) + (" and more" if len(untold) > 5 else "")
+    remedy = f"say who: xtramail domain set {untold[0]} alert-mail=ADDRESS, or [alerts] mail in the settings"
+    yield Finding("info", f"nobody is told when a primary of {named} goes down", remedy)
+
+
 CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     _server,
     _keys,
@@ -237,4 +255,5 @@ CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     _ledger,
     _queue,
     _primaries,
+    _alerts,
 )
