@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 class Provider:
     name: str
     source: str
-    """Where the ranges are published, and when they were last compared."""
+    """Where the ranges are published, and when they were entered here: by hand, to be compared with it at a release."""
     networks: tuple[Network, ...]
     certificate_names: tuple[str, ...]
     """Domains whose names are in the certificates that all its customers' mail is sent under."""
@@ -29,7 +29,7 @@ def _networks(text: str) -> tuple[Network, ...]:
 PROVIDERS = (
     Provider(
         name="Microsoft 365",
-        source="spf.protection.outlook.com and endpoint set 10 of Exchange Online, 2026-11",
+        source="spf.protection.outlook.com and endpoint set 10 of Exchange Online; entered 2026-11",
         networks=_networks(
             "40.92.0.0/15 40.107.0.0/16 52.100.0.0/14 52.238.78.88/32 104.47.0.0/17"
             " 2a01:111:f400::/48 2a01:111:f403::/48"
@@ -38,7 +38,7 @@ PROVIDERS = (
     ),
     Provider(
         name="Google",
-        source="_spf.google.com (_netblocks, _netblocks2, _netblocks3), 2026-11",
+        source="_spf.google.com (_netblocks, _netblocks2, _netblocks3); entered 2026-11",
         networks=_networks(
             "35.190.247.0/24 35.191.0.0/16 64.233.160.0/19 66.102.0.0/20 66.249.80.0/20 72.14.192.0/18 74.125.0.0/16"
             " 108.177.8.0/21 108.177.96.0/19 130.211.0.0/22 172.217.0.0/16 172.253.0.0/16 173.194.0.0/16"

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from xtramail.model.outcome import Reply
 from xtramail.wire import sasl
+from xtramail.wire.lines import LineFault
 from xtramail.wire.smtp import codes, grammar
 from xtramail.wire.smtp.events import DataStart, Hello, MailFrom, Quit, RcptTo, Reset, StartTls, Waiting
 from xtramail.wire.smtp.grammar import BadCommand
@@ -202,3 +203,13 @@ COMMANDS: dict[str, Command] = {
 
 IDLE = frozenset({"EHLO", "HELO", "LHLO", "RSET", "STARTTLS", "AUTH", "NOOP", "HELP", "VRFY", "EXPN", "ETRN", "TURN"})
 """Commands that bring no mail nearer."""
+
+# Browsers can be made to post to a mail port (ALPACA); the first word of a request or of its fields gives them away.
+HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
+
+# What is said to a line that is none, and why the dialogue ends, if it does.
+LINE_FAULTS: dict[LineFault, tuple[Reply, str]] = {
+    LineFault.TOO_LONG: (codes.LINE_TOO_LONG, ""),
+    LineFault.ENDLESS: (codes.LINE_TOO_LONG, "endless line"),
+    LineFault.BAD_OCTETS: (codes.BAD_OCTETS, "bare CR, bare LF or NUL in a command"),
+}

@@ -14,7 +14,7 @@ from xtramail.wire import sasl
 from xtramail.wire.errors import MisuseError
 from xtramail.wire.lines import LineBuffer, LineFault
 from xtramail.wire.smtp import codes
-from xtramail.wire.smtp.commands import COMMANDS, IDLE, ChunkCame, LoginBegun, Spoilt
+from xtramail.wire.smtp.commands import COMMANDS, HTTP, IDLE, LINE_FAULTS, ChunkCame, LoginBegun, Spoilt
 from xtramail.wire.smtp.events import (
     Answered,
     Auth,
@@ -45,16 +45,6 @@ from xtramail.wire.smtp.usual import POSITIVE, hello_reply, usual_reply
 __all__ = ["Role", "SmtpServerConfig", "SmtpServerConnection"]
 
 _PAUSE_ABOVE = 64 * 1024
-
-# What is said to a line that is none, and why the dialogue ends, if it does.
-_LINE_FAULTS: dict[LineFault, tuple[Reply, str]] = {
-    LineFault.TOO_LONG: (codes.LINE_TOO_LONG, ""),
-    LineFault.ENDLESS: (codes.LINE_TOO_LONG, "endless line"),
-    LineFault.BAD_OCTETS: (codes.BAD_OCTETS, "bare CR, bare LF or NUL in a command"),
-}
-
-# Browsers can be made to post to a mail port (ALPACA); the first word of a request or of its fields gives them away.
-_HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
 
 
 class SmtpServerConnection:
@@ -203,7 +193,7 @@ class SmtpServerConnection:
 
     def _command(self, line: bytes) -> Event | Need:
         verb, arguments = split_command(line)
-        if verb in _HTTP or verb.endswith(":"):
+        if verb in HTTP or verb.endswith(":"):
             self._close("HTTP on a mail port")
             return Need.CLOSE
         command = COMMANDS.get(verb)
@@ -236,7 +226,7 @@ class SmtpServerConnection:
 
     def _line_fault(self, fault: LineFault) -> Event:
         self._exchange = None
-        reply, closing = _LINE_FAULTS[fault]
+        reply, closing = LINE_FAULTS[fault]
         return self._answer("", reply, closing=closing)
 
     def _login_step(self, exchange: sasl.SaslServerExchange, line: bytes | None, *, first: bool = False) -> Event:
