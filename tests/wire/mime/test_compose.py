@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtramail.wire.mime import summarise
-from xtramail.wire.mime.compose import RecipientStatus, Report, add_missing, delivery_report, without_bcc
+from xtramail.wire.mime.compose import (
+    Note,
+    RecipientStatus,
+    Report,
+    add_missing,
+    delivery_report,
+    note,
+    without_bcc,
+)
 
 REPORT = Report(
     reporting_mta="mx.example.org",
@@ -139,3 +147,28 @@ def test_bcc_goes_and_every_other_octet_stays(header: bytes, kept: bytes) -> Non
 def test_bcc_is_found_behind_any_number_of_fields() -> None:
     header = b"X: y\r\n" * 5000
     assert without_bcc(header + b"Bcc: b\r\n\r\n") == header + b"\r\n"
+
+
+def test_a_note_is_a_plain_message_that_nothing_answers() -> None:
+    written = note(
+        Note(
+            sender_address="postmaster@mx.example",
+            to="ops@provider.example",
+            subject="down\r\nBcc: all@x.example",
+            text="It is down.\nLook.",
+            date="Thu, 01 Jan 2026 00:00:00 +0000",
+            message_id="<alert.1.0@mx.example>",
+        )
+    )
+    assert written == (
+        b"From: xtramail <postmaster@mx.example>\r\n"
+        b"To: ops@provider.example\r\n"
+        b"Subject: down  Bcc: all@x.example\r\n"
+        b"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n"
+        b"Message-ID: <alert.1.0@mx.example>\r\n"
+        b"Auto-Submitted: auto-generated\r\n"
+        b"MIME-Version: 1.0\r\n"
+        b"Content-Type: text/plain; charset=us-ascii\r\n"
+        b"\r\n"
+        b"It is down.\r\nLook.\r\n"
+    )
