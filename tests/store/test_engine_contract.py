@@ -69,6 +69,26 @@ def test_a_transaction_sees_its_own_writes(harness: Harness) -> None:
     assert harness.done(harness.engine.transact(USER, work)) == (b"3", None, True, False, [(b"a", b"3")])
 
 
+def test_rows_put_at_once_are_as_if_put_one_by_one(harness: Harness) -> None:
+    harness.done(harness.engine.transact(USER, put(b"b", b"old")))
+    fresh = [(b"c", b"3"), (b"a", b""), (b"b", b"2" * 3000), (b"a", b"1")]
+
+    def work(txn: Txn) -> list[tuple[bytes, bytes]]:
+        txn.put_all(PERMANENT, fresh)
+        txn.put_all(PERMANENT, [])
+        return txn.range(PERMANENT, b"", b"z")
+
+    assert harness.done(harness.engine.transact(USER, work)) == sorted(dict(fresh).items())
+    assert rows(harness) == sorted(dict(fresh).items())
+
+
+@pytest.mark.parametrize("wrong", [(b"k" * MAX_KEY, b"v"), (b"k", b"v" * (MAX_VALUE + 1))], ids=["key", "value"])
+def test_of_rows_put_at_once_none_is_written_when_one_is_too_long(harness: Harness, wrong: tuple[bytes, bytes]) -> None:
+    with pytest.raises(ValueError, match="are allowed"):
+        harness.done(harness.engine.transact(USER, lambda txn: txn.put_all(PERMANENT, [(b"a", b"1"), wrong])))
+    assert rows(harness) == []
+
+
 def test_ranges_are_half_open_ordered_and_limited(harness: Harness) -> None:
     def fill(txn: Txn) -> None:
         for key in (b"b", b"a", b"d", b"c"):
@@ -238,6 +258,8 @@ def test_nothing_is_written_or_deleted_in_a_dropped_bucket(harness: Harness) -> 
         harness.done(harness.engine.transact(USER, put(b"k2", b"v", DAY)))
     with pytest.raises(NoSuchMessage):
         harness.done(harness.engine.append_body(DAY, 1, 0, [b"chunk"]))
+    with pytest.raises(NoSuchMessage):
+        harness.done(harness.engine.transact(USER, lambda txn: txn.put_all(DAY, [(b"k2", b"v")])))
     assert harness.done(harness.engine.transact(USER, lambda txn: txn.delete(DAY, b"k"))) is False
     assert harness.done(harness.engine.transact(USER, lambda txn: txn.delete_range(DAY, b"", b"z"))) == 0
 
@@ -466,6 +488,10 @@ def test_a_full_store_refuses_what_does_not_fit_and_takes_what_does(make: str, t
         harness.done(large)
     assert rows(harness, bucket=DAY) == [(b"k", b"v")]
     assert harness.engine.read_body(DAY, 1, 0) is None
+    many = [(b"m%d" % number, b"x" * 60_000) for number in range(8)]
+    with pytest.raises(StoreFull):
+        harness.done(harness.engine.transact(USER, lambda txn: txn.put_all(DAY, many)))
+    assert rows(harness, bucket=DAY) == [(b"k", b"v")]
     harness.done(harness.engine.transact(USER, lambda txn: txn.delete(DAY, b"k")))
     assert rows(harness, bucket=DAY) == []
     harness.engine.close()
@@ -476,6 +502,9 @@ SCOPES = (USER, keys.user_scope(8), keys.QUEUE)
 KEYS = st.binary(min_size=0, max_size=2)
 STEP = st.one_of(
     st.tuples(st.just("put"), st.sampled_from(BUCKETS), KEYS, st.binary(max_size=3)),
+    st.tuples(
+        st.just("put_all"), st.sampled_from(BUCKETS), st.lists(st.tuples(KEYS, st.binary(max_size=3)), max_size=4)
+    ),
     st.tuples(st.just("delete"), st.sampled_from(BUCKETS), KEYS),
     st.tuples(st.just("delete_range"), st.sampled_from(BUCKETS), KEYS, KEYS, st.integers(0, 3)),
     st.tuples(st.just("range"), st.sampled_from(BUCKETS), KEYS, KEYS, st.integers(0, 3), st.booleans()),
@@ -496,6 +525,8 @@ def steps(wanted: list[tuple[Any, ...]]) -> Callable[[Txn], list[Any]]:
             match step:
                 case ("put", bucket, key, value):
                     results.append(txn.put(bucket, key, value))
+                case ("put_all", bucket, many):
+                    results.append(txn.put_all(bucket, many))
                 case ("delete", bucket, key):
                     results.append(txn.delete(bucket, key))
                 case ("delete_range", bucket, low, high, limit):

@@ -66,6 +66,9 @@ class Txn(Snapshot, Protocol):
     def put(self, bucket: Bucket, key: bytes, value: bytes) -> None:
         """ValueError over MAX_KEY or MAX_VALUE; NoSuchMessage into a dropped bucket."""
 
+    def put_all(self, bucket: Bucket, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """:meth:`put` of many keys and values, in less time each the nearer they are to one another and in order."""
+
     def delete(self, bucket: Bucket, key: bytes) -> bool:
         """Whether it was there."""
 

@@ -9,13 +9,16 @@ from typing import Literal
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, tallies
 from xtramail.store.engine import Txn
-from xtramail.store.mail_rows import Found, locate, put_flags
+from xtramail.store.mail_rows import Found, locate
 from xtramail.store.mailbox_rows import keyword_ids, known_keyword_ids, require, touched
-from xtramail.store.records import FlagRow, MailboxRow
+from xtramail.store.records import FlagRow, MailboxRow, encode_flags
 from xtramail.store.tallies import CounterChange
 from xtramail.store.user_clock import next_modseq
 
 FlagMode = Literal["add", "remove", "replace"]
+Flagging = tuple[int, tuple[int, ...]]
+"""Flags and keyword ids."""
+Wanted = tuple[Found, Flagging]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,27 @@ def store_flags(
         named = known_keyword_ids(txn, mailbox_id, keywords)
     else:
         named = frozenset(keyword_ids(txn, mailbox_id, keywords))
-    wanted = [(message, *reflagged(message.row, mode, flags, named)) for message in present]
-    same = {m.uid: m.row for m, bits, ids in wanted if bits == m.row.flags and ids == m.row.keywords}
-    if len(same) == len(wanted):
+    same: dict[int, FlagRow] = {}
+    wanted: list[Wanted] = []
+    # Of many messages most have the same flags as others.
+    known: dict[Flagging, Flagging] = {}
+    for message in present:
+        before = (message.row.flags, message.row.keywords)
+        after = known.get(before)
+        if after is None:
+            after = known[before] = reflagged(message.row, mode, flags, named)
+        if after == before:
+            same[message.uid] = message.row
+        else:
+            wanted.append((message, after))
+    if not wanted:
         return Stored(changed={}, same=same, refused=refused)
     modseq = next_modseq(txn, keys.micros(now))
-    changed = _write(txn, mailbox_id, [entry for entry in wanted if entry[0].uid not in same], modseq)
+    changed = _write(txn, mailbox_id, wanted, modseq)
     return Stored(changed=changed, same=same, refused=refused, rows=(mailbox, touched(txn, mailbox, modseq)))
 
 
-def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -> tuple[int, tuple[int, ...]]:
+def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -> Flagging:
     """Flags and keyword ids of a message once ``mode`` was done to it; ``named`` are the ids of the keywords."""
     match mode:
         case "add":
@@ -83,16 +97,21 @@ def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -
             return flags, tuple(sorted(named))
 
 
-def _write(
-    txn: Txn, mailbox_id: int, wanted: list[tuple[Found, int, tuple[int, ...]]], modseq: int
-) -> dict[int, FlagRow]:
+def _write(txn: Txn, mailbox_id: int, wanted: Sequence[Wanted], modseq: int) -> dict[int, FlagRow]:
     changed: dict[int, FlagRow] = {}
-    changes: dict[Bucket, CounterChange] = {}
-    for message, bits, ids in wanted:
-        row = FlagRow(modseq=modseq, flags=bits, keywords=ids, savedate=message.row.savedate)
-        put_flags(txn, mailbox_id, message.bucket, message.uid, row)
-        changes.setdefault(message.bucket, CounterChange()).reflag(message.row.flags, bits)
-        changed[message.uid] = row
-    for bucket, change in changes.items():
-        tallies.apply(txn, mailbox_id, bucket, change, modseq)
+    fresh: dict[Bucket, dict[int, FlagRow]] = {}
+    changes: dict[tuple[int, Bucket], CounterChange] = {}
+    for (bucket, uid, old), (bits, ids) in wanted:
+        changed[uid] = row = FlagRow(modseq, bits, ids, old.savedate)
+        inside = fresh.get(bucket)
+        if inside is None:
+            inside = fresh[bucket] = {}
+            changes[mailbox_id, bucket] = CounterChange()
+        inside[uid] = row
+        if bits != old.flags:
+            changes[mailbox_id, bucket].reflag(old.flags, bits)
+    for bucket, inside in fresh.items():
+        values = map(encode_flags, inside.values())
+        txn.put_all(bucket, list(zip(keys.flags_of(mailbox_id, list(inside)), values, strict=True)))
+    tallies.apply_all(txn, changes, modseq)
     return changed

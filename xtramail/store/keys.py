@@ -149,6 +149,12 @@ def flags(mailbox_id: int, uid: int) -> bytes:
     return _TAG_U32_U32.pack(b"f", mailbox_id, uid)
 
 
+def flags_of(mailbox_id: int, uids: Sequence[int]) -> list[bytes]:
+    """:func:`flags` of many."""
+    pack = _TAG_U32_U32.pack
+    return [pack(b"f", mailbox_id, uid) for uid in uids]
+
+
 def message(mailbox_id: int, uid: int) -> bytes:
     return _TAG_U32_U32.pack(b"m", mailbox_id, uid)
 

@@ -5,7 +5,8 @@ Imports no lmdb: what a transaction can do is told by a protocol, and its errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 from xtramail.model.errors import StoreFull
@@ -21,6 +22,7 @@ class Cursor(Protocol):
     def prev(self) -> bool: ...
     def last(self) -> bool: ...
     def delete(self) -> bool: ...
+    def putmulti(self, items: Iterable[Row], /) -> tuple[int, int]: ...
     def iternext(self) -> Iterator[Row]: ...
     def iterprev(self) -> Iterator[Row]: ...
 
@@ -83,6 +85,15 @@ class LmdbWriteRows(LmdbRows):
             self._txn.put(key, sealed)
         except self._full_errors:
             # The transaction is spoiled now, whatever the function makes of this error.
+            self.full = True
+            raise StoreFull() from None
+
+    def put_all(self, rows: Sequence[Row]) -> None:
+        self.writes += len(rows)
+        self.octets += sum(map(len, chain.from_iterable(rows)))
+        try:
+            self._txn.cursor().putmulti(rows)
+        except self._full_errors:
             self.full = True
             raise StoreFull() from None
 

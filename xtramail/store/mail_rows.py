@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import Corrupt
-from xtramail.store import keys
+from xtramail.store import checksum, keys
 from xtramail.store.engine import MAX_VALUE, Snapshot, Txn
 from xtramail.store.mailbox_rows import live_ranges
 from xtramail.store.message_row import MessageRow, size_in
@@ -35,13 +36,15 @@ _SPARSE = 16
 """From this many wanted UIDs in a bucket on, one range read is cheaper than gets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A message that is there."""
 
     bucket: Bucket
     uid: int
     row: FlagRow
+
+
+_by_uid = attrgetter("uid")
 
 
 def put_flags(txn: Txn, mailbox_id: int, bucket: Bucket, uid: int, row: FlagRow) -> None:
@@ -195,16 +198,18 @@ def locate(snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int]) -> list[Fou
         if high < first or low > last:
             continue
         inside = wanted[bisect_left(wanted, low) : bisect_right(wanted, high)]
-        if len(inside) > _SPARSE:
+        if len(inside) > _SPARSE and inside[-1] - inside[0] < _DENSE * len(inside):
             members = set(inside)
             rows = flag_rows(snap, mailbox.id, bucket, inside[0], inside[-1])
             found.extend(Found(bucket, uid, row) for uid, row in rows if uid in members)
             continue
-        for uid in inside:
-            row = flag_row(snap, mailbox.id, bucket, uid)
-            if row is not None:
-                found.append(Found(bucket, uid, row))
-    found.sort(key=lambda message: message.uid)
+        values = snap.sealed_at(bucket, keys.flags_of(mailbox.id, inside))
+        found.extend(
+            Found(bucket, uid, decode_flags(value[: -checksum.SIZE]))
+            for uid, value in zip(inside, values, strict=True)
+            if value is not None
+        )
+    found.sort(key=_by_uid)
     return found
 
 
@@ -215,5 +220,5 @@ def locate_all(snap: Snapshot, mailbox: MailboxRow) -> list[Found]:
         for bucket, low, high in live_ranges(snap, mailbox)
         for uid, row in flag_rows(snap, mailbox.id, bucket, low, high)
     ]
-    found.sort(key=lambda message: message.uid)
+    found.sort(key=_by_uid)
     return found

@@ -73,6 +73,10 @@ class MemoryRows:
         self.writes.append((key, sealed))
         self._set(key, sealed)
 
+    def put_all(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        for key, sealed in rows:
+            self.put(key, sealed)
+
     def delete(self, key: bytes) -> bool:
         if key not in self._values:
             return False

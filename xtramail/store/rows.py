@@ -6,7 +6,7 @@ knows buckets and checksums) and a storage (LMDB, memory) that knows octet strin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from xtramail.model.bucket import Bucket
@@ -45,6 +45,9 @@ class WriteRows(Rows, Protocol):
     """Rows inside a transaction."""
 
     def put(self, key: bytes, sealed: bytes) -> None: ...
+
+    def put_all(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """:meth:`put` of each key and sealed value."""
 
     def delete(self, key: bytes) -> bool:
         """Whether it was there."""

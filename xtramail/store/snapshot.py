@@ -197,12 +197,26 @@ class ScopeTxn(ScopeSnapshot):
         if bucket and bucket in (self._drops or self._marks()).stamps:
             raise NoSuchMessage("its retention time is over")
         full = bucket.to_bytes(4, "big") + self._suffix + key
-        if len(full) > MAX_KEY:
-            raise ValueError(f"a key of {len(full)} octets with bucket and scope; {MAX_KEY} are allowed")
-        if len(value) > MAX_VALUE:
-            raise ValueError(f"a value of {len(value)} octets; {MAX_VALUE} are allowed")
+        if len(full) > MAX_KEY or len(value) > MAX_VALUE:
+            check_length(len(full), len(value))
         # As checksum.seal; a delivery passes here eighteen times.
         self._write_rows.put(full, value + crc32(value, crc32(full)).to_bytes(checksum.SIZE, "little"))
+
+    def put_all(self, bucket: Bucket, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        if bucket and bucket in self._marks().stamps:
+            raise NoSuchMessage("its retention time is over")
+        prefix = bucket.to_bytes(4, "big") + self._suffix
+        prefix_crc, size = crc32(prefix), checksum.SIZE
+        for key, value in rows:
+            if len(key) > MAX_KEY - len(prefix) or len(value) > MAX_VALUE:
+                check_length(len(prefix) + len(key), len(value))
+        # As checksum.seal.
+        self._write_rows.put_all(
+            [
+                (prefix + key, value + crc32(value, crc32(key, prefix_crc)).to_bytes(size, "little"))
+                for key, value in rows
+            ]
+        )
 
     def delete(self, bucket: Bucket, key: bytes) -> bool:
         if bucket and bucket in self._marks().stamps:
@@ -214,6 +228,14 @@ class ScopeTxn(ScopeSnapshot):
             return 0
         prefix = bucket.to_bytes(4, "big") + self._suffix
         return self._write_rows.delete_range(prefix + low, prefix + high, limit) if low < high else 0
+
+
+def check_length(key: int, value: int) -> None:
+    """ValueError for a physical key or a value that is too long."""
+    if key > MAX_KEY:
+        raise ValueError(f"a key of {key} octets with bucket and scope; {MAX_KEY} are allowed")
+    if value > MAX_VALUE:
+        raise ValueError(f"a value of {value} octets; {MAX_VALUE} are allowed")
 
 
 def suffix_of(scope: bytes) -> bytes:

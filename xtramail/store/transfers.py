@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from dataclasses import replace as replace_found
 
 from msgspec.structs import replace
 
@@ -112,8 +111,7 @@ def _with_target_keywords(
     table = {number: keyword_ids(txn, target, [names[number]])[0] for number in used}
     return [
         (
-            replace_found(
-                found,
+            found._replace(
                 row=replace(found.row, keywords=tuple(sorted(table[number] for number in found.row.keywords))),
             ),
             row,
