@@ -8,10 +8,9 @@ primary is away it appears in INBOX again, where its reader would look for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from xtramail.directory.users import account_of
 from xtramail.model.address import Address
@@ -27,8 +26,6 @@ from xtramail.store.messages import NewMessage
 from xtramail.store.new_message import new_message
 from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
 from xtramail.wire.mime.scanner import Scanner
-
-Part = tuple[bytes, Callable[[Txn], Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
