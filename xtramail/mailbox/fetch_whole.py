@@ -23,14 +23,14 @@ _TOGETHER = 96 * 1024
 """Octets of messages put together: in an eighth of a millisecond, for one call of the transport."""
 
 _CHUNKS = {SectionText.WHOLE: (0, 1), SectionText.HEADER: (0,), SectionText.TEXT: (1,)}
-"""Of a small body, which are a section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """An item list with one such section: what stands before its octets and behind them."""
 
-    section: Section
+    chunks: tuple[int, ...]
+    """Of a small body, which are the section."""
     before: tuple[Piece, ...]
     after: tuple[Piece, ...]
     head: bytes
@@ -69,9 +69,8 @@ class Whole:
         places: Sequence[Placed],
         tails: Sequence[bytes],
     ) -> bytes:
-        chunks = _CHUNKS[self.section.text]
-        columns = bodies.small_bodies(engine, places, chunks)
-        sizes = [sum(lengths) for lengths in zip(*(map(len, column) for column in columns), strict=True)]
+        columns = bodies.small_bodies(engine, places, self.chunks)
+        sizes = map(sum, zip(*[map(len, column) for column in columns], strict=True))
         head = self.head
         begun = [head % (*values, size) for values, size in zip(heads, sizes, strict=True)]
         return b"".join(chain.from_iterable(zip(begun, *columns, tails, strict=True)))
@@ -99,7 +98,7 @@ def whole(pieces: Sequence[Piece | Section]) -> Whole | None:
     # A per cent sign in a section's name is no place of the format.
     forms = [*(piece.form for piece in before), section.label.replace(b"%", b"%%") + b" {%d}\r\n"]
     return Whole(
-        section=section,
+        chunks=_CHUNKS[section.text],
         before=before,
         after=after,
         head=responses.fetch_form(b" ".join(forms)).removesuffix(responses.FETCH_TAIL),
