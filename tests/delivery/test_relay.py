@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.delivery.relay_world import (
     HOLD,
@@ -269,15 +270,47 @@ def test_a_delivery_that_ends_after_the_lease_is_still_a_fact(world: RelayWorld)
     number = id_of(world.receive(RAY, "staff@relay.example"))
     entry = world.only()
 
+    def taken_over_meanwhile(call: Call) -> Carried:
+        call.before_dot((0, 1)).result()
+        stolen = replace(world.only(), lease_owner="another run")
+        world.engine.transact(keys.QUEUE, lambda txn: outbound.update(txn, stolen)).result()
+        return call.says(OK, outcome(Verdict.DEFERRED, Stage.RCPT, Reply.of(450, "", "busy")))
+
+    world.courier.script = taken_over_meanwhile
+    assert world.deliver(entry) is None
+    assert world.fates(number)[RAY] == Fate.DELIVERED
+    assert world.only().lease_owner == "another run" and world.balanced()
+
+
+def test_what_is_held_while_its_dot_is_on_the_way_is_not_given_up_before_the_answer(world: RelayWorld) -> None:
+    number = id_of(world.receive(RAY, "staff@relay.example"))
+    entry = world.only()
+
     def held_meanwhile(call: Call) -> Carried:
         call.before_dot((0, 1)).result()
         world.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "looks odd")).result()
+        assert drive(world.other_relay("command").bounce(entry.id, "given up")) is None
         return call.says(OK, outcome(Verdict.DEFERRED, Stage.RCPT, Reply.of(450, "", "busy")))
 
     world.courier.script = held_meanwhile
-    assert world.deliver(entry) is None
-    assert world.fates(number)[RAY] == Fate.DELIVERED
+    world.deliver(entry)
+    assert world.fates(number) == {RAY: Fate.DELIVERED, "staff@relay.example": Fate.HELD}
     assert world.only().held and world.balanced()
+    assert drive(world.other_relay("command").bounce(entry.id, "given up")) is not None, "now it may be"
+
+
+def test_what_is_held_before_its_dot_stays_here(world: RelayWorld) -> None:
+    world.receive(RAY)
+    entry = world.only()
+
+    def held_before(call: Call) -> Carried:
+        world.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "looks odd")).result()
+        return accept(call)  # type: ignore[return-value]
+
+    world.courier.script = held_before
+    world.deliver(entry)
+    assert world.courier.taken == [] and world.only().held
+    assert {one.fate for one in world.only().recipients} == {Fate.HELD}
 
 
 def test_a_bug_in_the_courier_does_not_keep_an_entry_for_ever(world: RelayWorld) -> None:

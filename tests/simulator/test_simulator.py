@@ -19,9 +19,9 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import Pending
 from xtramail.store import keys, outbound
 
-SEEDS = 200
+SEEDS = 150
 BATCH = 25
-DURABLE_SEEDS = 24
+DURABLE_SEEDS = 16
 
 FOUND = {
     "the clock goes back while mail waits": (
@@ -35,6 +35,13 @@ FOUND = {
         Event(1.0, "store full"),
         Event(0.0, "dies"),
         Event(61.0, "jump", (), -90_000.0),
+    ),
+    "a message is held and given up while its dot is on the way": (
+        Event(0.05, "mail", ("m1", "zoe@sender.example", "ray@relay.example", "uma@brief.example"), 10),
+        Event(0.3, "mood", ("sender.example", "blackhole")),
+        Event(0.3, "release", (), 672),
+        Event(0.0, "hold", (), 87),
+        Event(0.001, "bounce", (), 79),
     ),
 }
 """Schedules in which a promise was broken once."""

@@ -240,7 +240,7 @@ class Relay:
 
         def write(txn: Txn) -> None:
             current = outbound.entry(txn, entry.id)
-            if current is None or current.lease_owner != self.settings.owner:
+            if current is None or current.lease_owner != self.settings.owner or current.held:
                 raise LeaseLost
             recipients = tuple(
                 msgspec.structs.replace(r, fate=Fate.ATTEMPTED, changed=now, attempts=r.attempts + 1)

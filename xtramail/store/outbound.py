@@ -199,11 +199,14 @@ def entries_after(snap: Snapshot, entry_id: int, limit: int) -> list[QueueEntry]
 
 
 def hold(txn: Txn, entry_id: int, reason: str) -> QueueEntry | None:
-    """Hold one entry until :func:`release`; None when it is completed."""
+    """Hold one entry until :func:`release`; None when it is completed.
+
+    A lease on it stays: its dot may be on the way, and until that is answered nobody else may say what becomes of it.
+    """
     current = find(txn, entry_id)
     if current is None:
         return None
-    held = replace(current, held=True, hold_reason=reason, lease_until=0.0, lease_owner="")
+    held = replace(current, held=True, hold_reason=reason)
     update(txn, held)
     return held
 
