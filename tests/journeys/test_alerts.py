@@ -51,11 +51,11 @@ def test_an_outage_is_told_once_to_people_and_once_to_programs(
 ) -> None:
     primary.refuse()
     told.send(mail("outage"), ANN)
-    eventually(lambda: "down" in hook.states(DOMAIN), within=20, what="the webhook hears of it")
-    eventually(lambda: world.messages, within=10, what="people get a mail of it")
+    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="the webhook hears of it")
+    eventually(lambda: world.messages, within=40, what="people get a mail of it")
     primary.accept()
-    eventually(lambda: hook.states(DOMAIN)[-1] == "up", within=20, what="the webhook hears of its end")
-    eventually(lambda: subjects(world)[-1].endswith("primary is up"), within=10, what="people hear of its end")
+    eventually(lambda: hook.states(DOMAIN)[-1] == "up", within=60, what="the webhook hears of its end")
+    eventually(lambda: subjects(world)[-1].endswith("primary is up"), within=40, what="people hear of its end")
     assert hook.states(DOMAIN) == ["suspect", "down", "recovering", "up"]
     assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1
     assert {(one.sender, one.recipients) for one in world.messages} == {("", (OPS,))}
