@@ -91,10 +91,10 @@ def _copyuid(placed: Placed) -> bytes:
 
 def _all_there(view: View, uids: list[int], *, uid: bool) -> list[int]:
     """By number, all messages are copied or none (RFC 3501 §6.4.7); by UID, those that are gone are passed over."""
-    gone = [one for one in uids if view.expunged(one)]
-    if gone and not uid:
+    there = [one for one in uids if not view.expunged(one)] if view.untold else uids
+    if len(there) < len(uids) and not uid:
         raise NoSuchMessage("Some messages no longer exist")
-    return [one for one in uids if one not in gone] if gone else uids
+    return there
 
 
 async def expunge(session: Session, _command: commands.Expunge) -> Answer:
