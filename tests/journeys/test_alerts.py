@@ -33,7 +33,9 @@ def world() -> Iterator[ScriptedPrimary]:
 
 @pytest.fixture
 def told(install: Install, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook) -> Installation:
-    server = install(settings=(f'relay.smarthost="{world.host}"', 'alerts.every="2s"'))
+    # A connection that the primary drops in the middle of its greeting may be left hanging.
+    impatient = ('relay.greeting-timeout="1s"', 'relay.connect-timeout="1s"')
+    server = install(settings=(f'relay.smarthost="{world.host}"', 'alerts.every="2s"', *impatient))
     server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
     server.add_user(ANN)
     change = (f"alert-mail={OPS}", f"alert-webhook={hook.url}", "alert-secret=-")
