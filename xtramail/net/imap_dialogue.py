@@ -239,7 +239,7 @@ class ImapDialogue:
     def enable(self, command: commands.Enable) -> None:
         session = self._session()
         with suppress(NoSuchMailbox):
-            # As it was told so far: behind ENABLED no client of QRESYNC reads EXPUNGE. That the mailbox is gone ends the
+            # As it was told so far: behind ENABLED no client of QRESYNC reads EXPUNGE. A mailbox that is gone ends the
             # connection below.
             self._line.write(tell(session, Telling.EVERYTHING))
         # RFC 5161 §3.2: what this command switched on, not what was on before.
