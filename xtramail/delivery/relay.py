@@ -262,9 +262,10 @@ class Relay:
         tried = open_recipients(leased)
         judged = judge(leased, tried, carried) if carried.outcomes else {}
         if work.guarded is None:
-            outcomes = zip((one.address for one in tried), carried.outcomes, strict=False)
+            answers = zip(tried, carried.outcomes, strict=False)
+            final = {one.address: outcome for one, outcome in answers if judged[one.address].fate == Fate.BOUNCED}
             # Once, however often it is to be written: it counts.
-            work.guarded = self._guard.held(leased, dict(outcomes))
+            work.guarded = self._guard.held(leased, final)
         guarded = work.guarded
         judged |= {one.address: parked(one, judged[one.address]) for one in tried if one.address in guarded}
         due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
@@ -306,7 +307,13 @@ class Relay:
                 ]
             )
         except LeaseLost:
-            await self._engine.transact(keys.QUEUE, lambda txn: rows.write_deliveries(txn, leased.id, judged, now))
+            facts = tuple(event for event in events if event.fields.get("fate") == Fate.DELIVERED)
+            await self._engine.transact_all(
+                [
+                    (keys.QUEUE, lambda txn: rows.write_deliveries(txn, leased.id, judged, now)),
+                    (keys.LOG, lambda txn: rows.tell(txn, facts, now)),
+                ]
+            )
             return None
         except XtramailError:
             self._owed[leased.id] = work
