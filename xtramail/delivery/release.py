@@ -24,7 +24,7 @@ from xtramail.store.engine import Engine, Txn
 from xtramail.store.message_row import BodyRef
 from xtramail.store.messages import NewMessage
 from xtramail.store.new_message import new_message
-from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import Account, LogEvent, QueueEntry, QueueRecipient
 from xtramail.wire.mime.scanner import Scanner
 
 
@@ -187,7 +187,7 @@ def _enqueue(txn: Txn, entries: Sequence[QueueEntry], due: Sequence[int], now: f
     for entry in entries:
         outbound.enqueue(txn, entry)
         for one in entry.recipients:
-            row = LedgerRow(fate=Fate.HELD.value, at=now, destination=entry.destination)
+            row = outbound.first_row(entry, now)
             outbound.ledger_put(txn, Bucket(entry.body.bucket), entry.message_id, one.address, row)
 
 

@@ -40,7 +40,14 @@ def ledger_put(txn: Txn, bucket: Bucket, message_id: int, recipient: str, row: L
     old = ledger_row(txn, bucket, message_id, recipient)
     row = replace(row, recipient=recipient)
     if old is not None and not row.history:
-        row = replace(row, history=_continued(old), destination=row.destination or old.destination)
+        row = replace(
+            row,
+            history=_continued(old),
+            destination=row.destination or old.destination,
+            kind=row.kind or old.kind,
+            body=row.body or old.body,
+            replayed=row.replayed or old.replayed,
+        )
     txn.put(bucket, keys.ledger(message_id, recipient), encode(row))
     if old is not None and old.fate == row.fate:
         return

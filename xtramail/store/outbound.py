@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
 from xtramail.model.errors import Corrupt
-from xtramail.model.outcome import OPEN_FATES
+from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.model.primary import CLOSED
 from xtramail.store import keys
 from xtramail.store.engine import Snapshot, Txn
@@ -24,7 +24,7 @@ from xtramail.store.ledger import balance as balance
 from xtramail.store.ledger import ledger_of as ledger_of
 from xtramail.store.ledger import ledger_put as ledger_put
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import Destination, QueueEntry, decode, encode
+from xtramail.store.records import Destination, LedgerRow, QueueEntry, decode, encode
 
 
 def enqueue(txn: Txn, entry: QueueEntry) -> None:
@@ -33,6 +33,17 @@ def enqueue(txn: Txn, entry: QueueEntry) -> None:
         raise ValueError("a queue entry with this id exists already")
     _write(txn, entry)
     txn.put(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
+
+
+def first_row(entry: QueueEntry, at: float) -> LedgerRow:
+    """What the ledger says of each recipient of a new entry."""
+    return LedgerRow(
+        fate=Fate.HELD.value,
+        at=at,
+        destination=entry.destination,
+        kind="sent" if entry.kind == "sent" else "",
+        body=0 if entry.body.id == entry.message_id else entry.body.id,
+    )
 
 
 def update(txn: Txn, entry: QueueEntry) -> None:

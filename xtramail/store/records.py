@@ -212,6 +212,12 @@ class LedgerRow(Record, frozen=True):
     """Fate, time and reply of earlier states, oldest first, at most 16."""
     recipient: str = ""
     """Filled in by ``outbound.ledger_put``."""
+    kind: str = ""
+    """``sent``: for its sender's own mailbox at the primary. Kept from row to row, as what follows."""
+    body: int = 0
+    """Id of its octets where that is not the message's own: of what it is a copy of; 0: its own."""
+    replayed: float = 0.0
+    """When it was sent to the primary again last, by a replay; 0: never."""
 
 
 class FateCounts(Record, frozen=True):
