@@ -218,7 +218,10 @@ class Truth:
         for message in self.messages.values():
             for recipient in message.recipients:
                 place = (message.message_id, recipient)
-                fate = self.fates.get(place) if self.fates.get(place) not in OPEN else self.told.get(place)
+                fate = self.fates.get(place, Fate.HELD)
+                if fate in OPEN:
+                    # It closed and expired between two looks.
+                    fate = self.told.get(place, fate)
                 if fate == Fate.DELIVERED:
                     home = any(account.address == recipient for account in message.mailboxes)
                     assert home or self.taken[place], f"{self._name(place)} is delivered to nobody"
