@@ -96,6 +96,14 @@ def test_the_messages_own_fault_bounces_at_once(world: RelayWorld, script: Any) 
     assert world.queue() == [] and world.fates(number) == {RAY: Fate.BOUNCED}
 
 
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.HELLO, Stage.STARTTLS, Stage.AUTH, Stage.MAIL])
+def test_what_the_primary_says_of_itself_only_defers(world: RelayWorld, stage: Stage) -> None:
+    world.change_domain("relay.example", settings={"guard-surge": "1"})
+    world.clock.advance(30 * DAY)
+    number = refused(world, RAY, script=refuse(stage, 554, "5.3.2"))
+    assert not world.only().held and world.fates(number) == {RAY: Fate.HELD} and raised(world) == []
+
+
 def test_a_refusal_after_the_dot_is_held_too(world: RelayWorld) -> None:
     world.clock.advance(30 * DAY)
     number = refused(world, RAY, script=refuse(Stage.FINAL, 554, "5.0.0"))
