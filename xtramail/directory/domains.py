@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
-from xtramail.store import accounts, domains, keys, outbound, schema
+from xtramail.store import accounts, domains, keys, logins, outbound, schema
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
 
@@ -216,5 +217,6 @@ async def remove_domain(engine: Engine, name: str) -> DomainRow:
             (keys.DOMAIN_CHANGES, domains.settings_changed),
         ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
+        + [(keys.LOGINS, partial(logins.forget, account_id=account.id)) for account in users]
     )
     return row

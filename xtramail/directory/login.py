@@ -48,6 +48,10 @@ class FailureLog(Protocol):
     def __call__(self, *, name: str, peer: Peer, service: str, reason: str) -> None: ...
 
 
+def _unseen(_account: Account, _service: str) -> None:
+    """Nobody keeps when users came."""
+
+
 class VerifyCache:
     """Remembers, in memory, keyed and hashed, that a password fitted a stored hash: 24 h since its last use.
 
@@ -99,8 +103,12 @@ class Login:
         on_failure: FailureLog,
         cost: int = passwords.DEFAULT_COST,
         remember: float = float(DAY_SECONDS),
+        on_success: Callable[[Account, str], None] = _unseen,
     ) -> None:
-        """``remember``: seconds since its last use for which a good password needs no hashing again."""
+        """``remember``: seconds since its last use for which a good password needs no hashing again.
+
+        ``on_success`` is told account and service of each login.
+        """
         self._accounts = accounts
         self._keyring = keyring
         self._worker = worker
@@ -108,6 +116,7 @@ class Login:
         self._cache = VerifyCache(clock, seconds=remember)
         self._checking: dict[bytes, Pending[bool]] = {}
         self._on_failure = on_failure
+        self._on_success = on_success
         self._dummy = passwords.DummyHash(keyring, cost).stored
 
     async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account:
@@ -137,6 +146,7 @@ class Login:
             self._on_failure(name=name, peer=peer, service=service, reason="account disabled or changed")
             raise BadCredentials()
         self._guard.succeeded(key, peer)
+        self._on_success(account, service)
         return account
 
     def _check(self, key: str, secret: Secret, stored: str, peer: Peer) -> Pending[bool]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
 from xtramail.model.outcome import OPEN_FATES
-from xtramail.store import accounts, domains, keys, mailboxes, outbound, schema
+from xtramail.store import accounts, domains, keys, logins, mailboxes, outbound, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -209,6 +210,7 @@ async def remove_user(engine: Engine, address: Address) -> Account:
             (keys.QUEUE, refuse_while_open(address.domain_key, address.key)),
             (keys.domain_scope(address.domain_key), unlist),
             (keys.user_scope(account.id), accounts.delete_account),
+            (keys.LOGINS, partial(logins.forget, account_id=account.id)),
         ]
     )
     return account

@@ -21,6 +21,8 @@ BODY = b"b"
 DOMAIN_CHANGES = b"c"
 """Has no rows: every change of a domain's settings is a transaction of this scope, too, for those who watch it."""
 ALERTS = b"a"
+LOGINS = b"w"
+"""Who logged in when, of all users: a batch is one transaction, and wakes nobody's session."""
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -81,6 +83,8 @@ NEXT_ACCOUNT = b"A"
 RETENTION_CLASSES = b"R"
 CLOCK_STATE = b"T"
 """What expiry knows of the clock (``delivery/clock_rule``)."""
+LAST_BACKUP = b"B"
+"""When a backup was last written."""
 
 
 def retention_class(class_id: int) -> bytes:
@@ -385,6 +389,18 @@ def outage(started: int) -> bytes:
 def window(number: int) -> bytes:
     """A maintenance window."""
     return _TAG_U64.pack(b"w", number)
+
+
+def card_sent(account_id: int) -> bytes:
+    """When an emergency card was last mailed to a user, and in which outage."""
+    return _TAG_U32.pack(b"k", account_id)
+
+
+# Scope LOGINS, bucket 0.
+
+
+def last_logins(account_id: int) -> bytes:
+    return _TAG_U32.pack(b"l", account_id)
 
 
 # Scope ALERTS, bucket 0.

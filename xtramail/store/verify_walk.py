@@ -45,7 +45,14 @@ def scope_text(scope: bytes) -> str:
     """A scope in words."""
     if scope.startswith(keys.USER_PREFIX) and len(scope) == 9:
         return f"account {keys.account_of_scope(scope)}"
-    names = {keys.STORE: "store", keys.QUEUE: "queue", keys.LOG: "log", keys.BODY: "bodies", keys.ALERTS: "alerts"}
+    names = {
+        keys.STORE: "store",
+        keys.QUEUE: "queue",
+        keys.LOG: "log",
+        keys.BODY: "bodies",
+        keys.ALERTS: "alerts",
+        keys.LOGINS: "logins",
+    }
     return names.get(scope, f"scope {scope.decode('ascii', 'backslashreplace')}")
 
 
