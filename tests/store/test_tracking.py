@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import pytest
+
 from tests.store.samples import NOW, look, write
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_of
+from xtramail.model.ids import id_at, id_seconds
 from xtramail.store import keys, tracking
+from xtramail.store.engine import Txn
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import LogEvent
+from xtramail.store.tracking import Query
 
 MONDAY, TUESDAY = bucket_of(2000, CLASS_LOG), bucket_of(2001, CLASS_LOG)
 
@@ -13,14 +21,16 @@ def record(engine: MemoryEngine, event: LogEvent, bucket: Bucket = MONDAY) -> No
     write(engine, lambda txn: tracking.record(txn, bucket, event), keys.LOG)
 
 
-def received(at: float = NOW, message_id: int = 1, recipients: tuple[str, ...] = ("Ann@Example.org",)) -> LogEvent:
+def received(
+    at: float = NOW, message_id: int = 1, recipients: tuple[str, ...] = ("Ann@Example.org",), subject: str = ""
+) -> LogEvent:
     return LogEvent(
         at=at,
         message_id=message_id,
         kind="received",
         sender="bob@example.net",
         recipients=recipients,
-        fields={"message-id": f"<{message_id}@example.net>"},
+        fields={"message-id": f"<{message_id}@example.net>", "subject": subject},
     )
 
 
@@ -33,33 +43,71 @@ def test_the_story_of_a_message_goes_over_days_in_order() -> None:
     assert [event.kind for event in story] == ["received", "delivered"]
 
 
-def test_an_address_finds_all_that_happened_to_its_messages_whatever_its_case() -> None:
+def found(engine: MemoryEngine, limit: int = 100, **query: Any) -> list[int]:
+    result = look(engine, lambda snap: tracking.search(snap, Query(**query), limit), keys.LOG)
+    return list(result.ids)
+
+
+def test_an_address_finds_its_messages_whatever_its_case() -> None:
     engine = MemoryEngine()
     record(engine, received())
     record(engine, LogEvent(at=NOW + 5, message_id=1, kind="delivered"), TUESDAY)
     record(engine, received(message_id=2, recipients=("carl@example.org",)))
-    found = look(engine, lambda snap: tracking.by_address(snap, "aNN@example.ORG"), keys.LOG)
-    assert [(event.message_id, event.kind) for event in found] == [(1, "received"), (1, "delivered")]
-    since = look(engine, lambda snap: tracking.by_address(snap, "ann@example.org", NOW + 1), keys.LOG)
-    assert [event.kind for event in since] == ["delivered"]
-    sent = look(engine, lambda snap: tracking.by_address(snap, "bob@example.net"), keys.LOG)
-    assert {event.message_id for event in sent} == {1, 2}
+    assert found(engine, addresses=("aNN@example.ORG",)) == [1]
+    assert found(engine, addresses=("bob@example.net",)) == [1, 2]
+    assert found(engine, addresses=("bob@example.net", "carl@example.org")) == [2]
 
 
 def test_a_message_id_of_a_header_finds_the_message() -> None:
     engine = MemoryEngine()
     record(engine, received())
-    found = look(engine, lambda snap: tracking.by_message_id(snap, "<1@example.net>"), keys.LOG)
-    assert [event.message_id for event in found] == [1]
-    assert look(engine, lambda snap: tracking.by_message_id(snap, "<9@example.net>"), keys.LOG) == []
+    assert found(engine, message_ids=("<1@example.net>",)) == [1]
+    assert found(engine, message_ids=("<9@example.net>",)) == []
 
 
-def test_events_without_a_message_are_found_by_those_they_name_only() -> None:
+def test_words_of_a_subject_find_it_folded_whole_and_all_of_them() -> None:
     engine = MemoryEngine()
-    record(engine, LogEvent(at=NOW, message_id=0, kind="login", sender="ann@example.org"))
-    record(engine, LogEvent(at=NOW, message_id=0, kind="login", sender="bob@example.org"))
-    found = look(engine, lambda snap: tracking.by_address(snap, "ann@example.org"), keys.LOG)
-    assert [event.sender for event in found] == ["ann@example.org"]
+    record(engine, received(message_id=1, subject="Re: Ärger mit Rechnung 4711 (dringend)"))
+    record(engine, received(message_id=2, subject="Rechnung"))
+    assert tracking.subject_words("RE: Ärger, ärger") == ["ärger"]
+    assert found(engine, words=("rechnung",)) == [1, 2]
+    assert found(engine, words=tuple(tracking.subject_words("ÄRGER 4711"))) == [1]
+    assert found(engine, words=("rech",)) == []
+    assert found(engine, words=("dringend",), addresses=("nobody@example.org",)) == []
+
+
+def test_a_subject_of_a_thousand_words_is_found_by_its_first_ones() -> None:
+    engine = MemoryEngine()
+    record(engine, received(subject=" ".join(f"word{number}" for number in range(1000))))
+    assert found(engine, words=(f"word{tracking.MOST_WORDS - 1}",)) == [1]
+    assert found(engine, words=(f"word{tracking.MOST_WORDS}",)) == []
+
+
+def test_a_window_of_time_is_a_range_of_ids() -> None:
+    engine = MemoryEngine()
+    ids = [id_at(NOW + number) for number in range(5)]
+    for number in ids:
+        record(engine, received(at=id_seconds(number), message_id=number))
+        record(engine, LogEvent(at=NOW + 90_000, message_id=number, kind="delivered"), TUESDAY)
+    window = {"low": id_at(NOW + 1), "high": id_at(NOW + 3)}
+    assert found(engine, **window) == ids[1:3]
+    assert found(engine, addresses=("bob@example.net",), **window) == ids[1:3]
+
+
+@pytest.mark.parametrize("messages", [3, 1_300])
+def test_of_many_the_newest_are_given_and_that_there_are_more_is_said(messages: int) -> None:
+    engine = MemoryEngine()
+
+    def fill(txn: Txn) -> None:
+        for number in range(1, messages + 1):
+            tracking.record(txn, MONDAY, received(message_id=number))
+
+    write(engine, fill, keys.LOG)
+    for query in (Query(), Query(addresses=("bob@example.net",))):
+        for limit in (1, messages - 1, messages):
+            result = look(engine, partial(tracking.search, query=query, limit=limit), keys.LOG)
+            assert result.ids == tuple(range(messages - limit + 1, messages + 1))
+            assert result.more is (limit < messages)
 
 
 def test_events_of_one_moment_are_all_kept_and_a_repeated_one_is_kept_once() -> None:
@@ -75,4 +123,4 @@ def test_a_day_that_is_over_takes_its_events_along() -> None:
     record(engine, LogEvent(at=NOW + 90_000, message_id=1, kind="delivered"), TUESDAY)
     engine.drop_bucket(MONDAY, 0).result()
     assert [event.kind for event in look(engine, lambda snap: tracking.events_of(snap, 1), keys.LOG)] == ["delivered"]
-    assert look(engine, lambda snap: tracking.by_address(snap, "ann@example.org"), keys.LOG) == []
+    assert found(engine, addresses=("ann@example.org",)) == []

@@ -22,6 +22,7 @@ from xtramail.delivery.raising import Saying
 from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
+from xtramail.delivery.turned_away import TurnedAway
 from xtramail.delivery.watch import Watch
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.journal_addresses import JournalAddresses
@@ -94,7 +95,7 @@ class Core:
         ids = IdSource(clock)
         self.say = Saying(engine, clock).say
         self.relay_log = RelayLog(metrics, self.say)
-        self.smtp_log = SmtpLog(metrics, self.say)
+        self.smtp_log = SmtpLog(metrics, self.say, TurnedAway(engine, clock))
         run = secrets.token_hex(8)
         self.outgoing = Outgoing(
             settings,

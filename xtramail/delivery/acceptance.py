@@ -60,9 +60,10 @@ class Acceptance:
     async def commit(self, arrival: Arrival, text: Spooled, *, sent: Spooled | None, now: float) -> Reply:
         """250 once everything is durable; 452 or 451 when it could not be made so. ``sent``: the sender's own copy."""
         copies = list(rows.copies(arrival))
-        parts = rows.deliveries(arrival, text, copies, self._policy, now)
+        places = rows.Places()
+        parts = rows.deliveries(arrival, text, copies, self._policy, now, places)
         if sent is not None:
-            parts.extend(rows.filing(arrival, account, sent, now) for account in arrival.sent_for)
+            parts.extend(rows.filing(arrival, account, sent, now, places) for account in arrival.sent_for)
         parts.extend(rows.bodies_written(arrival, text, sent, copies))
         queued, others = list(self._entries(arrival, text)), []
         if sent is not None and wanted(self._engine, arrival):
@@ -70,7 +71,7 @@ class Acceptance:
             queued.append((back, arrival.home))
             others.append(sent_event(back, arrival.message_id, sent.summary.subject, now))
         parts.append((keys.QUEUE, rows.queued(arrival, queued)))
-        parts.append((keys.LOG, rows.tracked(arrival, text, now, others)))
+        parts.append((keys.LOG, rows.tracked(arrival, text, now, places, others)))
         reach("intake.before-commit")
         try:
             results = await self._engine.transact_all(parts)

@@ -10,26 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xtramail.delivery.accepted_event import INBOX, SENT
+from xtramail.delivery.accepted_event import Places as Places
+from xtramail.delivery.accepted_event import lots as lots
+from xtramail.delivery.accepted_event import tracked as tracked
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.policy import Policy, Route
 from xtramail.delivery.spool import Spooled
-from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
+from xtramail.model.bucket import Bucket
 from xtramail.model.errors import NoSuchAccount, NoSuchMailbox
 from xtramail.model.flags import Flag
-from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
-from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts, tracking
+from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts
 from xtramail.store.engine import Txn
 from xtramail.store.message_row import BodyRef
 from xtramail.store.messages import NewMessage
 from xtramail.store.new_message import new_message
-from xtramail.store.records import Account, LedgerRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import Account, LedgerRow, QueueEntry, QueueRecipient
 
 Part = tuple[bytes, Callable[[Txn], Any]]
 
-# A value of the store holds 64 KiB: a thousand recipients need several rows, and replies have to fit in later.
-RECIPIENTS_PER_ROW = 100
-OCTETS_PER_ROW = 24_000
 AT_HOME = "delivered to the mailbox"
 """The ledger's word for mail whose way ends here."""
 
@@ -68,7 +68,9 @@ def _days(route: Route) -> int:
     return 0 if route.domain is None else route.domain.retention_days
 
 
-def deliveries(arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Policy, now: float) -> list[Part]:
+def deliveries(
+    arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Policy, now: float, places: Places
+) -> list[Part]:
     """The copies into INBOXes; the result of each: whether there was room for it."""
     by_bucket = {
         bucket: new_message(
@@ -81,11 +83,22 @@ def deliveries(arrival: Arrival, text: Spooled, kept: Sequence[Copy], policy: Po
         for bucket in {copy.bucket for copy in kept}
     }
     merged = arrival.origin == "journal"
-    return [_delivery(by_bucket[copy.bucket], copy, policy, now, merged=merged) for copy in kept]
+    return [
+        (
+            keys.user_scope(copy.account.id),
+            places.noted(
+                copy.account.address, INBOX, _delivery(by_bucket[copy.bucket], copy, policy, now, merged=merged)
+            ),
+        )
+        for copy in kept
+    ]
 
 
-def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float, *, merged: bool) -> Part:
+def _delivery(
+    message: NewMessage, copy: Copy, policy: Policy, now: float, *, merged: bool
+) -> Callable[[Txn], bool]:
     """``merged``: nothing is added where a message of that Message-ID came before, be it deleted by now."""
+
     def deliver(txn: Txn) -> bool:
         account = accounts.get_account(txn)
         if account is None:
@@ -98,13 +111,13 @@ def _delivery(message: NewMessage, copy: Copy, policy: Policy, now: float, *, me
         if copy.limited and account.quota:
             if not policy.copy_fits(account, mailboxes.used_bytes(txn), size):
                 return False
-        _add(txn, "INBOX", "", copy.bucket, message, now)
+        _add(txn, INBOX, "", copy.bucket, message, now)
         return True
 
-    return keys.user_scope(copy.account.id), deliver
+    return deliver
 
 
-def filing(arrival: Arrival, sender: Account, sent: Spooled, now: float) -> Part:
+def filing(arrival: Arrival, sender: Account, sent: Spooled, now: float, places: Places) -> Part:
     """The copy in Sent: none when one with its Message-ID is there (the client's own came first, or it tries again)."""
     message = new_message(
         sent.summary,
@@ -123,10 +136,10 @@ def filing(arrival: Arrival, sender: Account, sent: Spooled, now: float) -> Part
         known = messages.by_message_id(txn, sent.summary.message_id) if sent.summary.message_id else []
         if mailbox is not None and any(place[1] == mailbox.id for place in known):
             return False
-        _add(txn, "Sent", "\\Sent", arrival.home, message, now)
+        _add(txn, SENT, "\\Sent", arrival.home, message, now)
         return True
 
-    return keys.user_scope(sender.id), file
+    return keys.user_scope(sender.id), places.noted(sender.address, SENT, file)
 
 
 def _add(txn: Txn, name: str, use: str, bucket: Bucket, message: NewMessage, now: float) -> None:
@@ -169,7 +182,7 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
         for entry, bucket in entries:
             outbound.enqueue(txn, entry)
             for one in entry.recipients:
-                row = LedgerRow(fate=Fate.HELD.value, at=arrival.at, destination=entry.destination)
+                row = outbound.first_row(entry, arrival.at)
                 outbound.ledger_put(txn, bucket, entry.message_id, one.address, row)
         for route in arrival.routes:
             if not route.relay:
@@ -186,48 +199,6 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
     return write
 
 
-def tracked(
-    arrival: Arrival, text: Spooled, now: float, others: Sequence[LogEvent] = ()
-) -> Callable[[Txn], None]:
-    """The event that the message was accepted. ``others``: first events of messages that are accepted with it."""
-    sender = "" if arrival.reverse_path.address is None else str(arrival.reverse_path.address)
-    fields = {
-        "size": str(text.summary.size),
-        "peer": arrival.peer.address,
-        "helo": arrival.peer.helo[:255],
-        "tls": arrival.peer.tls,
-        "origin": arrival.origin,
-        "subject": text.summary.subject[:200],
-    }
-    if text.summary.message_id:
-        fields[tracking.MESSAGE_ID_FIELD] = text.summary.message_id
-    if arrival.sender is not None:
-        fields["account"] = arrival.sender.address
-    if others:
-        fields["copies"] = " ".join(id_text(other.message_id) for other in others)
-    if arrival.relay_client:
-        fields["relay-client"] = arrival.relay_client
-    events = [
-        LogEvent(
-            at=now,
-            message_id=arrival.message_id,
-            kind="accepted",
-            sender=sender,
-            recipients=tuple(str(route.path.address) for route in some),
-            text=f"accepted for {len(arrival.routes)} recipients",
-            fields=fields,
-        )
-        # A copy may be in nobody's INBOX, and in somebody's Sent.
-        for some in list(lots(arrival.routes)) or [[]]
-    ]
-
-    def write(txn: Txn) -> None:
-        for event in (*events, *others):
-            tracking.record(txn, bucket_at(now, CLASS_LOG), event)
-
-    return write
-
-
 def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
     """Routes that are relayed, by destination, in the order in which they were named."""
     found: dict[str, list[Route]] = {}
@@ -235,21 +206,6 @@ def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
         if route.relay:
             found.setdefault(route.destination, []).append(route)
     return list(found.items())
-
-
-def lots(routes: Sequence[Route]) -> Iterator[list[Route]]:
-    """In lots that fit into one value of the store."""
-    lot: list[Route] = []
-    octets = 0
-    for route in routes:
-        size = len(str(route.path.address).encode()) + len(route.path.orcpt or "")
-        if lot and (len(lot) == RECIPIENTS_PER_ROW or octets + size > OCTETS_PER_ROW):
-            yield lot
-            lot, octets = [], 0
-        lot.append(route)
-        octets += size
-    if lot:
-        yield lot
 
 
 def recipient(route: Route, at: float) -> QueueRecipient:

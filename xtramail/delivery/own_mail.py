@@ -80,10 +80,11 @@ class OwnMail:
             )
             for destination, some in rows.by_destination(arrival.routes)
         ]
+        places = rows.Places()
         parts = [
-            *rows.deliveries(arrival, spooled, copies, self.policy, now),
+            *rows.deliveries(arrival, spooled, copies, self.policy, now, places),
             *rows.bodies_written(arrival, spooled, None, copies),
             (keys.QUEUE, rows.queued(arrival, queued)),
-            (keys.LOG, rows.tracked(arrival, spooled, now)),
+            (keys.LOG, rows.tracked(arrival, spooled, now, places)),
         ]
         return Written(message_id=arrival.message_id, parts=parts)

@@ -50,6 +50,12 @@ def id_from_text(text: str) -> MessageId:
     return MessageId(value)
 
 
+def id_at(seconds: float) -> MessageId:
+    """The lowest id that can be made at ``seconds`` since 1970."""
+    micros = int((seconds - EPOCH_SECONDS) * 1_000_000)
+    return MessageId(min(max(micros, 0) << 12, 0x7FFF_FFFF_FFFF_FFFF))
+
+
 def id_seconds(value: int) -> float:
     """When the id was made, in seconds since 1970."""
     return (value >> 12) / 1_000_000 + EPOCH_SECONDS

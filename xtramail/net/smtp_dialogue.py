@@ -14,6 +14,7 @@ from xtramail.model.address import Address
 from xtramail.model.certificate import ClientCertificate
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.errors import LimitReached
+from xtramail.model.ids import MessageId
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
@@ -62,12 +63,19 @@ class SmtpDialogue:
         if reply.positive:
             self._transaction = transaction
             self._sender = path.address
+        else:
+            self._log.sender_refused(
+                self._service.name, self.peer, message_id=transaction.message_id, sender=path.address, reply=reply
+            )
         return reply
 
     def recipient(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
         assert self._transaction is not None, "the engine lets RCPT pass only after MAIL"
         answer = self._transaction.rcpt_to(path)
-        return self._judged(path, answer) if isinstance(answer, Reply) else self._judged_later(path, answer)
+        message_id = self._transaction.message_id
+        if isinstance(answer, Reply):
+            return self._judged(message_id, path, answer)
+        return self._judged_later(message_id, path, answer)
 
     def chunk(self, octets: bytes) -> Pending[None] | None:
         assert self._transaction is not None, "the engine lets DATA pass only after RCPT"
@@ -86,7 +94,11 @@ class SmtpDialogue:
         """The engine refused what came as text."""
         if self._transaction is not None:
             self._log.text_refused(
-                self._service.name, self.peer, message_id=self._transaction.message_id, reply=reply
+                self._service.name,
+                self.peer,
+                message_id=self._transaction.message_id,
+                sender=self._sender,
+                reply=reply,
             )
         self.drop()
 
@@ -122,12 +134,19 @@ class SmtpDialogue:
             self._unwatch()
             self._unwatch = None
 
-    def _judged(self, path: ForwardPath, reply: Reply) -> Reply:
+    def _judged(self, message_id: MessageId, path: ForwardPath, reply: Reply) -> Reply:
         if not reply.positive:
             self._log.recipient_refused(
-                self._service.name, self.peer, sender=self._sender, recipient=path.address, reply=reply
+                self._service.name,
+                self.peer,
+                message_id=message_id,
+                sender=self._sender,
+                recipient=path.address,
+                reply=reply,
             )
         return reply
 
-    async def _judged_later(self, path: ForwardPath, answer: Coroutine[Any, Any, Reply]) -> Reply:
-        return self._judged(path, await answer)
+    async def _judged_later(
+        self, message_id: MessageId, path: ForwardPath, answer: Coroutine[Any, Any, Reply]
+    ) -> Reply:
+        return self._judged(message_id, path, await answer)

@@ -1,14 +1,17 @@
-"""What the SMTP services tell: each event once, to the mail log and to the metrics.
+"""What the SMTP services tell: each event once, to the mail log, to the metrics, and refusals to the message log.
 
-Owns that the two agree. Names of events are ``telemetry``'s.
+Owns that they agree. Names of events are ``telemetry``'s.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from twisted.python.failure import Failure
 
 from xtramail.delivery.arrival import Accepted, Arrival
 from xtramail.delivery.raising import Say, say_nothing
+from xtramail.delivery.turned_away import TurnedAway
 from xtramail.model.address import Address
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.outcome import Reply
@@ -22,9 +25,13 @@ _OVER_QUOTA = "copy-skipped"
 class SmtpLog:
     """Also ``delivery.arrival.AcceptanceLog``. ``service`` is "smtp", "submission" or "submissions"."""
 
-    def __init__(self, metrics: Metrics, say: Say = say_nothing) -> None:
+    def __init__(
+        self, metrics: Metrics, say: Say = say_nothing, turned_away: TurnedAway | None = None
+    ) -> None:
+        """``turned_away`` None: refusals are in the mail log alone."""
         self.metrics = metrics
         self._say = say
+        self._turned_away = turned_away
 
     def logged_in(self, service: str, peer: Peer, *, account: str, mechanism: str) -> None:
         maillog.logged_in(service=service, account=account, peer=peer, mechanism=mechanism)
@@ -34,16 +41,33 @@ class SmtpLog:
         """Counted only: ``directory.login`` tells the log why."""
         self.metrics.login(service, "busy" if busy else "refused")
 
+    def sender_refused(
+        self, service: str, peer: Peer, *, message_id: MessageId, sender: Address | None, reply: Reply
+    ) -> None:
+        maillog.sender_refused(service=service, peer=peer, sender=sender, reply=reply.text)
+        self._keep(service, peer, "MAIL", message_id, reply, sender)
+
     def recipient_refused(
-        self, service: str, peer: Peer, *, sender: Address | None, recipient: Address, reply: Reply
+        self,
+        service: str,
+        peer: Peer,
+        *,
+        message_id: MessageId,
+        sender: Address | None,
+        recipient: Address,
+        reply: Reply,
     ) -> None:
         maillog.recipient_refused(service=service, peer=peer, sender=sender, recipient=recipient, reply=reply.text)
         self.metrics.recipient_refused(service)
+        self._keep(service, peer, "RCPT", message_id, reply, sender, (recipient,))
 
-    def text_refused(self, service: str, peer: Peer, *, message_id: MessageId, reply: Reply) -> None:
+    def text_refused(
+        self, service: str, peer: Peer, *, message_id: MessageId, sender: Address | None, reply: Reply
+    ) -> None:
         """The engine refused what came: bare CR or LF, too large."""
         maillog.message_refused(message_id=message_id, peer=peer, service=service, reply=reply.text)
         self.metrics.message_refused(service)
+        self._keep(service, peer, "DATA", message_id, reply, sender)
 
     def bug(self, peer: Peer, failure: Failure | None = None) -> None:
         maillog.bug(where="smtp", peer=peer, failure=failure)
@@ -83,3 +107,37 @@ class SmtpLog:
             message_id=arrival.message_id, peer=arrival.peer, service=arrival.origin, reply=f"{reply.text} ({cause})"
         )
         self.metrics.message_refused(arrival.origin)
+        recipients = [route.path.address for route in arrival.routes]
+        self._keep(
+            arrival.origin,
+            arrival.peer,
+            "DATA",
+            arrival.message_id,
+            reply,
+            arrival.reverse_path.address,
+            recipients,
+            cause,
+        )
+
+    def _keep(
+        self,
+        service: str,
+        peer: Peer,
+        command: str,
+        message_id: MessageId,
+        reply: Reply,
+        sender: Address | None,
+        recipients: Sequence[Address] = (),
+        cause: str = "",
+    ) -> None:
+        if self._turned_away is not None:
+            self._turned_away.tell(
+                message_id=message_id,
+                peer=peer,
+                service=service,
+                command=command,
+                sender=sender,
+                recipients=recipients,
+                reply=reply,
+                cause=cause,
+            )

@@ -303,6 +303,11 @@ def ledger(message_id: int, recipient: str) -> bytes:
     return _TAG_U64.pack(b"l", message_id) + hashed(recipient)
 
 
+def ledger_message(key: bytes) -> int:
+    """Our message id, of a key made by ``ledger``."""
+    return int(_U64.unpack_from(key, 1)[0])
+
+
 # Scope LOG, the day's bucket of class CLASS_LOG.
 
 EVENTS = b"e"
@@ -315,6 +320,11 @@ def event_prefix(message_id: int) -> bytes:
 def event(message_id: int, at: float, digest: bytes) -> bytes:
     """Ordered by message (ids ascend with time), then time; ``digest`` parts events of one microsecond."""
     return _TAG_U64_U64.pack(b"e", message_id, micros(at)) + digest
+
+
+def event_of(key: bytes) -> int:
+    """Our message id, out of an event's key."""
+    return int(_U64.unpack_from(key, 1)[0])
 
 
 def event_address_prefix(address: str) -> bytes:
@@ -331,6 +341,20 @@ def event_message_id_prefix(text: str) -> bytes:
 
 def event_message_id(text: str, message_id: int) -> bytes:
     return b"i" + hashed(text) + _U64.pack(message_id)
+
+
+def event_word_prefix(word: str) -> bytes:
+    return b"w" + hashed(word)
+
+
+def event_word(word: str, message_id: int) -> bytes:
+    """``word`` of a subject, folded."""
+    return b"w" + hashed(word) + _U64.pack(message_id)
+
+
+def event_from(prefix: bytes, message_id: int) -> bytes:
+    """The first key behind a look-up's ``prefix`` for this message or a later one."""
+    return prefix + _U64.pack(message_id)
 
 
 def event_message(key: bytes) -> int:

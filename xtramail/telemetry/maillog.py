@@ -155,6 +155,10 @@ def message_refused(*, message_id: int, peer: Peer, service: str, reply: str) ->
     _tell("message-refused", id=id_text(message_id), service=service, peer=peer, reply=reply)
 
 
+def sender_refused(*, service: str, peer: Peer, sender: Address | str | None, reply: str) -> None:
+    _tell("sender-refused", service=service, peer=peer, sender=_who(sender), reply=reply)
+
+
 def recipient_refused(
     *, service: str, peer: Peer, sender: Address | str | None, recipient: Address | str, reply: str
 ) -> None:

@@ -157,7 +157,8 @@ def test_bounce_gives_mail_up_and_tells_a_sender_that_is_ours(office: Office) ->
     assert done == {"bounced": 1, "ids": [id_text(entry.id)], "untold": []}
     assert office.queued() == []
     assert fates(office, entry.message_id) == {RAY: Fate.BOUNCED.value}
-    (told,) = [event for event in office.json("trace", "ann@local.example")["events"] if event["from"] == "<>"]
+    events = office.json("trace", "ann@local.example")["events"]
+    (told,) = [event for event in events if event["from"] == "<>" and event["event"] == "accepted"]
     notice = office.run("message", "export", told["id"]).stdout_bytes
     assert b"their host is gone for good" in notice and b"multipart/report" in notice
     assert office.json("status")["balanced"] is True

@@ -179,7 +179,7 @@ def test_a_purge_destroys_rows_and_body(office: Office) -> None:
     }
     assert rows(office) == []
     assert office.json("user", "recover", ANN, "--dry-run")["messages"] == 0
-    assert [event["event"] for event in office.json("trace", ANN)["events"]][-1:] == ["purged"]
+    assert [event["event"] for event in office.json("trace", ANN)["events"]][-2:] == ["purged", "state"]
     assert "no fault found" in office.done("verify")
 
 

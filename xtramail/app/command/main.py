@@ -25,7 +25,7 @@ COMMANDS = {
     ),
     "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
-    "trace": (f"{_HERE}.trace", "Follow mail by an address, a Message-ID or our own id."),
+    "trace": (f"{_HERE}.trace", "Follow mail by addresses, a Message-ID, our own id, words of the subject, or when it came."),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
     "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
     "status": (f"{_HERE}.status", "Show the server at a glance."),

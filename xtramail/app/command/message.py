@@ -84,9 +84,14 @@ def show(context: Context, id: str) -> None:
         "subject": next((stored.row.subject for stored in found), ""),
         "size": next((stored.row.size for stored in found), None),
         "copies": [_copy(stored) if context.as_json else _copy_text(stored) for stored in found],
-        "fates": fates if context.as_json else [f"{fate['recipient']}: {fate['fate']}" for fate in fates],
+        "fates": fates if context.as_json else [_fate_text(fate) for fate in fates],
     }
     context.fields(value)
+
+
+def _fate_text(fate: dict[str, object]) -> str:
+    status = f" ({fate['status']})" if fate["status"] else ""
+    return f"{fate['recipient']}: {fate['fate']}{status}"
 
 
 def _copy(stored: Stored) -> dict[str, object]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 import click
 
 from xtramail.app.command.context import Commands, Context, count_of, sure, when
 from xtramail.app.command.group import load
+from xtramail.delivery.story import held_reply, let_go
 from xtramail.model.address import domain_key
+from xtramail.model.bucket import CLASS_LOG, bucket_at
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.model.primary import CLOSED, State
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, tracking
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Destination, QueueEntry
 
 STEP = 500
+Go = Callable[[Txn, int, float], QueueEntry | None]
 LONGEST_REASON = 500
 
 
@@ -68,6 +71,7 @@ def shown(entry: QueueEntry, destination: Destination | None, now: float) -> dic
         "expires": when(entry.expires),
         "size": entry.body.size,
         "reason": entry.hold_reason if entry.held else closed,
+        "status": held_reply(entry, destination),
         "last-answer": entry.last_reply,
         "recipients": [
             {"address": one.address, "fate": one.fate, "attempts": one.attempts, "answer": one.reply}
@@ -78,10 +82,10 @@ def shown(entry: QueueEntry, destination: Destination | None, now: float) -> dic
 
 def for_people(value: dict[str, object]) -> dict[str, object]:
     """The same with words where there is no time of the next attempt."""
-    answers = [text for text in (value["reason"], value["last-answer"]) if text]
+    answers = [text for text in (value["status"], value["last-answer"]) if text]
     return value | {
         "next": value["next"] or NEXT.get(str(value["state"])),
-        "last-answer": "; ".join(map(str, dict.fromkeys(answers))),
+        "last-answer": "; ".join(map(str, answers)),
     }
 
 
@@ -163,9 +167,7 @@ def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything
         name = None if everything or domain is None else domain_key(domain)
         entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
     now = context.now()
-    numbers = [entry.id for entry in entries]
-    for start in range(0, len(numbers), STEP):
-        context.engine.transact(keys.QUEUE, partial(_release, numbers=numbers[start : start + STEP], now=now)).result()
+    _let_go(context, [entry.id for entry in entries], outbound.release, now)
 
     def closed(snap: Snapshot) -> list[str]:
         names = sorted({entry.destination for entry in entries})
@@ -178,9 +180,31 @@ def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything
     context.done({"retried": len(entries), "held-domains": held}, text)
 
 
-def _release(txn: Txn, numbers: list[int], now: float) -> None:
-    for number in numbers:
-        outbound.release(txn, number, now)
+def _let_go(context: Context, numbers: list[int], go: Go, now: float) -> None:
+    """In steps; each writes down who did it."""
+    for start in range(0, len(numbers), STEP):
+        step = _LetGo(numbers[start : start + STEP], go, context.who, now)
+        context.engine.transact_all([(keys.QUEUE, step.entries), (keys.LOG, step.tell)]).result()
+
+
+class _LetGo:
+    """One commit of it; its parts may run again."""
+
+    def __init__(self, numbers: list[int], go: Go, who: str, now: float) -> None:
+        self._numbers = numbers
+        self._go = go
+        self._who = who
+        self._now = now
+        self._gone: list[QueueEntry] = []
+
+    def entries(self, txn: Txn) -> None:
+        freed = [self._go(txn, number, self._now) for number in self._numbers]
+        self._gone = [entry for entry in freed if entry is not None]
+
+    def tell(self, txn: Txn) -> None:
+        for entry in self._gone:
+            event = let_go(entry, by=self._who, now=self._now)
+            tracking.record(txn, bucket_at(self._now, CLASS_LOG), event)
 
 
 @queue.command()
@@ -200,16 +224,9 @@ def release(context: Context, ids: tuple[str, ...], domain: str | None) -> None:
         waiting = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
         entries += [entry for entry in waiting if entry.held]
     numbers = list({entry.id: None for entry in entries})
-    now = context.now()
-    for start in range(0, len(numbers), STEP):
-        context.engine.transact(keys.QUEUE, partial(_insist, numbers=numbers[start : start + STEP], now=now)).result()
+    _let_go(context, numbers, outbound.insist, context.now())
     value = {"released": len(numbers), "ids": [id_text(number) for number in numbers]}
     context.done(value, f"{count_of(len(numbers), 'message')} due now.")
-
-
-def _insist(txn: Txn, numbers: list[int], now: float) -> None:
-    for number in numbers:
-        outbound.insist(txn, number, now)
 
 
 @queue.command()

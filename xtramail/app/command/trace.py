@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from xtramail.app.command.context import Context, Reporting, when
+from xtramail.app.command.maintenance import moment
+from xtramail.delivery.story import Stories, Story
+from xtramail.model.duration import parse_duration
 from xtramail.model.errors import BadInput, NoSuchMessage
-from xtramail.model.ids import id_from_text, id_text
+from xtramail.model.ids import id_at, id_from_text, id_text
 from xtramail.store import keys, outbound, tracking
-from xtramail.store.engine import Engine, Snapshot
-from xtramail.store.records import LedgerRow, LogEvent
+from xtramail.store.engine import Engine
+from xtramail.store.records import LogEvent
+from xtramail.store.tracking import Query
 
 DAY = 86_400.0
+DAYS = 14
+COLUMNS = ("time", "id", "event", "from", "to", "text")
 
 
 def parse_id(text: str) -> int:
@@ -28,6 +36,51 @@ def message_of(engine: Engine, text: str) -> int:
     return number if waiting is None else waiting.message_id
 
 
+@dataclass(slots=True)
+class Wanted:
+    """What a person named, sorted by its kind."""
+
+    addresses: list[str]
+    message_ids: list[str]
+    ids: list[int]
+    words: list[str]
+
+    @property
+    def names_one(self) -> bool:
+        """Nothing but messages by their ids: they are told whenever they came."""
+        return bool(self.ids or self.message_ids)
+
+
+def wanted(context: Context, what: tuple[str, ...], subjects: tuple[str, ...]) -> Wanted:
+    """BadInput for what is no address, Message-ID, id or word."""
+    found = Wanted([], [], [], [])
+    for text in what:
+        if text.startswith("<") or (text.count("@") == 1 and text.endswith(">")):
+            found.message_ids.append(text)
+        elif "@" in text:
+            found.addresses.append(text)
+        else:
+            found.ids.append(message_of(context.engine, text))
+    for subject in subjects:
+        words = tracking.subject_words(subject)
+        if not words:
+            raise BadInput(f"subject {subject!r}: name a word of it; Re: and punctuation find nothing")
+        found.words.extend(words)
+    return found
+
+
+def moment_back(name: str, text: str, now: float) -> float:
+    """``now``, a time such as 2h (so long ago), or ISO 8601; BadInput names ``name``."""
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        return moment(name, text, now)
+    except BadInput:
+        raise BadInput(f"{name} {text!r}: so long ago, such as 2h, or 2026-12-24T18:00 (UTC)") from None
+
+
 def shown_event(event: LogEvent) -> dict[str, object]:
     shown: dict[str, object] = {
         "time": when(event.at),
@@ -40,55 +93,113 @@ def shown_event(event: LogEvent) -> dict[str, object]:
     return shown | dict(event.fields)
 
 
+def for_people(event: LogEvent) -> dict[str, object]:
+    """The same with what is worth a line of text."""
+    shown = shown_event(event)
+    fields = event.fields
+    told = [event.text]
+    if event.kind == "accepted":
+        told.append(f"from {fields.get('helo') or 'unknown'} [{fields.get('peer', '')}]")
+        told.append(f"{fields.get('with', '')} {fields.get('tls') or 'without TLS'}".strip())
+        told.append(f"{fields.get('size', '?')} octets")
+        told += [f"{name}: {fields[name]}" for name in ("subject", "account", "stored", "skipped") if fields.get(name)]
+    elif event.kind == "refused":
+        told.insert(0, f"{fields.get('command', '')} of {fields.get('helo') or 'unknown'} [{fields.get('peer', '')}]")
+        told += [f"{fields['left-out']} more like it are not written down"] if "left-out" in fields else []
+    elif fields.get("host"):
+        told.append(f"by {fields['host']}" + (f" with {fields['tls']}" if fields.get("tls") else ""))
+    return shown | {"text": "; ".join(told)}
+
+
 @click.command(cls=Reporting)
-@click.argument("what", metavar="ADDRESS|MESSAGE-ID|ID")
-@click.option(
-    "--days", type=click.IntRange(1, 36_500), default=14, show_default=True, help="How far back, for an address."
-)
+@click.argument("what", nargs=-1, metavar="[ADDRESS|MESSAGE-ID|ID]...")
+@click.option("--subject", "subjects", multiple=True, metavar="WORDS", help="Whole words of the subject, in any order.")
+@click.option("--since", metavar="WHEN", help="Came after: 2h (ago), 2026-12-24T18:00.  [default: 14d, but for ids]")
+@click.option("--until", metavar="WHEN", help="Came before: the same.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Came in the last N days: --since Nd.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest N messages.")
 @click.pass_obj
-def trace(context: Context, what: str, days: int) -> None:
-    """Follow mail by an address, a Message-ID or our own id.
+def trace(
+    context: Context,
+    what: tuple[str, ...],
+    subjects: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    days: int | None,
+    limit: int,
+) -> None:
+    """Follow mail by addresses, a Message-ID, our own id, words of the subject, or when it came.
 
-    A Message-ID is written as in the header, <...>. Every event of each message found, and at the end what became of
-    it for each recipient.
+    What is named several times must all be true. A Message-ID is written as in the header, <...>. Of each message, the
+    newest last, all that happened to it; its last lines say what became of it for each recipient.
     """
-    engine = context.engine
-    if what.startswith("<") or (what.count("@") == 1 and what.endswith(">")):
-        events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, what))
-    elif "@" in what:
-        since = context.now() - days * DAY
-        events = engine.read(keys.LOG, lambda snap: tracking.by_address(snap, what, since))
-        if not events:
-            events = engine.read(keys.LOG, lambda snap: tracking.by_message_id(snap, f"<{what}>"))
-    else:
-        number = message_of(engine, what)
-        events = engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
-    if not events:
-        raise NoSuchMessage(f"nothing is known of {what}; the log is kept {context.settings.tracking_days} days")
-    ids = list(dict.fromkeys(event.message_id for event in events if event.message_id))
-    fates = [fate for number in ids for fate in fates_of(context, number)]
+    if not what and not subjects and since is None and until is None and days is None:
+        raise click.UsageError("name an ADDRESS, MESSAGE-ID or ID, or --subject, --since or --until")
+    if days is not None and since is not None:
+        raise click.UsageError("--days and --since say the same: name one of them")
+    found = wanted(context, what, subjects)
+    now = context.now()
+    first = 0.0 if found.names_one else now - (days or DAYS) * DAY
+    if since is not None:
+        first = moment_back("since", since, now)
+    high = tracking.LAST_ID if until is None else id_at(moment_back("until", until, now))
+    query = Query(
+        addresses=tuple(found.addresses),
+        message_ids=tuple(found.message_ids),
+        words=tuple(found.words),
+        low=id_at(first),
+        high=high,
+    )
+    ids, more = _search(context.engine, query, found.ids, limit)
+    stories = Stories(context.engine, now)
+    told = [story for story in map(stories.of, ids) if story.events]
+    if not told:
+        named = " and ".join((*what, *subjects)) or "mail of that time"
+        raise NoSuchMessage(f"nothing is known of {named}; the log is kept {context.settings.tracking_days} days")
+    _tell(context, told)
+    if more:
+        click.echo(f"There are older ones; see them with: --limit {2 * limit}, or --until TIME", err=True)
+
+
+def _search(engine: Engine, query: Query, ids: list[int], limit: int) -> tuple[list[int], bool]:
+    """Ids of messages, the newest last, and whether there are older ones."""
+    if ids and not (query.addresses or query.message_ids or query.words):
+        return sorted(one for one in set(ids) if query.low <= one < query.high)[-limit:], len(set(ids)) > limit
+    found = engine.read(keys.LOG, lambda snap: tracking.search(snap, query, 0 if ids else limit))
+    if ids:
+        return sorted(set(ids) & set(found.ids))[-limit:], False
+    if not found.ids and len(query.addresses) == 1 and not query.words and not query.message_ids:
+        # A Message-ID without its brackets looks like an address.
+        other = Query(message_ids=(f"<{query.addresses[0]}>",), high=query.high)
+        found = engine.read(keys.LOG, lambda snap: tracking.search(snap, other, limit))
+    return list(found.ids), found.more
+
+
+def _tell(context: Context, told: list[Story]) -> None:
+    fates = [fate for story in told for fate in shown_fates(story)]
     if context.as_json:
-        context.done({"events": [shown_event(event) for event in events], "fates": fates}, "")
+        events = [shown_event(event) for story in told for event in story.events]
+        context.done({"events": events, "fates": fates}, "")
         return
-    context.table([shown_event(event) for event in events], ("time", "id", "event", "from", "to", "text"), "")
-    click.echo("")
-    context.table(fates, ("id", "recipient", "fate", "since", "attempts", "answer"), "no fates are known any more")
+    context.table([for_people(event) for story in told for event in story.events], COLUMNS, "")
 
 
-def fates_of(context: Context, message_id: int) -> list[dict[str, object]]:
-    """The ledger's rows of a message, in whichever buckets they lie."""
-
-    def look(snap: Snapshot) -> list[tuple[str, LedgerRow]]:
-        return [row for bucket in snap.buckets() for row in outbound.ledger_of(snap, bucket, message_id).items()]
-
+def shown_fates(story: Story) -> list[dict[str, object]]:
+    """The ledger's rows of a message; ``status`` says why continuity holds it."""
     return [
         {
-            "id": id_text(message_id),
+            "id": id_text(story.message_id),
             "recipient": recipient,
             "fate": row.fate,
             "since": when(row.at),
             "attempts": row.attempts,
             "answer": row.reply,
+            "status": story.held(recipient),
         }
-        for recipient, row in context.engine.read(keys.QUEUE, look)
+        for recipient, row in story.fates.items()
     ]
+
+
+def fates_of(context: Context, message_id: int) -> list[dict[str, object]]:
+    """As :func:`shown_fates`, of one message."""
+    return shown_fates(Stories(context.engine, context.now()).of(message_id))
