@@ -165,6 +165,7 @@ class Server(MultiService):
         for service in (self._core.worker, self._core.relay_service, self._core.prober, self._core.housekeeping):
             service.startService()
         self._core.alerting.start()
+        self._core.people.start()
         self._core.self_checks.start()
         super().startService()  # type: ignore[no-untyped-call]
 
@@ -301,6 +302,7 @@ class Server(MultiService):
             core.housekeeping.stopService()
             core.self_checks.stop()
             core.alerting.stop()
+            core.people.stop()
             core.worker.stopService()
         for service in (self._tls, self._own):
             if service.running:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xtramail.app.alerting import Alerting
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
+from xtramail.app.people import People
 from xtramail.app.self_checks import SelfChecks
 from xtramail.app.settings import Settings
 from xtramail.delivery.acceptance import Acceptance
@@ -119,6 +120,14 @@ class Core:
             reactor=reactor,
             metrics=metrics,
         )
+        self.people = People(
+            settings,
+            engine=engine,
+            directory=self.directory,
+            own_mail=self.outgoing.own_mail,
+            clock=clock,
+            reactor=reactor,
+        )
         self.policy = self.outgoing.policy
         acceptance = Acceptance(
             engine=engine,
@@ -211,6 +220,7 @@ class Core:
             on_failure=maillog.login_refused,
             cost=login.bcrypt_cost,
             remember=login.remember,
+            on_success=self.people.login_times.seen,
         )
         self.mailboxes = MailboxServices(
             engine=engine,

@@ -18,17 +18,15 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from xtramail.delivery.alert_text import body, message
+from xtramail.delivery.outside_route import outside_route
 from xtramail.delivery.own_mail import OwnMail
-from xtramail.delivery.policy import Route
 from xtramail.delivery.webhook import Answer, Call, Webhooks
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
 from xtramail.directory.step_words import KIND as PRIMARY_STATE
-from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_HELD
 from xtramail.model.clock import Clock
-from xtramail.model.envelope import ForwardPath
-from xtramail.model.errors import BadInput, Unavailable
+from xtramail.model.errors import Unavailable
 from xtramail.model.ids import id_text
 from xtramail.model.secret import Secret
 from xtramail.store import alerts, keys, outbound
@@ -231,7 +229,7 @@ class Alerts:
 
     async def _mail(self, row: AlertRow, index: int) -> Telling:
         now, one = self._clock.now(), row.tellings[index]
-        route = self._route(one.target)
+        route = outside_route(self._directory, one.target)
         if isinstance(route, str):
             came = replace(one, state="given-up", attempts=one.attempts + 1, answer=route, at=now)
             await self._engine.transact(keys.ALERTS, partial(_write, alert_id=row.id, index=index, came=came))
@@ -249,17 +247,6 @@ class Alerts:
             came = replace(one, attempts=one.attempts + 1, answer=error.text, due=now + WAITS[1])
             await self._engine.transact(keys.ALERTS, partial(_write, alert_id=row.id, index=index, came=came))
         return came
-
-    def _route(self, target: str) -> Route | str:
-        """Where the mail goes, or why it goes nowhere."""
-        try:
-            address = Address.parse(target)
-        except BadInput as error:
-            return error.text
-        if self._directory.domain(address.domain) is not None:
-            return f"it lies in {address.domain}, which is served here: in an outage nobody would read it in time"
-        path = ForwardPath(address=address, notify=("NEVER",))
-        return Route(path=path, domain=None, accounts=(), relay=True, destination=address.domain_key)
 
 
 def mailed(row: AlertRow) -> bool:

@@ -43,13 +43,13 @@ def secret(value: str) -> str:
     return value
 
 
-def refuse_served(engine: Engine, given: str) -> None:
+def refuse_served(engine: Engine, given: str, *, setting: str = MAIL) -> None:
     """BadInput for an address in a domain that is served here: in its outage nobody would read it in time."""
     for one in filter(None, given.split(",")):
         name = Address.parse(one).domain_key
         if engine.read(keys.domain_scope(name), domains.get_domain) is not None:
             raise BadInput(
-                f"{MAIL} {one}: {name} is served here, and in an outage its mail waits; "
+                f"{setting} {one}: {name} is served here, and in an outage its mail waits; "
                 f"name an address somewhere else, such as one at your provider"
             )
 

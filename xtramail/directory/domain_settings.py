@@ -59,6 +59,12 @@ def _time(shortest: float) -> Rule:
     return rule
 
 
+def _line(value: str) -> str:
+    if not value.isprintable() or len(value) > 200:
+        raise ValueError("one line of at most 200 characters")
+    return value.strip()
+
+
 def _address(value: str) -> str:
     if value:
         Address.parse(value)
@@ -71,6 +77,8 @@ SETTINGS: dict[str, DomainSetting] = {
     one.name: one
     for one in (
         DomainSetting("contact", "", _address, "ADDRESS", "who gets postmaster's mail of a local domain"),
+        DomainSetting("card-contact", "", _line, "TEXT", "whom users ask, as their card says it; else contact"),
+        DomainSetting("card-on-down", "off", ON_OFF, "on|off", "on down, users get their card at an outside address"),
         DomainSetting("recovered", "on", ON_OFF, "on|off", "users see what they deleted in a mailbox `Recovered`"),
         DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
         DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),

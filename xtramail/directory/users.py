@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from xtramail.directory.alert_settings import refuse_served
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
 from xtramail.model.outcome import OPEN_FATES
@@ -20,6 +21,8 @@ KINDS: tuple[AccountKind, ...] = ("user", "list", "discovered")
 STATUSES = ("active", "disabled")
 HIDDEN_CAPABILITIES = "hidden_capabilities"
 """Key among the settings of an account: capabilities of IMAP that its clients choke on, ``IDLE,MOVE``."""
+OUTSIDE = "outside-address"
+"""The same: where a user is reached while the primary is away, and our own mailbox is not known to him yet."""
 DEFAULT_QUOTA = 5 * 1024**3
 """Octets; generous, because a full mailbox in an outage is the last thing that anybody needs."""
 
@@ -143,8 +146,12 @@ async def set_user(
     status: str | None = None,
     kind: str | None = None,
     hidden: str | None = None,
+    outside: str | None = None,
 ) -> Account:
-    """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``."""
+    """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``.
+
+    ``outside``: an address in no domain that is served here; empty: none.
+    """
     changes: dict[str, object] = {}
     if quota is not None:
         if quota < 0:
@@ -164,6 +171,9 @@ async def set_user(
             settings[HIDDEN_CAPABILITIES] = ",".join(sorted(read_capability_names(hidden)))
         except ValueError as error:
             raise BadInput(f"hide: {error}") from None
+    if outside is not None:
+        settings[OUTSIDE] = str(Address.parse(outside)) if outside else ""
+        refuse_served(engine, settings[OUTSIDE], setting=OUTSIDE)
     return await _change(engine, address, settings, **changes)
 
 

@@ -244,6 +244,14 @@ def alert_told(*, alert: int, kind: str, domain: str, to: str, answer: str) -> N
     _tell("alert-told", alert=alert, kind=kind, domain=domain, to=to, answer=answer)
 
 
+def card_mailed(*, account: str, to: str, domain: str, message_id: int) -> None:
+    _tell("card-mailed", account=account, to=to, domain=domain, id=id_text(message_id))
+
+
+def card_not_mailed(*, account: str, to: str, domain: str, reason: str) -> None:
+    _warn("card-not-mailed", account=account, to=to, domain=domain, reason=reason)
+
+
 def alert_failed(
     *, alert: int, kind: str, domain: str, to: str, answer: str, attempts: int, next_attempt: float
 ) -> None:

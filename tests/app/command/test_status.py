@@ -13,7 +13,7 @@ import pytest
 
 from tests.app.command.office import Office
 from xtramail.app.authority import issue
-from xtramail.app.command.doctor import place_of
+from xtramail.app.doors import place_of
 from xtramail.store.server_lock import ServerLock
 
 RAY = "ray@relay.example"

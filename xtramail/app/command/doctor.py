@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import click
 from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
 from xtramail.app.command.domain import host_text
+from xtramail.app.doors import place_of
 from xtramail.delivery.retention import read_state
 from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.domain_settings import text
@@ -91,19 +91,6 @@ def _server(context: Context) -> Iterator[Finding]:
         yield _port("pop3s", endpoint, b"+OK", tls=True)
     for endpoint in listen.pop3:
         yield _port("pop3", endpoint, b"+OK")
-
-
-def place_of(endpoint: str) -> tuple[str, int] | None:
-    """Host and port at which a listening endpoint answers from here; None for a socket of another kind."""
-    kind, _, rest = endpoint.partition(":")
-    # Twisted's own rule: a backslash makes the next character stand for itself.
-    parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", rest)]
-    fields = dict(part.partition("=")[::2] for part in parts if "=" in part)
-    port = fields.get("port") or parts[0]
-    if kind not in ("tcp", "tcp6") or not port.isdigit() or int(port) == 0:
-        return None
-    host = fields.get("interface", "")
-    return ("::1" if kind == "tcp6" else "127.0.0.1") if host in ("", "0.0.0.0", "::") else host, int(port)
 
 
 def _port(name: str, endpoint: str, wanted: bytes, *, tls: bool = False) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from xtramail.app.command.card import card
 from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, sure, when
 from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
@@ -31,6 +32,7 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "password": "set" if account.password else "",
         "quota": account.quota,
         "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
+        users.OUTSIDE: account.settings.get(users.OUTSIDE, ""),
         "created": when(account.created),
         "password-changed": when(account.password_changed) if account.password else None,
     }
@@ -131,14 +133,15 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
     status=active|disabled       disabled: no login; mail goes on arriving
     type=user|list|discovered
     hide=CAPABILITY,...          of IMAP, for a client that chokes on them, such as hide=IDLE,MOVE; hide= for none
+    outside-address=ADDRESS      a private one: the emergency card goes there (domain set card-on-down=on)
     """
     given: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
-        if not equals or key not in ("quota", "status", "type", "hide"):
+        if not equals or key not in ("quota", "status", "type", "hide", users.OUTSIDE):
             raise BadInput(
-                f"{change!r}: write it as quota=SIZE, status=active|disabled, type=user|list|discovered or "
-                "hide=CAPABILITY,..."
+                f"{change!r}: write it as quota=SIZE, status=active|disabled, type=user|list|discovered, "
+                f"hide=CAPABILITY,... or {users.OUTSIDE}=ADDRESS"
             )
         given[key] = value
     account = context.run(
@@ -149,6 +152,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
             status=given.get("status"),
             kind=given.get("type"),
             hidden=given.get("hide"),
+            outside=given.get(users.OUTSIDE),
         )
     )
     context.done(shown(account), f"user {account.address} changed.")
@@ -196,3 +200,4 @@ def remove(context: Context, address: str, yes: bool) -> None:
 
 
 user.add_command(recover)
+user.add_command(card)
