@@ -23,6 +23,8 @@ DOMAIN_CHANGES = b"c"
 ALERTS = b"a"
 LOGINS = b"w"
 """Who logged in when, of all users: a batch is one transaction, and wakes nobody's session."""
+DRILLS = b"p"
+"""Drills of all domains, so that those that run are found at one look."""
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -415,6 +417,10 @@ def window(number: int) -> bytes:
     return _TAG_U64.pack(b"w", number)
 
 
+ROUND_TRIP = b"t"
+"""The canary that is on its way through the domain's primary (``store/round_trips``)."""
+
+
 def card_sent(account_id: int) -> bytes:
     """When an emergency card was last mailed to a user, and in which outage."""
     return _TAG_U32.pack(b"k", account_id)
@@ -425,6 +431,41 @@ def card_sent(account_id: int) -> bytes:
 
 def last_logins(account_id: int) -> bytes:
     return _TAG_U32.pack(b"l", account_id)
+
+
+# Scope DRILLS, bucket 0.
+
+DRILL_ROWS = b"d"
+DRILL_PILOTS = b"u"
+DRILLS_RUNNING = b"r"
+
+
+def drill(number: int) -> bytes:
+    """``number``: microseconds since 1970 at which it began; it is its id, too."""
+    return _TAG_U64.pack(b"d", number)
+
+
+def drill_running(number: int) -> bytes:
+    """It is not over."""
+    return _TAG_U64.pack(b"r", number)
+
+
+def drill_running_of(key: bytes) -> int:
+    return int(_U64.unpack_from(key, 1)[0])
+
+
+def drill_pilots(number: int) -> bytes:
+    """What the keys of a drill's pilots begin with."""
+    return _TAG_U64.pack(b"u", number)
+
+
+def drill_pilot(number: int, account_id: int) -> bytes:
+    return _TAG_U64_U32.pack(b"u", number, account_id)
+
+
+def in_drill(account_id: int) -> bytes:
+    """The drill that a user takes part in now."""
+    return _TAG_U32.pack(b"p", account_id)
 
 
 # Scope ALERTS, bucket 0.

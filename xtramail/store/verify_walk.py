@@ -52,6 +52,7 @@ def scope_text(scope: bytes) -> str:
         keys.BODY: "bodies",
         keys.ALERTS: "alerts",
         keys.LOGINS: "logins",
+        keys.DRILLS: "drills",
     }
     return names.get(scope, f"scope {scope.decode('ascii', 'backslashreplace')}")
 
