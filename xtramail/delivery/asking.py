@@ -27,3 +27,10 @@ class PrimaryAsker:
             except PrimaryDown as down:
                 fault = down
         raise fault
+
+
+class NobodyToAsk:
+    """For who only looks up what is known already."""
+
+    async def ask(self, domain: DomainRow, address: Address) -> Reply:
+        raise PrimaryDown("nobody is asked here")

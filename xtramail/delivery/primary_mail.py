@@ -5,6 +5,7 @@ Owns the question only. ``net`` answers it over IMAP with the domain's credentia
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from xtramail.model.pending import Pending
@@ -19,6 +20,19 @@ class PrimaryMail(Protocol):
 
         None when that cannot be known: no credentials, no answer, or no right to look. Never fails, and takes a bounded
         time: somebody waits to hand the message over.
+        """
+
+
+class PrimaryMailboxes(Protocol):
+    """Looks for many messages at once."""
+
+    def which(
+        self, domain: DomainRow, address: str, values: Iterable[str], field: str = "Message-ID"
+    ) -> Pending[frozenset[str] | None]:
+        """Those of ``values`` (Message-IDs with angle brackets) that ``address`` has there, in any mailbox, in this
+        field of a message's header (of Received: as part of one).
+
+        None when that cannot be known. What cannot be searched for is never among them. Never fails.
         """
 
 

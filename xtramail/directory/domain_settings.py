@@ -134,6 +134,7 @@ SETTINGS: dict[str, DomainSetting] = {
         ),
         DomainSetting(imap_access.SECRET, "", str, "-", "its password or token, from standard input", secret=True),
         DomainSetting("give-back-deleted", "off", ON_OFF, "on|off", "give back also what users deleted in the outage"),
+        DomainSetting("replay-rate", "120", _number(1, 100_000), "N", "most messages a minute that a replay sends"),
         DomainSetting("guard-refusals", "on", ON_OFF, "on|off", "hold mail of good recipients that are refused"),
         DomainSetting("guard-known", "7d", _time(0), "TIME", "a recipient known so long is good"),
         DomainSetting("guard-surge", "5", _number(1, 1_000), "N", "refusals of so many recipients are the primary's"),

@@ -37,6 +37,8 @@ SENT_NAMES = (
     "gönderilmiş", "送信済み", "送信済みアイテム", "已发送", "已发送邮件", "寄件備份", "보낸 편지함",
 )  # fmt: skip
 """Case-folded names under which mail programs and servers keep sent mail, where none is marked as that."""
+RECEIVED = "Received"
+"""The field that every hop adds to: a value is looked for in each."""
 OTHERS = 500
 """Mailboxes of one owner that are looked through at most."""
 TOGETHER = 20
@@ -142,10 +144,11 @@ class Visit:
         with self._told("APPEND", doubtful=True):
             self._client.append(mailbox, octets, (b"\\Seen",), datetime.fromtimestamp(int(sent_at), tz=UTC))
 
-    def found(self, message_ids: Iterable[str]) -> frozenset[str]:
-        """Those that lie in any mailbox: INBOX first, then those that are likely to hold everything."""
+    def found(self, values: Iterable[str], field: str = "Message-ID") -> frozenset[str]:
+        """Those that are this field of a message in any mailbox: INBOX first, then those that are likely to hold
+        everything. Of Received each is a part."""
         with self._told("looking for messages"):
-            missing = dict.fromkeys(message_ids)
+            missing = dict.fromkeys(values)
             there: set[str] = set()
             listed = self._client.list_folders()
             for flags, _, name in sorted(listed, key=_likely)[:OTHERS]:
@@ -154,7 +157,7 @@ class Visit:
                 if {b"\\noselect", b"\\nonexistent"} & {flag.lower() for flag in flags}:
                     continue
                 try:
-                    there |= self._found_in(name, "Message-ID", list(missing))
+                    there |= self._found_in(name, field, list(missing))
                 except (IMAPClientError, UnicodeError) as error:
                     if isinstance(error, imaplib.IMAP4.abort) or shown_name(name).upper() == "INBOX":
                         raise
@@ -174,7 +177,12 @@ class Visit:
             rows = self._client.fetch(uids[: 50 * TOGETHER], [f"BODY.PEEK[HEADER.FIELDS ({field.upper()})]"])
             for row in rows.values():
                 text = next((value for key, value in row.items() if key.startswith(b"BODY[")), b"")
-                there.add(str(BytesHeaderParser().parsebytes(text or b"").get(field, "")).strip())
+                lines = [str(one) for one in BytesHeaderParser().parsebytes(text or b"").get_all(field, [""])]
+                if field == RECEIVED:
+                    unfolded = " ".join(" ".join(lines).split())
+                    there.update(value for value in some if value in unfolded)
+                else:
+                    there.add(lines[0].strip())
         return there.intersection(values)
 
     def _log_in(self, name: str) -> None:

@@ -104,10 +104,11 @@ class PrimaryImap:
         """See ``delivery.primary_mail.PrimaryMail.has``."""
         return _pending(self._has(domain, address, message_id))
 
-    def which(self, domain: DomainRow, address: str, message_ids: Iterable[str]) -> Pending[frozenset[str] | None]:
-        """Those of ``message_ids`` (with angle brackets) that ``address`` has there, in any mailbox; None when that
-        cannot be known. One that cannot be searched for is never among them. Never fails."""
-        return _pending(self._which(domain, address, [one for one in message_ids if searchable(one)]))
+    def which(
+        self, domain: DomainRow, address: str, values: Iterable[str], field: str = "Message-ID"
+    ) -> Pending[frozenset[str] | None]:
+        """See ``delivery.primary_mail.PrimaryMailboxes.which``."""
+        return _pending(self._which(domain, address, [one for one in values if searchable(one)], field))
 
     async def _file(self, domain: DomainRow, copy: SentCopy, before: Callable[[], Pending[None]]) -> Filed:
         access = self._access(domain)
@@ -146,16 +147,18 @@ class PrimaryImap:
         found = await self._which(domain, address, [message_id])
         return None if found is None else message_id in found
 
-    async def _which(self, domain: DomainRow, address: str, message_ids: list[str]) -> frozenset[str] | None:
+    async def _which(
+        self, domain: DomainRow, address: str, values: list[str], field: str = "Message-ID"
+    ) -> frozenset[str] | None:
         access = self._access(domain)
         if access is None:
             return None
-        if not message_ids:
+        if not values:
             return frozenset()
 
         def look(visit: Visit) -> frozenset[str]:
             visit.open()
-            return visit.found(message_ids)
+            return visit.found(values, field)
 
         try:
             return await self._visit(domain.name, access, address, lambda run: run.do(look))

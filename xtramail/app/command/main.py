@@ -25,8 +25,12 @@ COMMANDS = {
     ),
     "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
-    "trace": (f"{_HERE}.trace", "Follow mail by addresses, a Message-ID, our own id, words of the subject, or when it came."),
+    "trace": (
+        f"{_HERE}.trace",
+        "Follow mail by addresses, a Message-ID, our own id, words of the subject, or when it came.",
+    ),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
+    "replay": (f"{_HERE}.replay", "Send stored mail of a window of time to its primary again."),
     "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
     "status": (f"{_HERE}.status", "Show the server at a glance."),
     "cert": (f"{_HERE}.cert", "List, check, install and request certificates."),

@@ -24,16 +24,18 @@ def maintenance() -> None:
 
 
 def moment(name: str, text: str, now: float) -> float:
-    """``now``, ``+2h`` or ISO 8601 (UTC where it names no zone), in seconds; BadInput names ``name``."""
+    """``now``, ``+2h``, ``-2h`` or ISO 8601 (UTC where it names no zone), in seconds; BadInput names ``name``."""
     try:
         if text == "now":
             return now
         if text.startswith("+"):
             return now + parse_duration(text[1:])
+        if text.startswith("-"):
+            return now - parse_duration(text[1:])
         read = datetime.datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=datetime.UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise BadInput(f"{name} {text!r}: now, +TIME such as +2h, or 2026-12-24T18:00 (UTC)") from None
+        raise BadInput(f"{name} {text!r}: now, +TIME such as +2h, -TIME, or 2026-12-24T18:00 (UTC)") from None
 
 
 def _shown(domain: str, row: Window, now: float) -> dict[str, object]:
