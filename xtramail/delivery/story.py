@@ -25,6 +25,7 @@ STATE = "state"
 AWAY = "held"
 """Kind of the event that the queue a message waits in was closed."""
 BACK = "let go"
+_FIRST = ("refused", "accepted", AWAY)
 _STEP = 200
 
 
@@ -96,7 +97,7 @@ class Stories:
             for destination, recipients in _by_destination(fates).items()
             for event in self._absences(message_id, logged, destination, recipients, fates)
         ]
-        middle = sorted([*logged, *closed], key=lambda event: event.at)
+        middle = sorted([*logged, *closed], key=_place)
         ends = _ends(message_id, middle, fates, waiting, self._now)
         return Story(message_id=message_id, events=(*middle, *ends), fates=fates, waiting=waiting)
 
@@ -140,6 +141,11 @@ class Stories:
             *(step for step in before if step.after in CLOSED),
             *(step for step in steps if since < step.at <= until),
         ]
+
+
+def _place(event: LogEvent) -> tuple[float, int]:
+    """Of what happened in one moment, coming in is first."""
+    return event.at, _FIRST.index(event.kind) if event.kind in _FIRST else len(_FIRST)
 
 
 def _fates(snap: Snapshot, message_id: int) -> dict[str, LedgerRow]:
