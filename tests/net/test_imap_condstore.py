@@ -210,6 +210,16 @@ def test_the_first_command_that_uses_modseq_tells_the_highest_of_what_is_selecte
         assert "* OK [HIGHESTMODSEQ" not in second
 
 
+@pytest.mark.parametrize("name", ["CONDSTORE", "QRESYNC"])
+def test_enable_tells_the_highest_modseq_before_it_is_done(name: str) -> None:
+    client = opened(world_of(1))
+    answer = client.say(f"ENABLE {name}")
+    assert re.fullmatch(
+        rf"\* ENABLED {name}\r\n\* OK \[HIGHESTMODSEQ \d+\] Highest\r\nT OK Enabled\r\n", answer
+    ), answer
+    assert "HIGHESTMODSEQ" not in client.say("ENABLE QRESYNC")
+
+
 def test_a_change_that_fetch_shows_is_told_with_its_modseq_to_who_knows_modseq() -> None:
     world = world_of(2)
     aware, other = opened(world, "ENABLE CONDSTORE"), opened(world)

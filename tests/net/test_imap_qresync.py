@@ -258,7 +258,7 @@ def test_what_changed_before_enable_is_told_in_the_old_form_before_enabled() -> 
         client.say("SELECT INBOX")
     ann.say("MOVE 2 Archive")
     answer = other.say("ENABLE QRESYNC")
-    assert answer.startswith("* 2 EXPUNGE\r\n* ENABLED QRESYNC\r\nT OK "), answer
+    assert answer.startswith("* 2 EXPUNGE\r\n* ENABLED QRESYNC\r\n* OK [HIGHESTMODSEQ "), answer
     ann.say("MOVE 2 Archive")
     assert "* VANISHED 3\r\n" in other.say("NOOP")
 

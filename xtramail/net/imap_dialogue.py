@@ -245,9 +245,11 @@ class ImapDialogue:
         # RFC 5161 §3.2: what this command switched on, not what was on before.
         self._line.write(responses.enabled(name for name in command.capabilities if name not in self._enabled))
         self._enabled.update(command.capabilities)
+        # A client that reads line by line takes what comes behind the tagged answer for the next command's.
+        self._line.write(self._agree(session, command))
         self._complete(status.ok("Enabled"))
         if self.session is not None:
-            self._line.write(self._agree(session, command))
+            self._agree(session, command)
 
     def compress(self, _command: Compress) -> None:
         if self._compressed:

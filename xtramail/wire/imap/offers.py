@@ -76,6 +76,8 @@ def uses_condstore(command: Command) -> bool:
     """Does the command make the client CONDSTORE-aware (RFC 7162 §3.1)?"""
     if isinstance(command, (commands.Select, commands.Examine)):
         return command.condstore or command.resync is not None
+    if isinstance(command, commands.Enable):
+        return not {"CONDSTORE", "QRESYNC"}.isdisjoint(command.capabilities)
     if isinstance(command, commands.Fetch):
         return command.changed_since is not None or "CONDSTORE" in command.items.needs
     if isinstance(command, commands.Store):
