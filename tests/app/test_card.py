@@ -83,5 +83,5 @@ def test_the_page_loads_nothing_and_shows_text_as_text(world: World) -> None:
 def test_the_mail_of_a_card_says_why_it_comes(world: World) -> None:
     words = down_words(SETTINGS, domain(world), world.ray, world.clock.now())
     assert words.subject == "Mail of relay.example is away: read and write here"
-    assert words.text.startswith("The mail server of relay.example is away since 2026-01-01")
+    assert words.text.startswith("The mail server of relay.example has not answered since 2026-01-01")
     assert "mail.relay.example" in words.text

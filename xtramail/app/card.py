@@ -125,8 +125,8 @@ def card_html(card: Card) -> str:
 def down_words(settings: Settings, domain: DomainRow, account: Account, since: float) -> Words:
     """What a user is told at his outside address when his primary is down."""
     lead = (
-        f"The mail server of {domain.name} is away since {utc_text(since)}. No mail is lost: what comes for you is kept,"
-        f" and you can read and write at once on another server, as {account.address}."
+        f"The mail server of {domain.name} has not answered since {utc_text(since)}. No mail is lost: what comes"
+        f" is kept, and you can read and write at once on another server, as {account.address}."
     )
     return Words(
         subject=f"Mail of {domain.name} is away: read and write here",
