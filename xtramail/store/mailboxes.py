@@ -5,6 +5,8 @@ Their rows are ``mailbox_rows``'; what is in them is ``messages``'.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
@@ -55,21 +57,27 @@ MAX_SUBSCRIPTIONS = 10_000
 
 
 def ensure_special(txn: Txn, now: float) -> None:
-    """Make what is missing of :data:`SPECIAL`, subscribed, and Recovered, which is not. A use that a mailbox of any
-    name has is not missing."""
+    """Make what is missing of :data:`SPECIAL`, subscribed, and Recovered, which is not."""
     recovered.ensure(txn, now)
-    rows = mailboxes(txn)
-    uses = {row.special_use for row in rows}
-    by_name = {row.name: row for row in rows}
-    for name, use in SPECIAL:
-        if use and use in uses:
-            continue
-        row = by_name.get(name)
+    for name, use in missing_special(mailboxes(txn)):
+        row = mailbox_by_name(txn, name)
         if row is None:
             _make(txn, name, use, now)
             subscribe(txn, name)
-        elif use and not row.special_use:
+        else:
             put_mailbox(txn, replace(row, special_use=use))
+
+
+def missing_special(rows: Iterable[MailboxRow]) -> list[tuple[str, str]]:
+    """Of :data:`SPECIAL`. A use that a mailbox of any name has is not missing, nor is one whose name stands for another
+    use; a plain mailbox of the name, deleted and made anew by a client, still lacks it."""
+    uses_by_name = {row.name: row.special_use for row in rows}
+    uses = {use for use in uses_by_name.values() if use}
+    return [
+        (name, use)
+        for name, use in SPECIAL
+        if use not in uses and not (uses_by_name.get(name) if use else name in uses_by_name)
+    ]
 
 
 def create(txn: Txn, name: str, special_use: str = "", *, now: float) -> MailboxRow:
