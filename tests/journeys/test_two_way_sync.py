@@ -129,7 +129,10 @@ def test_changes_on_both_sides_come_together_and_a_second_run_changes_nothing(
         client.append("Anderswo/Tief", "(\\Seen)", None, mail("from there"))  # type: ignore[arg-type]
     server.send(mail("fresh"), ANN)
     near.sync()
+    known = near.key("message from here")
     near.sync()
+    # What it was told of the message it filed is true: it need not fetch its own message as somebody else's.
+    assert near.key("message from here") == known
 
     there = far(server)
     wanted = {"message 0", "message 2", "message 4", "message 5", "message from here", "message fresh"}
