@@ -492,3 +492,15 @@ def test_ten_syntax_errors_slow_the_connection_and_twenty_end_it() -> None:
     world.advance(1)
     assert "* BYE" in client.heard()
     assert client.closed
+
+
+def test_errors_are_forgiven_to_who_is_logged_in_and_does_something_right() -> None:
+    world = World()
+    client, stranger = world.client(), world.client(login=False)
+    for _ in range(5):
+        for _ in range(8):
+            assert client.say("BOGUS").startswith("T BAD")
+        assert client.say("NOOP") == "T OK Done\r\n"
+    for _ in range(9):
+        assert stranger.say("BOGUS").startswith("T BAD") and stranger.say("NOOP") == "T OK Done\r\n"
+    assert stranger.say("BOGUS") == ""

@@ -102,7 +102,7 @@ class Limits:
     atoms: int = 10_000
     ranges: int = 1_000
     errors: int = 20
-    """Syntax errors of one connection; the last one is answered with BYE."""
+    """Syntax errors with no command between that is OK, or before login; the last one is answered with BYE."""
     chunk: int = 64 * 1024
     """Largest LiteralChunk."""
 

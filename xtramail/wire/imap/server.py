@@ -135,10 +135,12 @@ class ImapServerConnection(ConnectionFacts):
         self._command = None
         self._phase = _Phase.COMMAND
         state = self._standing.answered(command, answer.outcome)
+        if answer.outcome is Outcome.OK and self._standing.state is not State.NOT_AUTHENTICATED:
+            # A connection lives for days: a client that errs now and then is no flood.
+            self._errors = 0
         if state is State.LOGOUT:
             self._close()
         elif state is State.AUTHENTICATED and isinstance(command, (commands.Login, commands.Authenticate)):
-            self._errors = 0
             self._reader.line_limit = self._limits.line
             self._reader.swallow_limit = self._limits.swallow
         elif isinstance(command, commands.StartTls) and answer.outcome is Outcome.OK:
