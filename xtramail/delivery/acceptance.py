@@ -60,6 +60,18 @@ class Acceptance:
     async def commit(self, arrival: Arrival, text: Spooled, *, sent: Spooled | None, now: float) -> Reply:
         """250 once everything is durable; 452 or 451 when it could not be made so. ``sent``: the sender's own copy."""
         copies = list(rows.copies(arrival))
+        try:
+            return await self._commit(arrival, text, sent, copies, now)
+        except rows.MirrorFailed:
+            for copy in copies:
+                if copy.mirror:
+                    self._log.copy_skipped(arrival, copy.account.address)
+            own = [copy for copy in copies if not copy.mirror]
+            return await self._commit(arrival, text, sent, own, now)
+
+    async def _commit(
+        self, arrival: Arrival, text: Spooled, sent: Spooled | None, copies: list[rows.Copy], now: float
+    ) -> Reply:
         places = rows.Places()
         parts = rows.deliveries(arrival, text, copies, self._policy, now, places)
         if sent is not None:
@@ -75,6 +87,8 @@ class Acceptance:
         reach("intake.before-commit")
         try:
             results = await self._engine.transact_all(parts)
+        except rows.MirrorFailed:
+            raise
         except XtramailError as error:
             return self.refuse(arrival, unavailable(error), type(error).__name__)
         reach("intake.after-commit")

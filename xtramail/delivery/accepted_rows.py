@@ -18,7 +18,7 @@ from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.policy import Policy, Route
 from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import Bucket
-from xtramail.model.errors import NoSuchAccount, NoSuchMailbox
+from xtramail.model.errors import Corrupt, NoSuchAccount, NoSuchMailbox, Refused, XtramailError
 from xtramail.model.flags import Flag
 from xtramail.model.outcome import Fate
 from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts
@@ -44,6 +44,12 @@ class Copy:
     """There is no primary: the mailbox is where the message is."""
     limited: bool
     """The message is at a primary that is up, too: over twice the quota it need not be kept here."""
+    mirror: bool = False
+    """It is somebody else's mail: whatever is wrong with this mailbox, the message is accepted."""
+
+
+class MirrorFailed(XtramailError):
+    """A mailbox beside could not take its copy: the message is to be accepted without any."""
 
 
 def copies(arrival: Arrival) -> Iterator[Copy]:
@@ -62,10 +68,14 @@ def copies(arrival: Arrival) -> Iterator[Copy]:
             must_keep=not all(route.relay for route in routes),
             limited=all(route.relay and route.up for route in routes),
         )
+    for mirror in arrival.mirrors:
+        yield Copy(
+            account=mirror.account, bucket=arrival.beside(mirror), must_keep=False, limited=True, mirror=True
+        )
 
 
 def _days(route: Route) -> int:
-    return 0 if route.domain is None else route.domain.retention_days
+    return 0 if route.kept is None else route.kept.days
 
 
 def deliveries(
@@ -100,6 +110,14 @@ def _delivery(
     """``merged``: nothing is added where a message of that Message-ID came before, be it deleted by now."""
 
     def deliver(txn: Txn) -> bool:
+        try:
+            return put(txn)
+        except (Refused, Corrupt) as error:
+            if copy.mirror:
+                raise MirrorFailed(type(error).__name__) from error
+            raise
+
+    def put(txn: Txn) -> bool:
         account = accounts.get_account(txn)
         if account is None:
             if copy.must_keep:
@@ -200,12 +218,17 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
 
 
 def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
-    """Routes that are relayed, by destination, in the order in which they were named."""
-    found: dict[str, list[Route]] = {}
+    """Routes that are relayed, by destination, in the order in which they were named.
+
+    Apart where their copies are kept apart: what an entry hands on lies where its recipients' copies do, so that
+    whoever deleted all of them is known.
+    """
+    found: dict[tuple[str, int], list[Route]] = {}
     for route in routes:
         if route.relay:
-            found.setdefault(route.destination, []).append(route)
-    return list(found.items())
+            kept = route.kept
+            found.setdefault((route.destination, 0 if kept is None else kept.retention_class), []).append(route)
+    return [(destination, some) for (destination, _), some in found.items()]
 
 
 def recipient(route: Route, at: float) -> QueueRecipient:

@@ -70,7 +70,9 @@ class AccountSender:
         authors: tuple[str, ...],
     ) -> Arrival:
         account = self._account
-        domain = self._directory.domain(Address.parse(account.address).domain)
+        address = Address.parse(account.address)
+        domain, keeping = self._directory.domain(address.domain), self._directory.keeping(address)
+        home_class = 0 if domain is None else domain.retention_class
         return Arrival(
             message_id=message_id,
             at=at,
@@ -78,10 +80,10 @@ class AccountSender:
             reverse_path=path,
             routes=routes,
             origin="submission",
-            home_class=0 if domain is None else domain.retention_class,
+            home_class=home_class if keeping is None else keeping.retention_class,
             sender=account,
             authenticated=True,
-            sent_for=(account,) if domain is not None and domain.continuity else (),
+            sent_for=() if keeping is None else (account,),
         )
 
     def _owns(self, addresses: tuple[str, ...]) -> bool:

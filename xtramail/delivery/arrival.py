@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xtramail.delivery.policy import Route
+from xtramail.directory.mirrors import Mirrored
 from xtramail.model.bucket import Bucket, bucket_at
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import MessageId
@@ -34,14 +35,21 @@ class Arrival:
     """By a login."""
     sent_for: tuple[Account, ...] = ()
     """In whose Sent a copy is filed."""
+    mirrors: tuple[Mirrored, ...] = ()
+    """In whose INBOX a copy is kept beside (``mirroring``)."""
 
     @property
     def keeps_sent(self) -> bool:
         return bool(self.sent_for)
 
     def bucket(self, route: Route) -> Bucket:
-        """Of the recipient's domain; of the sender's for the outside world."""
-        return bucket_at(self.at, self.home_class if route.domain is None else route.domain.retention_class)
+        """Of the recipient; of the sender for the outside world."""
+        kept = route.kept
+        return bucket_at(self.at, self.home_class if kept is None else kept.retention_class)
+
+    def beside(self, mirror: Mirrored) -> Bucket:
+        """Of a mirror's copy."""
+        return bucket_at(self.at, mirror.keeping.retention_class)
 
     @property
     def home(self) -> Bucket:
@@ -49,7 +57,8 @@ class Arrival:
 
     def buckets(self) -> tuple[Bucket, ...]:
         """Those that need the text, each once."""
-        return tuple(dict.fromkeys(self.bucket(route) for route in self.routes))
+        own = (self.bucket(route) for route in self.routes)
+        return tuple(dict.fromkeys((*own, *(self.beside(mirror) for mirror in self.mirrors))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

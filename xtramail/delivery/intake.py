@@ -13,6 +13,7 @@ from typing import Any
 from xtramail.delivery import trace
 from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.policy import Policy
 from xtramail.delivery.recipients import Recipients
 from xtramail.delivery.sent_back import came_back
@@ -114,7 +115,7 @@ class IntakeTransaction:
         """At the first octet the buckets are chosen, once: midnight may pass before the last one."""
         if self._arrival is None or self._spool is None:
             intake = self._intake
-            self._arrival = Arrival(
+            arrival = Arrival(
                 message_id=self._message_id,
                 at=intake.clock.now(),
                 peer=self._peer,
@@ -122,6 +123,7 @@ class IntakeTransaction:
                 routes=self._recipients.routes,
                 origin="smtp",
             )
+            self._arrival = mirroring(intake.engine, arrival)
             self._spool = begin_spool(intake.engine, intake.clock, self._arrival, intake.policy.settings.hostname)
             reach("intake.first-chunk")
         return self._arrival, self._spool

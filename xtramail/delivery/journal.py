@@ -18,6 +18,7 @@ from typing import Any
 from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import SENDER_OK, begin_spool
+from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.policy import Policy, Route
 from xtramail.delivery.spool import Spool
 from xtramail.delivery.transaction import MailTransaction
@@ -185,7 +186,7 @@ class JournalTransaction:
         journal = self._journal
         domain = journal.directory.domain(self._domain)
         sender = _parsed(envelope.sender)
-        self._arrival = Arrival(
+        arrival = Arrival(
             message_id=self._message_id,
             at=journal.clock.now() if self._at is None else self._at,
             peer=self._peer,
@@ -196,6 +197,7 @@ class JournalTransaction:
             relay_client=self._domain,
             sent_for=() if sender is None else self._mailboxes(sender),
         )
+        self._arrival = mirroring(journal.engine, arrival, authors=() if sender is None else (str(sender),))
         also = (self._arrival.home,) if self._arrival.sent_for else ()
         self._spool = begin_spool(
             journal.engine, journal.clock, self._arrival, journal.policy.settings.hostname, also=also
@@ -224,6 +226,7 @@ class JournalTransaction:
                     relay=False,
                     destination=domain.name,
                     up=resolution.up,
+                    keeping=resolution.keeping,
                 )
 
     def _mailboxes(self, address: Address) -> tuple[Account, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import SENDER_OK, begin_spool
+from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.policy import NO_SUCH_USER, OVER_QUOTA, RELAY_DENIED, Policy, Questions, Route
 from xtramail.delivery.spool import Spool
 from xtramail.directory.relay_clients import RelayClients
@@ -132,7 +133,7 @@ class LmtpTransaction:
         if self._arrival is None or self._spool is None:
             lmtp = self._lmtp
             by_address = {route.path.address: replace(route, relay=False) for route in self._taken}
-            self._arrival = Arrival(
+            arrival = Arrival(
                 message_id=self._message_id,
                 at=lmtp.clock.now(),
                 peer=self._peer,
@@ -140,6 +141,7 @@ class LmtpTransaction:
                 routes=tuple(by_address.values()),
                 origin="lmtp",
             )
+            self._arrival = mirroring(lmtp.engine, arrival)
             self._spool = begin_spool(lmtp.engine, lmtp.clock, self._arrival, lmtp.policy.settings.hostname)
         return self._arrival, self._spool
 

@@ -159,8 +159,7 @@ class DomainSender:
         """Whose Sent gets a copy, each once."""
         found: set[int] = set()
         for address in named:
-            home = self.owned(address)
-            if home is None or not home.continuity:
+            if self.owned(address) is None or self._directory.keeping(Address.parse(address)) is None:
                 continue
             account = self._directory.account(Address.parse(address).key)
             if account is not None and account.kind != "list" and account.id not in found:

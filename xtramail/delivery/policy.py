@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtramail.directory.directory import Directory, Resolution, Standing
+from xtramail.directory.mirrors import Keeping
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath
@@ -63,6 +64,15 @@ class Route:
     destination: str
     up: bool = True
     """Its primary is up: who wants to read what it has can do so there, too."""
+    keeping: Keeping | None = None
+    """How long its copies are kept; None: as its domain says."""
+
+    @property
+    def kept(self) -> Keeping | None:
+        """The same, None for the outside world alone."""
+        if self.keeping is not None or self.domain is None:
+            return self.keeping
+        return Keeping(retention_class=self.domain.retention_class, days=self.domain.retention_days)
 
 
 @dataclass(slots=True)
@@ -173,6 +183,7 @@ class Policy:
             relay=resolution.relay,
             destination=domain.name,
             up=resolution.up,
+            keeping=resolution.keeping,
         )
 
     def _postmaster(self, path: ForwardPath, size: int) -> Route | Reply:

@@ -16,6 +16,7 @@ from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.account_sender import AccountSender, current
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import LOOP, SENDER_OK, looped
+from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.outgoing_header import HeaderBuffer, OutgoingHeader
 from xtramail.delivery.policy import TOO_LARGE, Policy
 from xtramail.delivery.recipients import Recipients
@@ -171,7 +172,9 @@ class SubmissionTransaction:
             self._refusal = self._sender.refuse_message(self._path, header.authors, self._recipients.routes)
         if self._refusal is not None:
             return None
-        self._arrival = arrival = self._arrived(header.authors)
+        self._arrival = arrival = mirroring(
+            submission.engine, self._arrived(header.authors), authors=header.authors
+        )
         self._text = SubmissionText(
             submission.engine,
             submission.clock,

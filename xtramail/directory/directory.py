@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from xtramail.directory.mirrors import Keeping, kept_for
 from xtramail.directory.relay_accounts import relay_account
 from xtramail.directory.users import account_of, add_discovered
 from xtramail.model.address import Address, domain_key
@@ -53,6 +54,8 @@ class Resolution:
     relay: bool
     up: bool = True
     """Its primary is up, or there is none."""
+    keeping: Keeping | None = None
+    """How the mailboxes keep it."""
 
 
 class Asker(Protocol):
@@ -105,10 +108,10 @@ class Directory:
         local, relay = address.local_key, bool(domain.primaries)
         now = self._clock.now()
 
-        def look(snap: Snapshot) -> tuple[int, Standing, State]:
+        def look(snap: Snapshot) -> tuple[int, Standing, State, Keeping | None]:
             state = outages.state(snap) if relay else State.UP
             account_id, standing = known(snap, state)
-            return account_id, standing, state
+            return account_id, standing, state, kept_for(snap, domain, local)
 
         def known(snap: Snapshot, state: State) -> tuple[int, Standing]:
             row = domains.get_recipient(snap, local)
@@ -128,11 +131,11 @@ class Directory:
                 return 0, Standing.ASK
             return 0, Standing.LISTED if asked.good else Standing.UNKNOWN
 
-        account_id, standing, state = self._engine.read(keys.domain_scope(domain.name), look)
+        account_id, standing, state, keeping = self._engine.read(keys.domain_scope(domain.name), look)
         return Resolution(
             standing=standing,
             domain=domain,
-            accounts=self._mailboxes_of(account_id) if domain.continuity else (),
+            accounts=() if keeping is None else self._mailboxes_of(account_id),
             relay=relay,
             up=state is State.UP,
         )
@@ -140,6 +143,16 @@ class Directory:
     async def ask(self, address: Address) -> bool:
         """Whether the primary knows the recipient; its answer is kept (yes 14 days, no 1 hour).
 
+            keeping=keeping,
+        )
+
+    def keeping(self, address: Address) -> Keeping | None:
+        """How the mailbox of a served address keeps its mail; None where it does not."""
+        domain = self.domain(address.domain)
+        if domain is None:
+            return None
+        return self._engine.read(
+            keys.domain_scope(domain.name), lambda snap: kept_for(snap, domain, address.local_key)
         A recipient it knows becomes a user without a password, so that its mail is kept from this message on. While the
         primary is not up an old yes still holds, and its no is none (a directory that did not come up knows nobody);
         one that is down is not asked at all. PrimaryDown where there is no answer to go by.
@@ -166,7 +179,7 @@ class Directory:
             # A full mailbox, or a primary that does not like us today: the recipient is no less good for it.
             return True
         # The mailbox first: with the answer alone its mail would be relayed and not kept.
-        if good and domain.continuity:
+        if good and self.keeping(address) is not None:
             await add_discovered(self._engine, address, now=now)
         row = AskedRow(good=good, until=now + (self._keep_yes if good else self._keep_no), asked=now)
         await self._engine.transact(scope, lambda txn: domains.put_asked(txn, local, row))

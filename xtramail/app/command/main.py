@@ -24,6 +24,10 @@ COMMANDS = {
         "Plan times in which a domain's mail is held; it goes by itself when they are over.",
     ),
     "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
+    "mirror": (
+        f"{_HERE}.mirror",
+        "Keep mail of a domain or an address in one mailbox beside, or for days of its own.",
+    ),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (
         f"{_HERE}.trace",

@@ -1,0 +1,59 @@
+"""Which mailboxes beside get a copy of a message on its way in: those that mirror its recipients or its senders.
+
+Decided once, before the first octet is written, because it decides in which buckets the text lies. Who mirrors whom is
+``directory.mirrors``'s. A copy is never handed on and never mirrored again, so nothing can circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.policy import Route
+from xtramail.directory.mirrors import Mirrored, mirrored
+from xtramail.model.address import Address
+from xtramail.model.errors import BadInput, Corrupt
+from xtramail.store.engine import Engine
+
+
+def mirroring(engine: Engine, arrival: Arrival, *, authors: Iterable[str] = ()) -> Arrival:
+    """``arrival`` with its mirrors. ``authors``: in whose name it is sent, where that was proven.
+
+    Who has the message anyway, as its recipient or in Sent, gets no second one. A recipient keeps his own for the days
+    of his mirror where those are more.
+    """
+    try:
+        found = mirrored(engine, _parties(arrival, authors))
+    except Corrupt:
+        # A row that cannot be read must not keep mail out.
+        return arrival
+    beside = {one.account.id: one for one in found}
+    for account in arrival.sent_for:
+        beside.pop(account.id, None)
+    routes = tuple(_longer(route, beside) for route in arrival.routes)
+    for route in routes:
+        for account in route.accounts:
+            beside.pop(account.id, None)
+    return replace(arrival, routes=routes, mirrors=tuple(beside.values()))
+
+
+def _longer(route: Route, beside: dict[int, Mirrored]) -> Route:
+    kept = route.kept
+    keepings = [one.keeping for account in route.accounts if (one := beside.get(account.id)) is not None]
+    longest = max(keepings, key=lambda one: one.days, default=None)
+    return route if longest is None or kept is None or longest.days <= kept.days else replace(route, keeping=longest)
+
+
+def _parties(arrival: Arrival, authors: Iterable[str]) -> Iterator[Address]:
+    yield from (route.path.address for route in arrival.routes if route.domain is not None)
+    senders = list(authors)
+    if arrival.sender is not None:
+        senders.append(arrival.sender.address)
+    if senders and arrival.reverse_path.address is not None:
+        senders.append(str(arrival.reverse_path.address))
+    for text in dict.fromkeys(senders):
+        try:
+            yield Address.parse(text)
+        except BadInput:
+            continue

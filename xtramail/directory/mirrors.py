@@ -1,0 +1,186 @@
+"""Mirrors: mail of a domain or of single addresses, kept in one mailbox beside, or in their own, with days of its own.
+
+A mirror is a second reader: what it keeps is never handed on, never a reason to refuse mail, and going through it
+changes nothing for those whose mail it is. Owns who mirrors whom; the copies are made by ``delivery``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xtramail.directory.users import find
+from xtramail.model.address import Address, domain_key
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
+from xtramail.store import accounts, domains, keys, mirrors, schema
+from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.store.mirrors import MirrorRow
+from xtramail.store.records import Account, DomainRow
+
+MAX_DAYS = 3_650
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The class and days of copies."""
+
+    retention_class: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A mailbox that gets a copy beside, and how long it keeps it."""
+
+    account: Account
+    keeping: Keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """One of them, for people. ``into`` None: each user's own mailbox, or (``row.into``) an account that is gone."""
+
+    domain: str
+    row: MirrorRow
+    into: Account | None
+
+    @property
+    def source(self) -> str:
+        return f"{self.row.local}@{self.domain}" if self.row.local else self.domain
+
+
+def own_mirror(snap: Snapshot, local_key: str) -> MirrorRow | None:
+    """The mirror (scope of the domain) that keeps an address's mail in its own mailbox: the one with the most days."""
+    own = [row for row in mirrors.mirrors_for(snap, local_key) if not row.into]
+    return max(own, key=lambda row: row.days, default=None)
+
+
+def kept_for(snap: Snapshot, domain: DomainRow, local_key: str) -> Keeping | None:
+    """How an address's own mailbox keeps its mail (scope of the domain); None: not at all."""
+    own = own_mirror(snap, local_key)
+    if own is None or not own.retention_class:
+        if own is None and not domain.continuity:
+            return None
+        return Keeping(retention_class=domain.retention_class, days=domain.retention_days)
+    return Keeping(retention_class=own.retention_class, days=own.days)
+
+
+def mirrored(engine: Engine, addresses: Iterable[Address]) -> tuple[Mirrored, ...]:
+    """The mailboxes beside in which mail of these is kept, each once, with the most days of any of them."""
+    found: dict[int, Mirrored] = {}
+    by_domain: dict[str, set[str]] = {}
+    for address in addresses:
+        try:
+            by_domain.setdefault(address.domain_key, set()).add(address.local_key)
+        except BadInput:
+            # What the envelope of a stranger said.
+            continue
+    for name, locals_ in by_domain.items():
+        for one in engine.read(keys.domain_scope(name), lambda snap, some=locals_: _rows(snap, some)):  # type: ignore[misc]
+            number, keeping = one
+            known = found.get(number)
+            if known is not None and known.keeping.days >= keeping.days:
+                continue
+            account = engine.read(keys.user_scope(number), accounts.get_account)
+            if account is not None and account.kind != "list":
+                found[number] = Mirrored(account=account, keeping=keeping)
+    return tuple(found.values())
+
+
+def _rows(snap: Snapshot, locals_: set[str]) -> list[tuple[int, Keeping]]:
+    """The account of each mirror of these that is a mailbox beside, and how it keeps them."""
+    rows = [row for row in mirrors.mirrors(snap) if row.into and (not row.local or row.local in locals_)]
+    domain = domains.get_domain(snap) if rows else None
+    if domain is None:
+        return []
+    own = Keeping(retention_class=domain.retention_class, days=domain.retention_days)
+    return [(row.into, Keeping(row.retention_class, row.days) if row.retention_class else own) for row in rows]
+
+
+async def add_mirror(engine: Engine, source: str, *, into: str = "", days: int = 0, now: float) -> Mirror:
+    """Mirror a domain or an address from now on.
+
+    ``into`` empty: into each user's own mailbox. ``days`` 0: the domain's. BadInput names the field and its rule.
+    NoSuchDomain, NoSuchAccount, AlreadyExists.
+    """
+    domain, local = read_source(engine, source)
+    if days and not 1 <= days <= MAX_DAYS:
+        raise BadInput(f"days {days}: a number from 1 to {MAX_DAYS}")
+    account = find(engine, Address.parse(into)) if into else None
+    if account is not None and account.kind == "list":
+        raise BadInput(f"into {into}: it is of type list and has no mailbox; name a user")
+    number = 0 if account is None else account.id
+    taken = AlreadyExists(f"{source} is mirrored there already; take it back first: xtramail mirror remove {source}")
+    scope = keys.domain_scope(domain.name)
+    if _same(engine.read(scope, mirrors.mirrors), local, number) is not None:
+        raise taken
+    retention_class = 0
+    if days:
+        # For good, whatever the domain's become; without, its copies lie where the domain's do, and share the bodies.
+        owner = f"mirror of {source}"
+        retention_class = await engine.transact(keys.STORE, lambda txn: schema.new_retention_class(txn, days, owner))
+
+    def put(txn: Txn) -> MirrorRow:
+        rows = mirrors.mirrors(txn)
+        if domains.get_domain(txn) is None:
+            raise NoSuchDomain(f"domain {domain.name} is not served here; see: xtramail domain list")
+        if _same(rows, local, number) is not None:
+            raise taken
+        row = MirrorRow(
+            id=max((row.id for row in rows), default=0) + 1,
+            local=local,
+            into=number,
+            retention_class=retention_class,
+            days=days,
+            created=now,
+        )
+        mirrors.put_mirror(txn, row)
+        return row
+
+    return Mirror(domain=domain.name, row=await engine.transact(scope, put), into=account)
+
+
+async def remove_mirror(engine: Engine, source: str, *, into: str = "") -> Mirror:
+    """Mirror it no more; what was kept goes with its days. ``into`` empty: the only mirror of it. BadInput."""
+    domain, local = read_source(engine, source)
+    mine = [one for one in of_domain(engine, domain) if one.row.local == local]
+    if into:
+        wanted = find(engine, Address.parse(into)).id
+        mine = [one for one in mine if one.row.into == wanted]
+    if not mine:
+        raise BadInput(f"{source}: it is not mirrored{' there' if into else ''}; see: xtramail mirror list")
+    if len(mine) > 1:
+        raise BadInput(f"{source}: it is mirrored {len(mine)} times; name one with --into ADDRESS")
+    number = mine[0].row.id
+    await engine.transact(keys.domain_scope(domain.name), lambda txn: mirrors.delete_mirror(txn, number))
+    return mine[0]
+
+
+def of_domain(engine: Engine, domain: DomainRow) -> list[Mirror]:
+    """The mirrors of a domain and its addresses."""
+    return [
+        Mirror(
+            domain=domain.name,
+            row=row,
+            into=engine.read(keys.user_scope(row.into), accounts.get_account) if row.into else None,
+        )
+        for row in engine.read(keys.domain_scope(domain.name), mirrors.mirrors)
+    ]
+
+
+def read_source(engine: Engine, source: str) -> tuple[DomainRow, str]:
+    """The served domain of a domain's or an address's name, and the local key (empty: all of it)."""
+    local = ""
+    if "@" in source:
+        address = Address.parse(source)
+        local, name = address.local_key, address.domain_key
+    else:
+        name = domain_key(source)
+    domain = engine.read(keys.domain_scope(name), domains.get_domain)
+    if domain is None:
+        raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
+    return domain, local
+
+
+def _same(rows: Iterable[MirrorRow], local: str, into: int) -> MirrorRow | None:
+    return next((row for row in rows if (row.local, row.into) == (local, into)), None)
