@@ -76,6 +76,11 @@ class FakeLogin:
         self.known = known
         self.busy = False
         self.gate: Pending[None] | None = None
+        self.clients: list[tuple[str, str]] = []
+        """Accounts, and what their clients called themselves."""
+
+    def client_named(self, account: Account, peer: Peer, service: str, client: str) -> None:
+        self.clients.append((account.address, client))
 
     async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account:
         assert service == "imap"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from tests.delivery.world import World
-from xtramail.directory import passwords, users
+from xtramail.directory import devices, passwords, users
+from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, key_id
 from xtramail.directory.login import Login, VerifyCache
@@ -20,6 +24,9 @@ from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending, drive
 from xtramail.model.secret import Secret
 from xtramail.net.adapter import start
+from xtramail.store import accounts, keys
+from xtramail.store import devices as device_rows
+from xtramail.store.engine import Txn
 from xtramail.store.records import Account
 
 T = TypeVar("T")
@@ -59,6 +66,7 @@ class Logins:
         self.verified: list[str] = []
         self.login = Login(
             accounts=self.world.directory,
+            devices=DeviceLogins(self.world.engine, KEYRING, self.clock),
             keyring=KEYRING,
             worker=self.worker,
             guard=Guard(self.clock, limits or GuardLimits()),
@@ -84,6 +92,31 @@ class Logins:
 @pytest.fixture
 def logins() -> Logins:
     return Logins()
+
+
+def device(
+    logins: Logins, name: str = "phone", scopes: tuple[str, ...] = tuple(devices.SCOPES), expires: float = 0
+) -> Secret:
+    return drive(
+        devices.add(
+            logins.world.engine,
+            Address.parse("ann@local.example"),
+            KEYRING,
+            name=name,
+            scopes=scopes,
+            expires=expires,
+            now=logins.clock.now(),
+        )
+    )
+
+
+def two_step(logins: Logins, *, on: bool = True) -> None:
+    def switch(txn: Txn) -> None:
+        found = accounts.get_account(txn)
+        assert found is not None
+        accounts.put_account(txn, replace(found, two_step=on))
+
+    logins.world.engine.transact(keys.user_scope(logins.world.ann.id), switch).result()
 
 
 @pytest.mark.parametrize("name", ["ann@local.example", "ANN@LOCAL.example", " ann@local.example. ".strip()])
@@ -235,3 +268,138 @@ def test_logins_of_one_client_at_the_same_time_are_one_check(logins: Logins) -> 
         with pytest.raises(BadCredentials):
             one.send(None)
     assert opened == [logins.world.ann.id] * 5
+
+
+def test_a_device_password_opens_without_a_slow_hash_however_it_is_typed(logins: Logins) -> None:
+    made = device(logins)
+    assert re.fullmatch(r"([0-9a-z]{5}-){3}[0-9a-z]{5}", made.reveal())
+    text = made.reveal()
+    for typed in (text, text.upper(), text.replace("-", " "), text.replace("-", "")):
+        came = logins.enter("ann@local.example", Secret(typed))
+        assert (came.id, bool(came.device)) == (logins.world.ann.id, True)
+    assert logins.worker.submitted == []
+    assert logins.enter("ann@local.example").device == b""
+
+
+def test_a_device_password_opens_its_own_account_and_scope_only(logins: Logins) -> None:
+    made = device(logins, scopes=("pop", "smtp"))
+    text = logins.refused("ann@local.example", made)
+    assert text == logins.refused("bob@local.example", made) == logins.refused("eve@local.example", WRONG)
+    assert logins.failures[0] == ("ann@local.example", "device password 'phone' does not open imap")
+    for service in ("pop3", "submission"):
+        assert drive(logins.login.password("ann@local.example", made, peer=PEER, service=service)).device
+
+
+def test_a_device_password_ends_at_its_time_and_when_revoked(logins: Logins) -> None:
+    brief, kept = device(logins, "brief", expires=logins.clock.now() + 60), device(logins, "kept")
+    came, stays = logins.enter("ann@local.example", brief), logins.enter("ann@local.example", kept)
+    logins.clock.advance(61)
+    assert "has expired" in (logins.refused("ann@local.example", brief) and logins.failures[-1][1])
+    assert logins.world.directory.standing(came) is None and logins.world.directory.standing(stays) is not None
+    drive(devices.revoke(logins.world.engine, Address.parse("ann@local.example"), "KEPT"))
+    logins.refused("ann@local.example", kept)
+    assert logins.failures[-1][1] == "wrong password"
+    assert logins.world.directory.standing(stays) is None
+
+
+def test_a_login_ends_with_what_it_came_by_and_not_with_anything_else(logins: Logins) -> None:
+    stands = logins.world.directory.standing
+    one, two = (logins.enter("ann@local.example", device(logins, name)) for name in ("one", "two"))
+    own = logins.enter("ann@local.example")
+    drive(devices.revoke(logins.world.engine, Address.parse("ann@local.example"), "one"))
+    assert (stands(one), bool(stands(two)), bool(stands(own))) == (None, True, True)
+    logins.clock.advance(1)
+    logins.set(logins.world.ann, passwords.hash_chosen(WRONG, KEYRING, 4))
+    assert stands(own) is None and stands(two) is not None
+    drive(users.set_user(logins.world.engine, Address.parse("ann@local.example"), status="disabled"))
+    assert stands(two) is None
+
+
+def test_with_two_step_sign_in_the_right_password_is_refused_as_a_wrong_one(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, own = device(logins), logins.enter("ann@local.example")
+    two_step(logins)
+    assert logins.world.directory.standing(own) is None, "its sessions end"
+    slow: list[str] = []
+    check = passwords.bcrypt.checkpw
+    monkeypatch.setattr(passwords.bcrypt, "checkpw", lambda *args: slow.append("") or check(*args))
+    assert logins.refused("ann@local.example") == logins.refused("ann@local.example", WRONG)
+    assert len(slow) == 2, "known or not, it is the same work"
+    assert [reason for _, reason in logins.failures] == [
+        "two-step sign-in is on: this needs a device password",
+        "wrong password",
+    ]
+    assert logins.enter("ann@local.example", made)
+    two_step(logins, on=False)
+    assert logins.enter("ann@local.example")
+
+
+def test_no_address_is_shut_out_for_the_password_of_a_two_step_user(logins: Logins) -> None:
+    two_step(logins)
+    for _ in range(60):
+        logins.clock.advance(700)
+        logins.refused("ann@local.example")
+    assert all("two-step" in reason for _, reason in logins.failures)
+    logins.set(logins.world.bob, passwords.hash_chosen(GOOD, KEYRING, 4))
+    assert logins.enter("bob@local.example")
+
+
+def test_a_known_device_is_never_locked_out(logins: Logins) -> None:
+    made = device(logins)
+    for number in range(30):
+        logins.refused("ann@local.example", Secret(f"guess {number}"))
+    assert "too many failures" in logins.failures[-1][1]
+    assert logins.enter("ann@local.example", made)
+
+
+def test_unknown_users_cost_the_work_of_known_ones_at_every_step(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keyed hashes, slow hashes and reads of device rows are counted: none tells who exists, or has two steps."""
+    device(logins)
+    work: Counter[str] = Counter()
+
+    def counted(where: object, name: str) -> None:
+        original = getattr(where, name)
+
+        def call(*args: Any) -> Any:
+            work[name] += 1
+            return original(*args)
+
+        monkeypatch.setattr(where, name, call)
+
+    counted(passwords, "device_mark")
+    counted(passwords.bcrypt, "checkpw")
+    counted(device_rows, "get")
+    seen = set()
+    for two in (False, True):
+        two_step(logins, on=two)
+        for name in ("ann@local.example", "eve@local.example", "eve@gone.example", "nobody"):
+            work.clear()
+            logins.refused(name, Secret(f"{two} {name}"))
+            seen.add(tuple(sorted(work.items())))
+    assert seen == {(("checkpw", 1), ("device_mark", 1), ("get", 1))}
+
+
+def test_the_last_use_of_a_device_is_written_once_a_minute_and_wakes_no_session(logins: Logins) -> None:
+    made, woken = device(logins), []
+    engine, address = logins.world.engine, Address.parse("ann@local.example")
+    engine.watch(keys.user_scope(logins.world.ann.id), lambda: woken.append(1))
+    at = logins.clock.now()
+    came = logins.enter("ann@local.example", made)
+    commits = engine.newest_commit()
+    logins.login.client_named(came, PEER, "imap", "Gnus \x07 5.13")
+    logins.clock.advance(30)
+    for _ in range(5):
+        logins.enter("ann@local.example", made, ELSEWHERE)
+        logins.login.client_named(came, ELSEWHERE, "imap", "another")
+    assert engine.newest_commit() == commits + 1
+    (known,) = devices.of_user(engine, address)
+    assert known.use is not None
+    assert (known.use.at, known.use.block, known.use.service) == (at, "192.0.2.0/24", "imap")
+    assert known.use.client == "Gnus ? 5.13"
+    logins.clock.advance(31)
+    logins.enter("ann@local.example", made, ELSEWHERE)
+    assert [one.use.block for one in devices.of_user(engine, address) if one.use] == ["198.51.100.0/24"]
+    assert woken == []

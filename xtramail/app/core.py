@@ -25,6 +25,7 @@ from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.turned_away import TurnedAway
 from xtramail.delivery.watch import Watch
+from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
@@ -213,6 +214,7 @@ class Core:
         )
         self.login = Login(
             accounts=self.directory,
+            devices=DeviceLogins(engine, keyring, clock),
             keyring=keyring,
             worker=self.worker,
             guard=Guard(clock, guard_limits),

@@ -21,11 +21,8 @@ SIZE_SETTING = "message-size"
 
 
 def current(directory: Directory, account: Account) -> Account | None:
-    """The account as it is now; None when it was disabled, removed, or its password changed since the login."""
-    now = directory.account(Address.parse(account.address).key)
-    if now is None or now.status != "active" or now.password_changed != account.password_changed:
-        return None
-    return now
+    """The account as it is now; None when what it logged in with opens nothing any more."""
+    return directory.standing(account)
 
 
 class AccountSender:

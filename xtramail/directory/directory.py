@@ -96,6 +96,11 @@ class Directory:
         """The account that logs in under this address."""
         return account_of(self._engine, address_key)
 
+    def standing(self, account: Account) -> Account | None:
+        """The account as it is now, for who logged in as ``account``; see ``store.accounts.standing``."""
+        now = self._clock.now()
+        return self._engine.read(keys.user_scope(account.id), lambda snap: accounts.standing(snap, account, now))
+
     def relay_account(self, name: str) -> Account | None:
         """The login of a domain's primary; see ``relay_accounts``."""
         return relay_account(self._engine, name)
@@ -138,11 +143,6 @@ class Directory:
             accounts=() if keeping is None else self._mailboxes_of(account_id),
             relay=relay,
             up=state is State.UP,
-        )
-
-    async def ask(self, address: Address) -> bool:
-        """Whether the primary knows the recipient; its answer is kept (yes 14 days, no 1 hour).
-
             keeping=keeping,
         )
 
@@ -153,6 +153,11 @@ class Directory:
             return None
         return self._engine.read(
             keys.domain_scope(domain.name), lambda snap: kept_for(snap, domain, address.local_key)
+        )
+
+    async def ask(self, address: Address) -> bool:
+        """Whether the primary knows the recipient; its answer is kept (yes 14 days, no 1 hour).
+
         A recipient it knows becomes a user without a password, so that its mail is kept from this message on. While the
         primary is not up an old yes still holds, and its no is none (a directory that did not come up knows nobody);
         one that is down is not asked at all. PrimaryDown where there is no answer to go by.

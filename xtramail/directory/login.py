@@ -12,7 +12,9 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from xtramail.directory import passwords
 from xtramail.directory.guard import Guard
@@ -23,7 +25,7 @@ from xtramail.model.errors import BadCredentials, BadInput
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
-from xtramail.store.records import Account
+from xtramail.store.records import Account, Device
 
 T = TypeVar("T")
 
@@ -42,6 +44,22 @@ class Accounts(Protocol):
 
     def relay_account(self, name: str) -> Account | None:
         """Whose name has no ``@``."""
+
+
+class FoundDevice(Protocol):
+    @property
+    def mark(self) -> bytes: ...
+
+    @property
+    def device(self) -> Device: ...
+
+
+class Devices(Protocol):
+    """``device_logins.DeviceLogins``."""
+
+    def find(self, account: Account | None, secret: Secret) -> FoundDevice | None: ...
+
+    def used(self, account: Account, peer: Peer, service: str, client: str = "") -> None: ...
 
 
 class FailureLog(Protocol):
@@ -96,6 +114,7 @@ class Login:
         self,
         *,
         accounts: Accounts,
+        devices: Devices,
         keyring: Keyring,
         worker: Worker,
         guard: Guard,
@@ -110,6 +129,8 @@ class Login:
         ``on_success`` is told account and service of each login.
         """
         self._accounts = accounts
+        self._devices = devices
+        self._clock = clock
         self._keyring = keyring
         self._worker = worker
         self._guard = guard
@@ -127,27 +148,62 @@ class Login:
         """
         key, find = self._look_up(name, service)
         account = find(key)
+        found = self._devices.find(account, secret)
+        if found is not None and account is not None:
+            return await self._by_device(name, key, account, found, secret, peer, service)
         stored = account.password if account is not None and account.password else self._dummy
-        if not self._cache.knows(secret, stored):
+        two_step = account is not None and account.two_step
+        # Known to be right or not, with two-step sign-in it is refused: after the same work as a wrong one.
+        if two_step or not self._cache.knows(secret, stored):
             # A device whose password is known to be right is never shut out by the failures of others.
             if self._guard.refuses(key, peer):
-                self._on_failure(name=name, peer=peer, service=service, reason="too many failures from this address")
-                raise BadCredentials()
+                self._refuse(name, peer, service, "too many failures from this address")
             fits = await self._check(key, secret, stored, peer)
             if not fits or account is None:
                 self._guard.failed(key, peer, secret.reveal())
                 reason = "wrong password" if account is not None and account.password else "unknown user"
-                self._on_failure(name=name, peer=peer, service=service, reason=reason)
-                raise BadCredentials()
-            self._cache.remember(secret, stored)
+                self._refuse(name, peer, service, reason)
             # The account may have changed while the hash was worked out.
             account = find(key)
+            if account is not None and account.two_step:
+                # Not a guess: no address is shut out for it.
+                self._refuse(name, peer, service, "two-step sign-in is on: this needs a device password")
+            self._cache.remember(secret, stored)
         if account is None or account.status != "active" or account.password != stored:
-            self._on_failure(name=name, peer=peer, service=service, reason="account disabled or changed")
-            raise BadCredentials()
+            self._refuse(name, peer, service, "account disabled or changed")
         self._guard.succeeded(key, peer)
         self._on_success(account, service)
         return account
+
+    def client_named(self, account: Account, peer: Peer, service: str, client: str) -> None:
+        """A program that has logged in says what it is (RFC 2971)."""
+        if account.device and client:
+            self._devices.used(account, peer, service, client)
+
+    async def _by_device(
+        self, name: str, key: str, account: Account, found: FoundDevice, secret: Secret, peer: Peer, service: str
+    ) -> Account:
+        """Nobody guesses a device password: neither a failure nor a shut address counts."""
+        device, reason = found.device, ""
+        if account.status != "active":
+            reason = "account disabled or changed"
+        elif 0 < device.expires <= self._clock.now():
+            reason = f"device password {device.name!r} has expired"
+        elif service not in device.services:
+            reason = f"device password {device.name!r} does not open {service}"
+        if reason:
+            # The work of a wrong password, so that time tells nothing.
+            await self._check(key, secret, self._dummy, peer)
+            self._refuse(name, peer, service, reason)
+        came = replace(account, device=found.mark)
+        self._guard.succeeded(key, peer)
+        self._devices.used(came, peer, service)
+        self._on_success(came, service)
+        return came
+
+    def _refuse(self, name: str, peer: Peer, service: str, reason: str) -> NoReturn:
+        self._on_failure(name=name, peer=peer, service=service, reason=reason)
+        raise BadCredentials()
 
     def _check(self, key: str, secret: Secret, stored: str, peer: Peer) -> Pending[bool]:
         """One check serves all who ask the same at the same time: after a restart a client opens five connections."""

@@ -59,6 +59,11 @@ def hash_generated(password: Secret, keyring: Keyring) -> str:
     return f"{KEYED}{keyring.current}${_generated_digest(password, keyring.keys[keyring.current])}"
 
 
+def device_mark(password: Secret, key: bytes) -> bytes:
+    """The keyed hash under which a device password made by :func:`generate` is kept and found."""
+    return bytes.fromhex(_generated_digest(password, hmac.digest(key, b"device passwords", hashlib.sha256)))
+
+
 def is_slow(stored: str) -> bool:
     """Whether verifying against this hash takes the work of bcrypt."""
     return stored.startswith(BCRYPT)

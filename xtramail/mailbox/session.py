@@ -89,24 +89,19 @@ class Session:
         A store that cannot write leaves them missing, as long as there is an INBOX to read.
         """
         rows, kept = self.read(lambda snap: (mailboxes.mailboxes(snap), recovered_row(snap)))
-        have = {row.name for row in rows} | {row.special_use for row in rows}
-        if kept is not None and all(name in have or (use and use in have) for name, use in mailboxes.SPECIAL):
+        if kept is not None and not mailboxes.missing_special(rows):
             return
         now = self.services.clock.now()
         try:
             await self.services.engine.transact(self._scope, lambda txn: mailboxes.ensure_special(txn, now))
         except Unavailable:
-            if INBOX not in have:
+            if all(row.name != INBOX for row in rows):
                 raise
 
     def still_valid(self) -> bool:
-        """The account is active and its password is the one this session logged in with."""
-        current = self.read(accounts.get_account)
-        return (
-            current is not None
-            and current.status == "active"
-            and current.password_changed == self.account.password_changed
-        )
+        """What this session logged in with would still open the account."""
+        now = self.services.clock.now()
+        return self.read(lambda snap: accounts.standing(snap, self.account, now)) is not None
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Hints that something of this account changed, but for what this session alone did; gives the function that

@@ -47,6 +47,8 @@ class ImapDialogue:
         self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
         self._hidden_from_client: frozenset[str] = frozenset()
+        self._client = ""
+        """What the client calls itself (RFC 2971)."""
         self._enabled: set[str] = set()
         """By name, with ENABLE."""
         self.session: Session | None = None
@@ -220,13 +222,22 @@ class ImapDialogue:
     def identify(self, command: commands.Id) -> None:
         self._hidden_from_client = hidden_from(self._service.masks, command.fields)
         self._mask()
+        said = dict(command.fields)
+        self._client = " ".join(filter(None, (said.get("name"), said.get("version"))))
+        self._name_client()
         self._line.write(responses.server_id({"name": "xtramail"}))
         self._complete(status.ok("Pleased to meet you"))
 
     def start_tls(self, _command: commands.StartTls) -> None:
         # RFC 3501 §6.2.1: nothing that was said before counts.
-        self._hidden_from_client = frozenset()
+        self._hidden_from_client, self._client = frozenset(), ""
         self._complete(status.ok("Begin TLS"), None)
+
+    def _name_client(self) -> None:
+        if self.session is not None and self._client:
+            self._service.collaborators.login.client_named(
+                self.session.account, self._line.peer, "imap", self._client
+            )
 
     def _mask(self) -> None:
         """Hide what this client or this account chokes on."""
@@ -300,6 +311,7 @@ class ImapDialogue:
         )
         self._line.logged_in()
         self._mask()
+        self._name_client()
         code = responses.capability_code(connection.capabilities())
         self._complete(status.ok("Logged in", code), None)
 

@@ -13,3 +13,6 @@ class PasswordCheck(Protocol):
     """The part of ``directory.login.Login`` used here."""
 
     async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account: ...
+
+    def client_named(self, account: Account, peer: Peer, service: str, client: str) -> None:
+        """A client that has logged in says what it is."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import devices, keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Account, decode, encode
 
 
 def put_account(txn: Txn, account: Account) -> None:
     """Write the record, new or changed."""
-    txn.put(PERMANENT, keys.ACCOUNT, encode(account))
+    txn.put(PERMANENT, keys.ACCOUNT, encode(replace(account, device=b"")))
 
 
 def get_account(snap: Snapshot) -> Account | None:
@@ -20,8 +22,28 @@ def get_account(snap: Snapshot) -> Account | None:
 
 
 def delete_account(txn: Txn) -> bool:
-    """Remove the record, so that nobody logs in; whether it was there.
+    """Remove the record, so that nobody logs in, with all that belongs to logins; whether it was there.
 
     Mailboxes and clock stay: mail goes with its days, and a MODSEQ that was told is never told again.
     """
+    devices.delete_all(txn)
     return txn.delete(PERMANENT, keys.ACCOUNT)
+
+
+def standing(snap: Snapshot, account: Account, now: float) -> Account | None:
+    """The account as it is at ``now``, for who logged in as ``account``; None when that login is no longer valid.
+
+    A login by a device password ends with that device. One by the account's own password ends when that changes, and
+    when two-step sign-in is switched on: from then on the password alone opens nothing.
+    """
+    current = get_account(snap)
+    if current is None or current.status != "active":
+        return None
+    if account.device:
+        device = devices.get(snap, account.device)
+        if device is None or 0 < device.expires <= now:
+            return None
+        return replace(current, device=account.device)
+    if current.two_step or current.password_changed != account.password_changed:
+        return None
+    return current

@@ -124,6 +124,17 @@ RECOVERED = 0
 SUBSCRIPTIONS = b"S"
 USAGE = b"q"
 """Octets held, by bucket (``store/usage``)."""
+DEVICES = b"P"
+
+
+def device(mark: bytes) -> bytes:
+    """A device password; ``mark`` is its keyed hash, so that a login is one exact look-up."""
+    return b"P" + mark
+
+
+def device_mark(key: bytes) -> bytes:
+    """Of a key made by :func:`device`."""
+    return key[1:]
 
 
 def mailbox(mailbox_id: int) -> bytes:
@@ -436,6 +447,15 @@ def mirror(number: int) -> bytes:
 
 def last_logins(account_id: int) -> bytes:
     return _TAG_U32.pack(b"l", account_id)
+
+
+def device_uses(account_id: int) -> bytes:
+    """What the last uses of all device passwords of an account begin with."""
+    return _TAG_U32.pack(b"d", account_id)
+
+
+def device_use(account_id: int, mark: bytes) -> bytes:
+    return _TAG_U32.pack(b"d", account_id) + mark
 
 
 # Scope DRILLS, bucket 0.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import devices, keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -30,5 +30,6 @@ def note(txn: Txn, seen: Mapping[int, Mapping[str, float]]) -> None:
 
 
 def forget(txn: Txn, account_id: int) -> None:
-    """The account is gone."""
+    """The account is gone, and its devices."""
+    devices.forget_use(txn, account_id)
     txn.delete(PERMANENT, keys.last_logins(account_id))

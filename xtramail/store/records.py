@@ -49,6 +49,35 @@ class Account(Record, frozen=True):
     created: float
     password_changed: float
     settings: dict[str, str] = {}
+    two_step: bool = False
+    """Two-step sign-in is on: the password alone opens no mail protocol."""
+    device: bytes = b""
+    """Mark of the device password that this login came by; filled in by ``directory.login``, no row has it."""
+
+
+class Device(Record, frozen=True):
+    """A device password, without the password: its keyed hash is the row's key."""
+
+    name: str
+    """Unique within the account, whatever its case."""
+    services: tuple[str, ...]
+    """What it opens: ``imap``, ``pop3``, ``submission``."""
+    created: float
+    key_id: str
+    """Of the server key that made the hash."""
+    expires: float = 0.0
+    """0: never."""
+
+
+class DeviceUse(Record, frozen=True):
+    """The last use of a device password; up to a minute older than the truth."""
+
+    at: float
+    block: str
+    """The address block (/24, /64) it came from."""
+    service: str
+    client: str = ""
+    """What the program calls itself (ID of IMAP, EHLO); never believed."""
 
 
 class MailboxRow(Record, frozen=True):

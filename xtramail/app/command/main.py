@@ -18,16 +18,17 @@ COMMANDS = {
     "init": (f"{_HERE}.init", "Make a new installation: settings, certificate, keys and an empty store."),
     "domain": (f"{_HERE}.domain", "Add, change, hold and remove served domains."),
     "user": (f"{_HERE}.user", "Add, change, show and remove users."),
+    "device": (f"{_HERE}.device", "Passwords for single phones and programs: made, listed and revoked."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
     "maintenance": (
         f"{_HERE}.maintenance",
         "Plan times in which a domain's mail is held; it goes by itself when they are over.",
     ),
-    "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "mirror": (
         f"{_HERE}.mirror",
         "Keep mail of a domain or an address in one mailbox beside, or for days of its own.",
     ),
+    "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (
         f"{_HERE}.trace",

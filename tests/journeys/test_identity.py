@@ -1,0 +1,153 @@
+"""Passwords for single devices, two-step sign-in, and what ends a login: on the wire, with the programs people use."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import poplib
+import signal
+import smtplib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.conftest import ANN, BEN
+from tests.journeys.harness import PROGRAMS, Installation, Refused, eventually
+
+ONE_TEXT = "Login failed. Accounts with two-step sign-in need a device password."
+
+
+def device(office: Installation, name: str, *more: str, user: str = ANN) -> str:
+    made: str = office.command("device", "add", user, "--name", name, *more)["generated"]
+    return made
+
+
+@contextlib.contextmanager
+def pop3(office: Installation, user: str, password: str) -> Iterator[poplib.POP3_SSL]:
+    client = poplib.POP3_SSL("localhost", office.ports["pop3s"], context=office.tls(), timeout=60)
+    try:
+        client.user(user)
+        client.pass_(password)
+        yield client
+    finally:
+        with contextlib.suppress(OSError, poplib.error_proto):
+            client.quit()
+
+
+def refusals(office: Installation, user: str, password: str) -> dict[str, str]:
+    """What each protocol says to a login; empty where it lets one in."""
+    said: dict[str, str] = {}
+    office.users[user], before = password, office.users.get(user, "")
+    try:
+        for name, enter in (("imap", office.imap(user)), ("smtp", office.submissions(user))):
+            try:
+                with enter:
+                    said[name] = ""
+            except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError) as error:
+                said[name] = str(error)
+        try:
+            with pop3(office, user, password):
+                said["pop"] = ""
+        except poplib.error_proto as error:
+            said["pop"] = str(error)
+    finally:
+        office.users[user] = before
+    return said
+
+
+def ended(client: imaplib.IMAP4_SSL) -> bool:
+    try:
+        client.noop()
+    except (imaplib.IMAP4.abort, OSError):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def inside(office: Installation, user: str, password: str) -> Iterator[imaplib.IMAP4_SSL]:
+    """An IMAP session that may be ended from the other side."""
+    office.users[user], before = password, office.users.get(user, "")
+    try:
+        with office.imap(user) as client:
+            office.users[user] = before
+            yield client
+    finally:
+        office.users[user] = before
+
+
+def test_a_device_opens_what_it_is_for_and_is_seen_in_the_list(office: Installation) -> None:
+    phone = device(office, "Ann's iPhone")
+    old = device(office, "old reader", "--scope", "pop")
+    assert refusals(office, ANN, phone.upper().replace("-", " ")) == {"imap": "", "smtp": "", "pop": ""}
+    said = refusals(office, ANN, old)
+    assert said["pop"] == "" and ONE_TEXT in said["imap"] and ONE_TEXT in said["smtp"]
+    with inside(office, ANN, phone) as client:
+        client.xatom("ID", '("name" "Gnus" "version" "5.13")')
+        listed = eventually(
+            lambda: [
+                one
+                for one in office.command("device", "list", ANN)
+                if one["name"] == "Ann's iPhone" and one["client"] == "Gnus 5.13"
+            ],
+            within=3.0,
+        )
+    assert listed[0]["from"] == "127.0.0.0/24" and listed[0]["last-used"]
+    reasons = [line["reason"] for line in office.log("login-refused")]
+    assert "device password 'old reader' does not open imap" in reasons
+
+
+def test_revoking_ends_the_sessions_of_that_device_and_of_no_other(office: Installation) -> None:
+    phone, laptop = device(office, "phone"), device(office, "laptop")
+    with (
+        inside(office, ANN, phone) as one,
+        inside(office, ANN, laptop) as two,
+        pop3(office, ANN, phone) as three,
+        office.submissions_unauthenticated() as four,
+    ):
+        four.login(ANN, phone)
+        office.command("device", "revoke", ANN, "phone")
+        eventually(lambda: ended(one), within=5.0, what="IMAP ends")
+        with pytest.raises((poplib.error_proto, OSError)):
+            eventually(lambda: three.noop() and False, within=5.0)
+        with pytest.raises((smtplib.SMTPServerDisconnected, AssertionError)):
+            eventually(lambda: four.noop()[0] == 421, within=5.0)
+            raise smtplib.SMTPServerDisconnected
+        assert not ended(two)
+        office.command("user", "passwd", ANN, "--generate")
+        assert not ended(two), "its own password is another"
+        office.command("user", "set", ANN, "status=disabled")
+        eventually(lambda: ended(two), within=5.0, what="a disabled user has no session")
+    assert all(ONE_TEXT in text for text in refusals(office, ANN, phone).values())
+
+
+def test_a_revoked_device_stays_revoked_whatever_dies_next(office: Installation) -> None:
+    """Killed as soon as success is printed, the server and the command line alike."""
+    for number in range(3):
+        name = f"phone {number}"
+        made = device(office, name)
+        assert refusals(office, ANN, made)["imap"] == ""
+        command = [str(PROGRAMS / "xtramail"), "--config", str(office.config), "device", "revoke", ANN, name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as revoking:
+            assert revoking.stdout is not None
+            assert "revoked" in revoking.stdout.readline()
+            revoking.send_signal(signal.SIGKILL)
+            office.kill()
+        office.start()
+        assert all(ONE_TEXT in text for text in refusals(office, ANN, made).values())
+        assert office.command("device", "list", ANN) == []
+
+
+def test_a_guesser_shuts_out_himself_and_no_known_device(office: Installation) -> None:
+    phone = device(office, "phone", user=BEN)
+    for number in range(12):
+        with contextlib.suppress(imaplib.IMAP4.error), inside(office, BEN, f"guess {number}"):
+            raise AssertionError("a guess came in")
+    with pytest.raises(imaplib.IMAP4.error), inside(office, BEN, office.users[BEN]):
+        pass
+    assert refusals(office, BEN, phone) == {"imap": "", "smtp": "", "pop": ""}
+
+
+def test_what_cannot_be_is_said(office: Installation) -> None:
+    with pytest.raises(Refused, match="has no device 'phone'"):
+        office.command("device", "revoke", ANN, "phone")
