@@ -408,6 +408,7 @@ def asked(local_key: str) -> bytes:
 
 PRIMARY = b"s"
 """The state of the domain's primary."""
+MIRRORS = b"m"
 TRANSITIONS = b"h"
 OUTAGES = b"o"
 WINDOWS = b"w"
@@ -419,9 +420,12 @@ def transition(at: float, number: int) -> bytes:
 
 
 def outage(started: int) -> bytes:
-MIRRORS = b"m"
     """``started`` in microseconds: it is the outage's id, too."""
     return _TAG_U64.pack(b"o", started)
+
+
+def mirror(number: int) -> bytes:
+    return _TAG_U64.pack(b"m", number)
 
 
 def window(number: int) -> bytes:
@@ -435,10 +439,6 @@ ROUND_TRIP = b"t"
 
 def card_sent(account_id: int) -> bytes:
     """When an emergency card was last mailed to a user, and in which outage."""
-def mirror(number: int) -> bytes:
-    return _TAG_U64.pack(b"m", number)
-
-
     return _TAG_U32.pack(b"k", account_id)
 
 
