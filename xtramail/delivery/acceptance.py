@@ -138,8 +138,10 @@ class Acceptance:
                 yield self._entry(arrival, text, some), arrival.bucket(some[0])
 
     def _sent_back(self, arrival: Arrival, sent: Spooled) -> QueueEntry:
+        # A message's id is below those of its entries: whoever looks for these begins there.
+        message_id = self._ids.next()
         return sent_entry(
-            arrival, sent, entry_id=self._ids.next(), message_id=self._ids.next(), hold_seconds=self._hold_seconds
+            arrival, sent, entry_id=self._ids.next(), message_id=message_id, hold_seconds=self._hold_seconds
         )
 
     def _entry(self, arrival: Arrival, text: Spooled, routes: Sequence[Route]) -> QueueEntry:
