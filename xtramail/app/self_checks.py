@@ -1,10 +1,12 @@
-"""The server's looks at itself, made in order: the ledger hourly, the room each minute, what waits for the metrics."""
+"""The server's looks at itself, made in order: the ledger hourly, the room each minute, what waits for the
+metrics, and each outage once when it is over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from xtramail.delivery.evidence import EvidenceKeeper
 from xtramail.delivery.policy import Policy
 from xtramail.delivery.raising import Say
 from xtramail.delivery.self_watch import SelfWatch
@@ -19,6 +21,7 @@ from xtramail.telemetry.metrics import Metrics
 AUDIT_SECONDS = 3_600.0
 ROOM_SECONDS = 60.0
 SURVEY_SECONDS = 15.0
+EVIDENCE_SECONDS = 10.0
 
 
 class SelfChecks:
@@ -45,7 +48,12 @@ class SelfChecks:
         metrics.registry.register(
             QueueFigures(engine=engine, clock=clock, waiting=lambda: self._survey.waiting, handed=handed)
         )
-        walks = ((watch.ledger, AUDIT_SECONDS), (watch.store, ROOM_SECONDS), (self._survey.walk, SURVEY_SECONDS))
+        walks = (
+            (watch.ledger, AUDIT_SECONDS),
+            (watch.store, ROOM_SECONDS),
+            (self._survey.walk, SURVEY_SECONDS),
+            (EvidenceKeeper(engine, clock).walk, EVIDENCE_SECONDS),
+        )
         self._walks = [SlowWalk(reactor, begin=begin, every=every, fault=_fault) for begin, every in walks]
 
     def start(self) -> None:

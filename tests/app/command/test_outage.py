@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.app.command.office import Office
 from xtramail.directory.primaries import step
+from xtramail.model.ids import id_text
 from xtramail.model.pending import drive
 from xtramail.model.primary import Event
 from xtramail.store import outbound
@@ -97,4 +99,36 @@ def test_a_ledger_that_does_not_balance_is_told_with_what_is_wrong(office: Offic
     result = office.run("outage", "balance", "--json")
     looked = json.loads(result.stdout)
     assert result.exit_code == 1 and looked["balanced"] is False
-    assert looked["wrong"] == ["1 recipients have an open fate, but the queue holds 0 of them"]
+    assert looked["wrong"] == [
+        f"{id_text(entry.message_id)} for ray@{RELAY}: its fate is held, and it does not wait in the queue",
+        "1 recipients have an open fate, but the queue holds 0 of them",
+    ]
+    assert office.run("outage", "balance", RELAY, "--json").exit_code == 1
+    assert office.json("outage", "balance", "local.example")["balanced"]
+
+
+def test_the_ledger_of_one_domain_or_one_outage_is_looked_through(office: Office) -> None:
+    take(office, Event.FAILS)
+    (row,) = office.json("outage", "history", RELAY)
+    office.receive(f"ray@{RELAY}", "ann@local.example")
+    looked = office.json("outage", "balance", RELAY)
+    assert (looked["accepted"], looked["held"], looked["delivered"]) == (1, 1, 0)
+    mine = office.json("outage", "balance", "--outage", row["id"])
+    assert (mine["accepted"], mine["held"], mine["balanced"]) == (1, 1, True)
+    assert "is of relay.example" in office.refused("outage", "balance", "local.example", "--outage", row["id"])
+
+
+def test_evidence_is_shown_and_written_as_a_page_that_only_its_owner_reads(office: Office, tmp_path: Path) -> None:
+    take(office, Event.FAILS)
+    office.receive(f"ray@{RELAY}")
+    (row,) = office.json("outage", "history", RELAY)
+    shown = office.json("outage", "show", row["id"])["evidence"]
+    assert (shown["received"], shown["fates"]["held"], shown["balanced"]) == (1, 1, True)
+    assert "1 held" in office.done("outage", "show", row["id"])
+    file = tmp_path / "outage.html"
+    office.done("outage", "show", row["id"], "--html", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert "--force" in office.refused("outage", "show", row["id"], "--html", str(file))
+    office.done("outage", "show", row["id"], "--html", str(file), "--force")
+    assert "name another file" in office.refused("outage", "show", row["id"], "--html", str(tmp_path / "no" / "x.html"))
