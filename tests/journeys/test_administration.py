@@ -31,7 +31,7 @@ def test_a_company_of_sixty_comes_on_board(install: Install, primary: ScriptedPr
     traced = server.command("trace", "<all@sender.example>")
     assert {row["recipient"] for row in traced["fates"]} == set(people)
     assert {row["fate"] for row in traced["fates"]} == {"delivered"}
-    assert [event["event"] for event in traced["events"]] == ["accepted", "attempt"]
+    assert [event["event"] for event in traced["events"]] == ["accepted", "attempt", "state"]
 
 
 def test_recipients_are_learned_from_the_primary(office: Installation, primary: ScriptedPrimary) -> None:

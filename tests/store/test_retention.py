@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.store.samples import NOW, entry, look, write
-from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_at, bucket_of
+from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, PERMANENT, Bucket, bucket_at, bucket_of
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
@@ -32,6 +32,19 @@ def test_buckets_die_by_the_days_of_their_class_the_oldest_first() -> None:
 
 def test_permanent_rows_and_unknown_classes_never_die() -> None:
     assert retention.dead_buckets([PERMANENT, bucket_of(1, 99)], CLASSES, 60_000) == []
+
+
+def test_the_log_is_kept_from_the_day_of_the_oldest_message_that_waits() -> None:
+    days = {CLASS_LOG: RetentionClass(id=CLASS_LOG, days=14, owner="log"), **CLASSES}
+    logs = [bucket_of(day, CLASS_LOG) for day in (2000, 2001)]
+    assert retention.dead_buckets([*logs, OLD], days, 2031) == [logs[0], OLD, logs[1]]
+    assert retention.dead_buckets([*logs, OLD], days, 2031, log_from=2001) == [logs[0], OLD]
+    engine = MemoryEngine()
+    assert look(engine, outbound.oldest_arrival, keys.QUEUE) is None
+    arrivals = {number: waiting(engine, number, b"A: b\r\n\r\n").arrival for number in (1, 2)}
+    later = replace(entry(3, bucket=OLD, message_id=3, destination="1.example"), arrival=NOW + 1e6)
+    write(engine, lambda txn: outbound.enqueue(txn, later), keys.QUEUE)
+    assert look(engine, outbound.oldest_arrival, keys.QUEUE) == min(arrivals.values())
 
 
 def waiting(engine: MemoryEngine, number: int, octets: bytes, bucket: Bucket = OLD, message_id: int = 0) -> QueueEntry:

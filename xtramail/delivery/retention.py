@@ -23,7 +23,7 @@ from xtramail.delivery.clock_rule import (
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import Clock, day_of
 from xtramail.model.errors import Unavailable
-from xtramail.store import keys, retention, schema
+from xtramail.store import keys, outbound, retention, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.telemetry.crashpoint import reach
 
@@ -153,7 +153,10 @@ class RetentionJob:
     def _plan(self, state: ClockState) -> Plan:
         classes = self._engine.read(keys.STORE, schema.retention_classes)
         live = self._engine.read(keys.STORE, _live_buckets)
-        dead = retention.dead_buckets(live, classes, day_of(self._clock.now()))
+        oldest = self._engine.read(keys.QUEUE, outbound.oldest_arrival)
+        dead = retention.dead_buckets(
+            live, classes, day_of(self._clock.now()), log_from=None if oldest is None else day_of(oldest)
+        )
         days = sorted({bucket_day(bucket) for bucket in dead})
         allowed = set(allowed_days(state, days))
         return Plan(

@@ -125,6 +125,8 @@ SUBSCRIPTIONS = b"S"
 USAGE = b"q"
 """Octets held, by bucket (``store/usage``)."""
 DEVICES = b"P"
+TOTP = b"T"
+"""Two-step sign-in (``store/second_steps``)."""
 
 
 def device(mark: bytes) -> bytes:
@@ -295,6 +297,11 @@ def by_destination(name: str, arrival: float, entry_id: int) -> bytes:
     return b"x" + hashed(name) + _U64.pack(micros(arrival)) + _U64.pack(entry_id)
 
 
+def by_destination_of(key: bytes) -> bytes:
+    """The :func:`by_destination_prefix` that such a key begins with."""
+    return key[:17]
+
+
 def by_destination_entry(key: bytes) -> int:
     return int(_U64.unpack_from(key, 25)[0])
 
@@ -373,6 +380,19 @@ def event_from(prefix: bytes, message_id: int) -> bytes:
 def event_message(key: bytes) -> int:
     """Our message id, out of a look-up key."""
     return int(_U64.unpack_from(key, 17)[0])
+
+
+AUTH_EVENTS = b"a"
+
+
+def auth_event(at: float, digest: bytes) -> bytes:
+    """Ordered by time; ``digest`` parts events of one microsecond."""
+    return _TAG_U64.pack(b"a", micros(at)) + digest
+
+
+def auth_events_from(at: float) -> bytes:
+    """The first key of an event at ``at`` or later."""
+    return _TAG_U64.pack(b"a", micros(at))
 
 
 # Scope of a domain, bucket 0.

@@ -203,6 +203,18 @@ def destinations(snap: Snapshot) -> list[str]:
     return sorted(names)
 
 
+def oldest_arrival(snap: Snapshot) -> float | None:
+    """When the oldest message arrived that still waits, in seconds since 1970; a seek for each destination."""
+    oldest: float | None = None
+    low, high = keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION)
+    while rows := snap.range(PERMANENT, low, high, limit=1):
+        key = rows[0][0]
+        at = keys.by_destination_arrival(key)
+        oldest = at if oldest is None else min(oldest, at)
+        low = keys.after(keys.by_destination_of(key))
+    return oldest
+
+
 def entries_after(snap: Snapshot, entry_id: int, limit: int) -> list[QueueEntry]:
     """Entries with ids above ``entry_id``, ascending: for walking a long queue in steps."""
     rows = snap.range(PERMANENT, keys.entry(entry_id + 1), keys.after(keys.ENTRIES), limit=limit)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from xtramail.model.bucket import CLASS_HELD, PERMANENT, Bucket, bucket_at, bucket_class, bucket_day
+from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, PERMANENT, Bucket, bucket_at, bucket_class, bucket_day
 from xtramail.model.errors import Corrupt, NoSuchMessage
 from xtramail.store import keys, outbound
 from xtramail.store.bodies import encoded_chunks
@@ -19,11 +19,17 @@ _STEP = 500
 _BATCH = 8
 
 
-def dead_buckets(buckets: Iterable[Bucket], classes: Mapping[int, RetentionClass], today: int) -> list[Bucket]:
+def dead_buckets(
+    buckets: Iterable[Bucket],
+    classes: Mapping[int, RetentionClass],
+    today: int,
+    *,
+    log_from: int | None = None,
+) -> list[Bucket]:
     """Buckets with ``day + days(class) < today``, oldest first; ``today`` is a ``clock.day_of``.
 
     Mail lives its days and the rest of its first day. A bucket of an unknown class is never dead: losing a class row
-    must not lose mail.
+    must not lose mail. The log is kept from the day ``log_from`` on: the story of a message that still waits is there.
     """
     return sorted(
         bucket
@@ -31,6 +37,7 @@ def dead_buckets(buckets: Iterable[Bucket], classes: Mapping[int, RetentionClass
         if bucket != PERMANENT
         and (row := classes.get(bucket_class(bucket))) is not None
         and bucket_day(bucket) + row.days < today
+        and (log_from is None or bucket_class(bucket) != CLASS_LOG or bucket_day(bucket) < log_from)
     )
 
 
