@@ -8,17 +8,20 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.delivery.relay_world import RelayWorld, accept, lose, refuse, wait
-from tests.delivery.world import id_of
+from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.courier import Carried
 from xtramail.delivery.overdue import Risk
+from xtramail.delivery.retention import RetentionJob
 from xtramail.model.errors import Corrupt, StoreFull
 from xtramail.model.outcome import Fate
+from xtramail.model.pending import drive
 from xtramail.net.relay_service import STORE_PAUSE, RelayService
 from xtramail.store import keys, outbound
 from xtramail.store.engine import Txn
 from xtramail.wire.smtp.client_events import Stage
 
 RAY = "ray@relay.example"
+DAY = 86_400.0
 
 
 class Relayed(RelayWorld):
@@ -179,6 +182,27 @@ def test_what_expires_at_a_silent_host_is_given_up(world: Relayed) -> None:
     world.clock.advance(14 * 86_400)
     world.pass_time(3)
     assert world.queue() == [] and len(world.courier.calls) <= asked + 1
+
+
+def test_a_clock_that_jumps_gives_nothing_up_until_it_is_confirmed(world: Relayed) -> None:
+    retention = RetentionJob(
+        engine=world.engine, clock=world.clock, run="run 1", on_drop=lambda dropped: None, on_pause=lambda why: None
+    )
+    drive(retention.run())
+    world.courier.script = lose(Stage.CONNECT)
+    number = id_of(world.submit(world.ann, RAY, message=MESSAGE.replace(b"zoe@sender", b"ann@local")))
+    world.turn()
+    world.clock.jump(15 * DAY)
+    world.pass_time(3)
+    drive(retention.run())
+    drive(world.relay.deliver(world.only().id))
+    world.pass_time(3)
+    assert len(world.courier.calls) == 2, "a failed attempt is not its end, either"
+    assert world.fates(number) == {RAY: Fate.HELD} and world.mailbox(world.ann) == []
+    drive(retention.confirm())
+    world.pass_time(3)
+    assert world.fates(number) == {RAY: Fate.BOUNCED} and len(world.mailbox(world.ann)) == 1
+    assert world.balanced()
 
 
 def test_stopping_cuts_what_is_under_way_and_waits_until_it_is_written(world: Relayed) -> None:

@@ -24,12 +24,14 @@ UNCONFIRMED = "message-unconfirmed"
 """Kinds of alerts."""
 
 
-def after(entry: QueueEntry, judged: Mapping[str, Judgement], fault: str, due: float, now: float) -> QueueEntry:
-    """The entry after an attempt; recipients that were decided meanwhile stay as they are."""
+def after(
+    entry: QueueEntry, judged: Mapping[str, Judgement], fault: str, due: float, now: float, *, over: bool
+) -> QueueEntry:
+    """The entry after an attempt; recipients that were decided meanwhile stay as they are. ``over``: its time is."""
     recipients = tuple(
         judged[r.address].on(r, now) if r.fate in OPEN_FATES and r.address in judged else r for r in entry.recipients
     )
-    if now >= entry.expires:
+    if over:
         recipients = tuple(expired(r, entry, now) if r.fate in OPEN_FATES else r for r in recipients)
     waiting = next((r.reply for r in recipients if r.fate in OPEN_FATES), "")
     return msgspec.structs.replace(

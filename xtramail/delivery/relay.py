@@ -23,6 +23,7 @@ from xtramail.delivery import attempt_rows as rows
 from xtramail.delivery.attempt import Attempt as Attempt
 from xtramail.delivery.attempt import LeaseLost, Notices, Part
 from xtramail.delivery.backoff import Timetable
+from xtramail.delivery.clock_doubt import doubt
 from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.judgement import decides, judge, parked, reached
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
@@ -46,7 +47,8 @@ from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """``owner`` names this run of the server; ``lease`` in seconds is longer than any wait for one answer."""
+    """``owner`` names this run of the server, as ``retention`` does; ``lease`` in seconds is longer than any wait for
+    one answer."""
 
     owner: str
     timetable: Timetable
@@ -269,7 +271,9 @@ class Relay:
         guarded = work.guarded
         judged |= {one.address: parked(one, judged[one.address]) for one in tried if one.address in guarded}
         due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
-        planned = rows.after(leased, judged, carried.fault, due, now)
+        # A clock that jumps must not end what an outage has held: no sender can be told that it was a mistake.
+        over = now >= leased.expires and not doubt(self._engine, self._clock, self.settings.owner)
+        planned = rows.after(leased, judged, carried.fault, due, now, over=over)
         reported = {Fate.BOUNCED.value} if carried.dsn else {Fate.BOUNCED.value, Fate.DELIVERED.value}
         settled = [
             r for r, before in zip(planned.recipients, leased.recipients, strict=True)
@@ -280,7 +284,7 @@ class Relay:
             current = outbound.entry(txn, leased.id)
             if current is None or current.lease_owner != leased.lease_owner:
                 raise LeaseLost
-            changed = rows.after(current, judged, carried.fault, due, now)
+            changed = rows.after(current, judged, carried.fault, due, now, over=over)
             rows.write_fates(txn, current, changed.recipients, now)
             rows.put(txn, changed, guarded, fresh)
             return changed

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from xtramail.delivery.clock_doubt import doubt
 from xtramail.delivery.dispatch import Dispatch
 from xtramail.delivery.overdue import Risk, overdue
 from xtramail.delivery.put_off import hurry_put_off
@@ -149,10 +150,11 @@ class RelayService(Service):
         # A loop that raises never comes again.
         try:
             found = self._engine.read(keys.QUEUE, lambda snap: overdue(snap, now))
+            doubted = bool(found.expired and doubt(self._engine, self._clock, self._relay.settings.owner))
         except Exception as error:
             self._fault(0, error)
             return
-        for entry_id in found.expired:
+        for entry_id in () if doubted else found.expired:
             if self._dispatch.claim(entry_id):
                 self._start(entry_id, self._relay.expire)
         for risk in found.risks:
