@@ -33,6 +33,7 @@ class Script:
     ``replies`` answers a stage with that line; a 421 ends the connection, too. ``drop_at`` closes the connection
     instead of answering that stage ("final": after the dot, with the message kept; see ``discard``). ``hang_at`` never
     answers it. ``known`` are the recipients that exist, all when None. ``discard`` answers 250 and keeps nothing.
+    ``greylist`` are recipients who are told 450 once, the first time that this script sees them.
     """
 
     replies: Mapping[Stage, str] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Script:
     hang_at: Stage | None = None
     known: frozenset[str] | None = None
     discard: bool = False
+    greylist: frozenset[str] = frozenset()
     certificate: ssl.SSLContext | None = None
     extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 104857600", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 
@@ -67,6 +69,7 @@ class ScriptedPrimary:
         self._lock = threading.Lock()
         self._messages: list[Received] = []
         self._asked: list[str] = []
+        self._greylisted: set[str] = set()
         self._connections = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="primary", daemon=True)
@@ -126,6 +129,7 @@ class ScriptedPrimary:
 
     def play(self, script: Script) -> None:
         """From the next command of each connection on."""
+        self._greylisted.clear()
         self._script = script
 
     def accept(self) -> None:
@@ -217,6 +221,12 @@ class ScriptedPrimary:
             for recipient in message.recipients:
                 self.mailboxes.deliver(recipient, message.octets)
 
+    def greylists(self, recipient: str) -> bool:
+        """Whether this is the first time."""
+        first = recipient in self._script.greylist and recipient not in self._greylisted
+        self._greylisted.add(recipient)
+        return first
+
     def question(self, recipients: list[str]) -> None:
         with self._lock:
             self._asked.extend(recipients)
@@ -297,6 +307,8 @@ class _Session:
         known = self._primary.script.known
         if known is not None and address.lower() not in known:
             await self._say("550 5.1.1 nobody of that name")
+        elif self._primary.greylists(address.lower()):
+            await self._say("450 4.7.1 greylisted, come again")
         elif await self._stage("rcpt", "250 2.1.5 Ok"):
             self._recipients.append(address)
 
