@@ -10,6 +10,7 @@ import smtplib
 import subprocess
 from collections.abc import Iterator
 
+import pyotp
 import pytest
 
 from tests.journeys.conftest import ANN, BEN
@@ -146,6 +147,32 @@ def test_a_guesser_shuts_out_himself_and_no_known_device(office: Installation) -
     with pytest.raises(imaplib.IMAP4.error), inside(office, BEN, office.users[BEN]):
         pass
     assert refusals(office, BEN, phone) == {"imap": "", "smtp": "", "pop": ""}
+
+
+def test_two_step_sign_in_from_the_first_code_to_the_last(office: Installation) -> None:
+    """A wrong code, the password in three protocols, a device instead, a recovery code for one time."""
+    phone = pyotp.TOTP(office.command("totp", "start", ANN)["secret"])
+    with pytest.raises(Refused, match="clock"):
+        office.command("totp", "confirm", ANN, "12345678")
+    with inside(office, ANN, office.users[ANN]) as client:
+        codes = office.command("totp", "confirm", ANN, phone.now())["recovery-codes"]
+        eventually(lambda: ended(client), within=5.0, what="what came by the password alone goes")
+    password = office.users[ANN]
+    for _ in range(4):
+        said = refusals(office, ANN, password)
+        assert all(ONE_TEXT in text for text in said.values()), said
+    reasons = {line["reason"] for line in office.log("login-refused")}
+    assert reasons == {"two-step sign-in is on: this needs a device password"}
+    made = device(office, "phone", "--scope", "pop")
+    said = refusals(office, ANN, made)
+    assert said["pop"] == "" and ONE_TEXT in said["imap"]
+    assert set(refusals(office, ANN, device(office, "all")).values()) == {""}
+    assert set(refusals(office, BEN, office.users[BEN]).values()) == {""}, "the address is not shut out"
+    office.command("totp", "check", ANN, codes[0])
+    with pytest.raises(Refused, match="code: wrong"):
+        office.command("totp", "check", ANN, codes[0])
+    office.command("totp", "disable", ANN, codes[1])
+    assert set(refusals(office, ANN, password).values()) == {""}
 
 
 def test_what_cannot_be_is_said(office: Installation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import devices, keys
+from xtramail.store import devices, keys, second_steps
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Account, decode, encode
 
@@ -27,6 +27,7 @@ def delete_account(txn: Txn) -> bool:
     Mailboxes and clock stay: mail goes with its days, and a MODSEQ that was told is never told again.
     """
     devices.delete_all(txn)
+    second_steps.delete(txn)
     return txn.delete(PERMANENT, keys.ACCOUNT)
 
 

@@ -69,6 +69,41 @@ class Device(Record, frozen=True):
     """0: never."""
 
 
+class TotpRow(Record, frozen=True):
+    """Two-step sign-in of one user (RFC 6238)."""
+
+    secret: bytes
+    """Sealed: useless without the server keys, which are kept outside the store."""
+    key_id: str
+    """Of the server key that sealed it and made the hashes of ``recovery``."""
+    started: float
+    confirmed: float = 0.0
+    """0: no code was given yet, so that it is not on."""
+    last_step: int = 0
+    """The time step of the last code taken: none of it or before it is taken again (RFC 6238 §5.2)."""
+    wrong: int = 0
+    """Wrong codes since the last good one."""
+    locked_until: float = 0.0
+    recovery: tuple[bytes, ...] = ()
+    """Keyed hashes of the recovery codes that are left."""
+
+
+class AuthEvent(Record, frozen=True):
+    """A login, good or refused, or a change of what opens an account."""
+
+    at: float
+    address: str
+    """Of the account, as it was typed where there is none."""
+    service: str
+    outcome: Literal["good", "refused", "changed"]
+    text: str
+    peer: str = ""
+    who: str = ""
+    """The person at the command line who made a change."""
+    left_out: int = 0
+    """Events before this one that were too many to be kept."""
+
+
 class DeviceUse(Record, frozen=True):
     """The last use of a device password; up to a minute older than the truth."""
 

@@ -30,6 +30,7 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "type": account.kind,
         "status": account.status,
         "password": "set" if account.password else "",
+        "two-step": "on" if account.two_step else "",
         "quota": account.quota,
         "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
         users.OUTSIDE: account.settings.get(users.OUTSIDE, ""),

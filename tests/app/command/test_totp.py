@@ -1,0 +1,38 @@
+"""Two-step sign-in, from the command line."""
+
+from __future__ import annotations
+
+import pyotp
+
+from tests.app.command.office import Office
+
+ANN = "ann@local.example"
+
+
+def test_it_is_switched_on_by_the_code_of_a_phone_and_off_by_a_recovery_code(office: Office) -> None:
+    made = office.json("totp", "start", ANN)
+    assert made["secret"] in made["uri"]
+    assert "clock" in office.refused("totp", "confirm", ANN, "000000000")
+    on = office.json("totp", "confirm", ANN, pyotp.TOTP(made["secret"]).now())
+    assert len(on["recovery-codes"]) == 10
+    assert office.json("user", "show", ANN)["two-step"] == "on"
+    first, second, *_ = on["recovery-codes"]
+    assert office.json("totp", "check", ANN, first) == {"user": ANN, "code": "good"}
+    assert "code: wrong" in office.refused("totp", "disable", ANN, first)
+    assert office.json("totp", "disable", ANN, second)["two-step"] == "off"
+    assert office.json("user", "show", ANN)["two-step"] == ""
+
+
+def test_a_person_sees_a_picture_the_secret_and_the_next_step(office: Office) -> None:
+    shown = office.done("totp", "start", ANN)
+    assert "\u2588" in shown and "Secret: " in shown and f"xtramail totp confirm {ANN} CODE" in shown
+
+
+def test_an_administrator_needs_no_code_and_says_so(office: Office) -> None:
+    made = office.json("totp", "start", ANN)
+    office.json("totp", "confirm", ANN, pyotp.TOTP(made["secret"]).now())
+    assert office.run("totp", "disable", ANN).exit_code == 2
+    assert office.run("totp", "disable", ANN, "123456", "--admin").exit_code == 2
+    assert len(office.json("totp", "codes", ANN, "--admin")["recovery-codes"]) == 10
+    assert office.json("totp", "disable", ANN, "--admin")["two-step"] == "off"
+    assert "is not on" in office.refused("totp", "codes", ANN, "--admin")
