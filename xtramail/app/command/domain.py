@@ -10,6 +10,7 @@ from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
 from xtramail.app.command.guide import guide
+from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
 from xtramail.directory import alert_settings, domains
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
@@ -284,3 +285,4 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
 
 domain.add_command(relay_account)
 domain.add_command(guide)
+domain.add_command(test)
