@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tests.delivery.world import HOSTNAME, World
+from xtramail.delivery.turned_away import TurnedAway
 from xtramail.model.errors import BadCredentials, LoginBusy
 from xtramail.model.peer import Peer
 from xtramail.model.secret import Secret
@@ -90,7 +91,7 @@ class Bench:
         self.clock = Clock()
         self.passwords = Passwords(self.world)
         self.metrics = Metrics()
-        log = SmtpLog(self.metrics)
+        log = SmtpLog(self.metrics, turned_away=TurnedAway(self.world.engine, self.world.clock))
         submission = self.world.submission
         self.limits = Limits(LimitSettings(**chosen(LimitSettings)), self.world.clock)
         self.service = SmtpService(

@@ -40,6 +40,8 @@ class SmtpDialogue:
         self._unwatch: Callable[[], None] | None = None
         self._transaction: MailTransaction | None = None
         self._sender: Address | None = None
+        self._taken: list[Address] = []
+        """Recipients of the open transaction."""
         self._delays = LoginDelays(service.times.failed_login)
         self.peer = peer
 
@@ -63,6 +65,7 @@ class SmtpDialogue:
         if reply.positive:
             self._transaction = transaction
             self._sender = path.address
+            self._taken = []
         else:
             self._log.sender_refused(
                 self._service.name, self.peer, message_id=transaction.message_id, sender=path.address, reply=reply
@@ -98,6 +101,7 @@ class SmtpDialogue:
                 self.peer,
                 message_id=self._transaction.message_id,
                 sender=self._sender,
+                recipients=self._taken,
                 reply=reply,
             )
         self.drop()
@@ -135,7 +139,9 @@ class SmtpDialogue:
             self._unwatch = None
 
     def _judged(self, message_id: MessageId, path: ForwardPath, reply: Reply) -> Reply:
-        if not reply.positive:
+        if reply.positive:
+            self._taken.append(path.address)
+        else:
             self._log.recipient_refused(
                 self._service.name,
                 self.peer,

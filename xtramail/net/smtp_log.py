@@ -62,12 +62,19 @@ class SmtpLog:
         self._keep(service, peer, "RCPT", message_id, reply, sender, (recipient,))
 
     def text_refused(
-        self, service: str, peer: Peer, *, message_id: MessageId, sender: Address | None, reply: Reply
+        self,
+        service: str,
+        peer: Peer,
+        *,
+        message_id: MessageId,
+        sender: Address | None,
+        recipients: Sequence[Address],
+        reply: Reply,
     ) -> None:
         """The engine refused what came: bare CR or LF, too large."""
         maillog.message_refused(message_id=message_id, peer=peer, service=service, reply=reply.text)
         self.metrics.message_refused(service)
-        self._keep(service, peer, "DATA", message_id, reply, sender)
+        self._keep(service, peer, "DATA", message_id, reply, sender, recipients)
 
     def bug(self, peer: Peer, failure: Failure | None = None) -> None:
         maillog.bug(where="smtp", peer=peer, failure=failure)
@@ -96,6 +103,11 @@ class SmtpLog:
             f"The mailbox of {account} is over twice its quota: mail goes to the primary and is not copied any more. "
             f"Raise the quota: xtramail user set {account} quota=SIZE"
         )
+        if any(one.account.address == account for one in arrival.mirrors):
+            text = (
+                f"The mailbox of {account} took no copy of what is mirrored into it (full, or its rows are damaged); "
+                f"the mail is accepted all the same. See: xtramail user show {account}, then xtramail verify"
+            )
         self._say(_OVER_QUOTA, account.rpartition("@")[2], text, {"account": account})
 
     def report_lost(self, arrival: Arrival, cause: str) -> None:
