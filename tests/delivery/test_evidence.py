@@ -205,7 +205,7 @@ def test_a_message_that_waits_nowhere_is_named(world: RelayWorld) -> None:
     world.engine.transact(keys.QUEUE, lambda txn: outbound.complete(txn, world.only().id)).result()
     one = look(world, RELAY)
     assert not one.holds and one.wrong == [
-        f"{id_text(number)} for {RAY}: its fate is held, and it does not wait in the queue"
+        f"{id_text(number)} for {RAY}: its fate is open, and it does not wait in the queue"
     ]
 
 
@@ -214,4 +214,4 @@ def test_a_message_that_waits_with_its_fate_decided_is_named(world: RelayWorld) 
     bucket = Bucket(world.only().body.bucket)
     row = LedgerRow(fate=Fate.BOUNCED, at=world.clock.now(), destination=RELAY)
     world.engine.transact(keys.QUEUE, lambda txn: ledger.ledger_put(txn, bucket, number, RAY, row)).result()
-    assert look(world).wrong == [f"{id_text(number)} for {RAY}: its fate is bounced, and it waits in the queue"]
+    assert look(world).wrong == [f"{id_text(number)} for {RAY}: its fate is decided, and it waits in the queue"]

@@ -1,8 +1,8 @@
 """A look at the ledger of one domain, or of everybody: how many of its mail have which fate, and where it is not true.
 
 Counted from the rows. What is open there must wait in the queue for the same recipient, and what waits there must be
-open in the ledger; where that is not so the message is named, after one more look at both in one snapshot. Owns no
-timer: a slice at each step of :meth:`LedgerLook.walk`. Sums of everybody and their counters are ``audit``'s.
+open in the ledger; where that is not so the message is named, after one more look. Owns no timer: a slice at each step
+of :meth:`LedgerLook.walk`. Sums of everybody and their counters are ``audit``'s.
 """
 
 from __future__ import annotations
@@ -68,16 +68,32 @@ class LedgerLook:
                         if row.fate in OPEN_FATES:
                             opened.add((message_id, row.recipient))
                 yield
-        waiting: set[Place] = set()
-        last = -1
-        while entries := self.engine.read(keys.QUEUE, partial(outbound.entries_after, entry_id=last, limit=STEP)):
-            last = entries[-1].id
-            waiting.update(place for entry in entries if self._mine(entry) for place in _places(entry))
+        waiting: dict[Place, int] = {}
+        for some in self._entries():
+            waiting.update((place, entry.id) for entry in some if self._mine(entry) for place in _places(entry))
             yield
-        # Mail comes and goes while this is counted: whatever differs is looked at again, both sides at one moment.
-        doubtful = opened ^ waiting
-        if doubtful:
-            self.wrong += self.engine.read(keys.QUEUE, partial(_wrong, doubtful=doubtful))
+        # Mail comes and goes while this is counted: what differs is looked at again.
+        for place in sorted(waiting.keys() - opened):
+            self.wrong += self.engine.read(keys.QUEUE, partial(_undecided, entry_id=waiting[place], place=place))
+        missing = {place for place in opened - waiting.keys() if self._still_open(place)}
+        if missing:
+            for some in self._entries():
+                missing.difference_update(place for entry in some for place in _places(entry))
+                yield
+        self.wrong += [
+            f"{id_text(message_id)} for {recipient}: its fate is open, and it does not wait in the queue"
+            for message_id, recipient in sorted(missing)
+            if self._still_open((message_id, recipient))
+        ]
+
+    def _entries(self) -> Iterator[list[QueueEntry]]:
+        last = -1
+        while some := self.engine.read(keys.QUEUE, partial(outbound.entries_after, entry_id=last, limit=STEP)):
+            last = some[-1].id
+            yield some
+
+    def _still_open(self, place: Place) -> bool:
+        return self.engine.read(keys.QUEUE, partial(_fate_is_open, place=place))
 
     def _mine(self, entry: QueueEntry) -> bool:
         return (not self.domain or entry.destination == self.domain) and self.low <= entry.message_id < self.high
@@ -95,19 +111,14 @@ def _places(entry: QueueEntry) -> list[Place]:
     return [(entry.message_id, one.address) for one in entry.recipients if one.fate in OPEN_FATES]
 
 
-def _wrong(snap: Snapshot, doubtful: set[Place]) -> list[str]:
-    waiting = {place for entry in outbound.entries(snap) for place in _places(entry) if place in doubtful}
-    buckets, found = snap.buckets(), []
-    for message_id, recipient in sorted(doubtful):
-        rows = [
-            row
-            for bucket in buckets
-            if (row := outbound.ledger_of(snap, bucket, message_id).get(recipient)) is not None
-        ]
-        is_open = any(row.fate in OPEN_FATES for row in rows)
-        waits = (message_id, recipient) in waiting
-        if is_open != waits:
-            fate = rows[0].fate if rows else "none"
-            where = "waits in the queue" if waits else "does not wait in the queue"
-            found.append(f"{id_text(message_id)} for {recipient}: its fate is {fate}, and it {where}")
-    return found
+def _fate_is_open(snap: Snapshot, place: Place) -> bool:
+    rows = (outbound.ledger_of(snap, bucket, place[0]).get(place[1]) for bucket in snap.buckets())
+    return any(row is not None and row.fate in OPEN_FATES for row in rows)
+
+
+def _undecided(snap: Snapshot, entry_id: int, place: Place) -> list[str]:
+    """A line when it waits in this entry, and its fate is decided all the same."""
+    entry = outbound.entry(snap, entry_id)
+    if entry is None or place not in _places(entry) or _fate_is_open(snap, place):
+        return []
+    return [f"{id_text(place[0])} for {place[1]}: its fate is decided, and it waits in the queue"]

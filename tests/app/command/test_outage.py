@@ -100,7 +100,7 @@ def test_a_ledger_that_does_not_balance_is_told_with_what_is_wrong(office: Offic
     looked = json.loads(result.stdout)
     assert result.exit_code == 1 and looked["balanced"] is False
     assert looked["wrong"] == [
-        f"{id_text(entry.message_id)} for ray@{RELAY}: its fate is held, and it does not wait in the queue",
+        f"{id_text(entry.message_id)} for ray@{RELAY}: its fate is open, and it does not wait in the queue",
         "1 recipients have an open fate, but the queue holds 0 of them",
     ]
     assert office.run("outage", "balance", RELAY, "--json").exit_code == 1

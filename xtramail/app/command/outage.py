@@ -116,7 +116,8 @@ def show(context: Context, id: str, html: Path | None, force: bool) -> None:
     domain, row = _found(context, id)
     if html is not None and not force:
         refuse_there([html])
-    evidence = kept(row) or count(context.engine, domain, row, context.now())
+    was_kept = kept(row)
+    evidence = was_kept or count(context.engine, domain, row, context.now())
     if html is not None:
         try:
             write_private(html, page(evidence))
@@ -129,7 +130,8 @@ def show(context: Context, id: str, html: Path | None, force: bool) -> None:
         for one in evidence.steps
     ]
     if context.as_json:
-        context.done(_shown(domain, row) | {"steps": steps, "evidence": _evidence(evidence)}, "")
+        value = _shown(domain, row) | {"steps": steps, "evidence": {"kept": was_kept is not None, **_evidence(evidence)}}
+        context.done(value, "")
         return
     context.fields(_shown(domain, row) | _told(evidence))
     context.table(steps, ("at", "before", "after", "by", "cause"), "no step is on record any more")
