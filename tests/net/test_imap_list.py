@@ -122,6 +122,15 @@ def test_a_use_that_cannot_be_had_leaves_nothing_made(uses: str) -> None:
     assert client.say("CREATE Mine (UES (\\Sent))").startswith("T BAD ")
 
 
+def test_a_special_mailbox_deleted_and_made_anew_has_its_use_again_at_the_next_login() -> None:
+    world = World()
+    client = world.client()
+    client.say("DELETE Sent")
+    client.say("CREATE Sent")
+    assert "\\Sent" not in client.say('LIST "" Sent')
+    assert "\\Sent" in world.client().say('LIST "" Sent')
+
+
 def test_recursivematch_leaves_out_parents_whose_children_are_told_themselves() -> None:
     client = tree()
     assert lines(client, 'LIST (SUBSCRIBED RECURSIVEMATCH) "" (fruit fruit/apple)') == [
