@@ -72,3 +72,13 @@ def test_a_user_who_is_removed_is_forgotten(kept: Times) -> None:
     drive(kept.times.flush())
     drive(remove_user(kept.world.engine, Address.parse("ann@local.example")))
     assert kept.of(kept.world.ann.id) == {}
+
+
+def test_after_the_begin_of_an_outage_the_next_login_is_written_at_once(kept: Times) -> None:
+    kept.times.seen(kept.world.ann, "imap")
+    drive(kept.times.flush())
+    kept.clock.advance(60)
+    kept.times.anew()
+    kept.times.seen(kept.world.ann, "imap")
+    drive(kept.times.flush())
+    assert kept.of(kept.world.ann.id) == {"imap": kept.clock.now()}

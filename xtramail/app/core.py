@@ -37,6 +37,7 @@ from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_da
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.ids import IdSource
+from xtramail.model.primary import OUTAGE
 from xtramail.net.housekeeping import Housekeeping
 from xtramail.net.prober import Prober
 from xtramail.net.relay_log import RelayLog
@@ -46,6 +47,7 @@ from xtramail.net.worker import ThreadWorker, WorkerSettings
 from xtramail.store import keys, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.outages import Transition
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
 
@@ -186,7 +188,7 @@ class Core:
             pace=Pace(rest=2 * knock),
         )
         self.watch = Watch(
-            engine=engine, directory=self.directory, clock=clock, told=self.relay_log.primary_changed
+            engine=engine, directory=self.directory, clock=clock, told=self._primary_changed
         )
         self.retention = RetentionJob(
             engine=engine,
@@ -271,6 +273,12 @@ class Core:
         self.relay_log.imap_refused(domain, text)
         say = f"{text}. Set others: xtramail domain set {domain} primary-imap-secret=-"
         self.say("primary-imap", domain, say)
+
+    def _primary_changed(self, domain: str, step: Transition) -> None:
+        self.relay_log.primary_changed(domain, step)
+        if step.after in OUTAGE and step.before not in OUTAGE:
+            # Its evidence tells who logged in since.
+            self.people.login_times.anew()
 
     def _expiry_paused(self, reason: str) -> None:
         maillog.expiry_paused(reason=reason)

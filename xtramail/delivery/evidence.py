@@ -62,7 +62,8 @@ class UserUse(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int
     drafts: int
     logins: dict[str, float]
-    """By service: when it was used last, where that was in or after the outage; to the hour."""
+    """By service: when somebody logged in last, where that was in or after the outage; to the hour. Who was logged in
+    all the time shows in what he did."""
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,6 +39,10 @@ class LoginTimes:
         self._written[key] = now
         self._fresh.setdefault(account.id, {})[service] = self._clock.now()
 
+    def anew(self) -> None:
+        """An outage begins: who logs in from now on is written, however short ago that was done last."""
+        self._written.clear()
+
     async def flush(self) -> None:
         """Write what was collected. What cannot be written is kept for the next time, and the error passes through."""
         if not self._fresh:

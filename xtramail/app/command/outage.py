@@ -111,7 +111,7 @@ def _found(context: Context, id: str) -> tuple[str, OutageRow]:
 def show(context: Context, id: str, html: Path | None, force: bool) -> None:
     """Show one outage: each state its primary went through, what became of its mail, who worked here meanwhile.
 
-    Counted when it was over, and kept for a year; of one that goes on, and with --json and --html alike, as it is now.
+    Its mail is counted once when it is over, and that is kept for a year; while it goes on it is counted now.
     """
     domain, row = _found(context, id)
     if html is not None and not force:
@@ -130,8 +130,8 @@ def show(context: Context, id: str, html: Path | None, force: bool) -> None:
         for one in evidence.steps
     ]
     if context.as_json:
-        value = _shown(domain, row) | {"steps": steps, "evidence": {"kept": was_kept is not None, **_evidence(evidence)}}
-        context.done(value, "")
+        found = {"kept": was_kept is not None, **_evidence(evidence)}
+        context.done(_shown(domain, row) | {"steps": steps, "evidence": found}, "")
         return
     context.fields(_shown(domain, row) | _told(evidence))
     context.table(steps, ("at", "before", "after", "by", "cause"), "no step is on record any more")
