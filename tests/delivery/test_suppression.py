@@ -87,6 +87,14 @@ def test_filing_and_moving_never_stop_give_back(world: RelayWorld, target: str) 
     assert world.fates(number) == {RAY: Fate.SUPPRESSED}
 
 
+def test_what_a_pop3_client_took_home_is_given_back(world: RelayWorld) -> None:
+    number = waiting(world, RAY)
+    delete(world, world.ray, taken=True)
+    world.courier.script = accept
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.DELIVERED}
+
+
 def test_what_was_put_back_before_its_turn_is_given_back(world: RelayWorld) -> None:
     number = waiting(world, RAY)
     delete(world, world.ray)

@@ -21,12 +21,12 @@ def box(txn: Any, name: str) -> Any:
     return row
 
 
-def delete(world: World, account: Account, name: str = "INBOX") -> None:
+def delete(world: World, account: Account, name: str = "INBOX", *, taken: bool = False) -> None:
     change(
         world,
         account,
         lambda txn: messages.expunge(
-            txn, box(txn, name).id, None, by=account.address, now=world.clock.now(), deleted_only=False
+            txn, box(txn, name).id, None, by=account.address, now=world.clock.now(), deleted_only=False, taken=taken
         ),
     )
 

@@ -1,8 +1,9 @@
 """Suppression: mail that its user deleted before it could be given back is not given back.
 
 Asked when a message's turn comes: it is deleted when there is a copy and all copies lie in Recovered, in the mailboxes
-of everybody its recipient stands for. Filing and moving never count, what was put back is there again, and what expired
-or was purged is nobody's wish. Owns the question; what follows for a recipient is ``turn``'s.
+of everybody its recipient stands for. Filing and moving never count, what a POP3 client took away is at home with its
+user and not at his own server, what was put back is there again, and what expired or was purged is nobody's wish. Owns
+the question; what follows for a recipient is ``turn``'s.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Suppression:
             for account in accounts
         ]
         rows = [row for _, copies in found for row in copies.deleted]
-        if not rows or any(copies.present for _, copies in found):
+        if not rows or any(row.taken for row in rows) or any(copies.present for _, copies in found):
             return None
         last = max(rows, key=lambda row: row.expunged_at)
         return Deletion(by=last.by, at=last.expunged_at, accounts=tuple(number for number, _ in found))

@@ -173,7 +173,8 @@ class Maildrop:
         mailbox_id, now, by = self._mailbox_id, self._services.clock.now(), self.session.account.address
         try:
             gone = await self._engine.transact(
-                self._scope, lambda txn: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=False)
+                self._scope,
+                lambda txn: messages.expunge(txn, mailbox_id, doomed, by, now, deleted_only=False, taken=True),
             )
         except NoSuchMailbox:
             return 0

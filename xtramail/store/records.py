@@ -148,6 +148,8 @@ class Recoverable(Record, frozen=True):
     """An address, or who did it."""
     mailbox_name: str = ""
     """As it was then: the mailbox may be deleted later."""
+    taken: bool = False
+    """By a POP3 client, whose user may have it at home and nowhere else: no sign that he wants to be rid of it."""
 
 
 class DomainRow(Record, frozen=True):

@@ -55,7 +55,14 @@ def ensure(txn: Txn, now: float) -> MailboxRow:
 
 
 def keep(
-    txn: Txn, mailbox: MailboxRow, leaving: Sequence[Found], sizes: Mapping[int, int], *, by: str, now: float
+    txn: Txn,
+    mailbox: MailboxRow,
+    leaving: Sequence[Found],
+    sizes: Mapping[int, int],
+    *,
+    by: str,
+    now: float,
+    taken: bool = False,
 ) -> None:
     """Take in messages that are about to be expunged from ``mailbox``, ascending; ``sizes`` by UID.
 
@@ -81,6 +88,7 @@ def keep(
             expunged_at=now,
             by=by,
             mailbox_name=mailbox.name,
+            taken=taken,
         )
         put_flags(txn, keys.RECOVERED, found.bucket, number, flags)
         txn.put(found.bucket, keys.recoverable(number), encode(origin))

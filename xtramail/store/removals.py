@@ -15,11 +15,12 @@ from xtramail.store.user_clock import next_modseq
 
 
 def expunge(
-    txn: Txn, mailbox_id: int, uids: Iterable[int] | None, by: str, now: float, deleted_only: bool
+    txn: Txn, mailbox_id: int, uids: Iterable[int] | None, by: str, now: float, deleted_only: bool, taken: bool = False
 ) -> list[int]:
     """UIDs that went, ascending. ``uids`` None: all; ``deleted_only``: of them those with \\Deleted.
 
-    ``by`` (an address, or who did it) is kept with the message for recovery. Raises NoSuchMailbox.
+    ``by`` (an address, or who did it) and ``taken`` (by a POP3 client) are kept with the message for recovery. Raises
+    NoSuchMailbox.
     """
     mailbox = require(txn, mailbox_id)
     present = locate_all(txn, mailbox) if uids is None else locate(txn, mailbox, uids)
@@ -28,7 +29,7 @@ def expunge(
     if not present:
         return []
     sizes = sizes_of(txn, mailbox_id, present)
-    recovered.keep(txn, mailbox, present, sizes, by=by, now=now)
+    recovered.keep(txn, mailbox, present, sizes, by=by, now=now, taken=taken)
     modseq = next_modseq(txn, keys.micros(now))
     withdraw(txn, mailbox_id, present, sizes, modseq)
     touched(txn, mailbox, modseq)
