@@ -15,7 +15,9 @@ from xtramail.app.command.privilege import belonging_to_root, folder_for_owner, 
 from xtramail.app.config import find_file
 from xtramail.app.paths import Paths
 from xtramail.model.errors import BadInput
+from xtramail.store import keys
 from xtramail.store.filesystem import DATA_FILE
+from xtramail.store.last_backup import put_last_backup
 
 DEFAULT_CONFIG = Path("/etc/xtramail/xtramail.toml")
 
@@ -40,6 +42,8 @@ def backup(context: Context, directory: Path) -> None:
     made = backups.backup(
         context.engine, context.paths, directory, now=context.now(), progress=lambda text: _progress(context, text)
     )
+    now = context.now()
+    context.engine.transact(keys.STORE, lambda txn: put_last_backup(txn, now)).result()
     context.done(
         {"directory": str(made.folder), "files": made.files, "size": made.octets},
         f"backup of {count_of(made.files, 'file')}, {size_text(made.octets)}, in {made.folder}.\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +12,8 @@ from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
 from xtramail.app.command.domain import host_text
 from xtramail.app.doors import place_of
+from xtramail.app.greeting import first_line, greeting, reason_of
+from xtramail.app.next_hop import look_at
 from xtramail.delivery.retention import read_state
 from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.domain_settings import text
@@ -27,7 +27,6 @@ from xtramail.store import keys, outbound
 from xtramail.store.records import DomainRow
 from xtramail.store.server_lock import is_held
 
-CONNECT_SECONDS = 5.0
 ASKED_AT_ONCE = 16
 OLD_SECONDS = 3_600
 CHECK_LOG = "look into the server's log: it may not run with these settings"
@@ -99,34 +98,12 @@ def _port(name: str, endpoint: str, wanted: bytes, *, tls: bool = False) -> Find
         return Finding("info", f"{name} listens on {endpoint}, which cannot be tried from here")
     what = f"{name} on {place[0]} port {place[1]}"
     try:
-        greeting = _greeting(place, tls=tls)
+        said = greeting(place, tls=tls)
     except OSError as error:
         return Finding("error", f"{what}: {reason_of(error)}", CHECK_LOG)
-    if greeting.startswith(wanted):
+    if said.startswith(wanted):
         return Finding("ok", f"{what} answers" + (" with TLS" if tls else ""))
-    return Finding("error", f"{what} says {_line(greeting)!r}", CHECK_LOG)
-
-
-def _greeting(place: tuple[str, int], *, tls: bool = False) -> bytes:
-    """The first octets that a server says. OSError when it does not."""
-    with socket.create_connection(place, CONNECT_SECONDS) as connection:
-        connection.settimeout(CONNECT_SECONDS)
-        if not tls:
-            return connection.recv(512)
-        # Whether it speaks TLS at all: its certificate is looked at as a file, whatever name it is for.
-        contexts = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        contexts.check_hostname = False
-        contexts.verify_mode = ssl.CERT_NONE
-        with contexts.wrap_socket(connection) as wrapped:
-            return wrapped.recv(512)
-
-
-def reason_of(error: OSError) -> str:
-    return error.strerror or str(error) or "no answer"
-
-
-def _line(greeting: bytes) -> str:
-    return greeting.split(b"\r\n")[0].decode("ascii", "replace") if greeting else "nothing"
+    return Finding("error", f"{what} says {first_line(said)!r}", CHECK_LOG)
 
 
 def _certificates(context: Context) -> Iterator[Finding]:
@@ -207,14 +184,10 @@ def _primaries(context: Context) -> Iterator[Finding]:
 def _primary(asked: tuple[DomainRow, tuple[str, int]]) -> Finding:
     row, primary = asked
     what = f"{row.name}: primary {host_text(*primary)}"
-    remedy = "its mail is kept until it answers; check that host"
-    try:
-        greeting = _greeting(primary)
-    except OSError as error:
-        return Finding("error", f"{what}: {reason_of(error)}", remedy)
-    if greeting.startswith(b"220"):
-        return Finding("ok", f"{what} answers")
-    return Finding("error", f"{what} says {_line(greeting)!r}", remedy)
+    fault = look_at(*primary).fault
+    if fault:
+        return Finding("error", f"{what}: {fault}", "its mail is kept until it answers; check that host")
+    return Finding("ok", f"{what} answers")
 
 
 def _alerts(context: Context) -> Iterator[Finding]:
