@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.delivery.relay_world import RelayWorld
-from tests.delivery.world import MESSAGE, id_of
+from tests.delivery.world import MESSAGE, PEER, id_of, rcpt
 from xtramail.directory.primaries import step
-from xtramail.model.outcome import Fate
+from xtramail.model.address import Address
+from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import drive
 from xtramail.model.primary import Event
 
@@ -57,3 +58,22 @@ def test_copies_have_no_limit_while_the_primary_is_not_up(
     assert len(world.mailbox(world.ray)) == kept
     assert len(world.log.skips) == 5 - kept
     assert len(world.queue()) == 5
+
+
+@pytest.mark.parametrize("event", [Event.FAILS, Event.HOLD])
+def test_what_was_learned_is_frozen_while_the_primary_is_away_and_the_rest_is_asked_to_wait(
+    world: RelayWorld, event: Event
+) -> None:
+    known, unknown = "dee@ask.example", "eve@ask.example"
+    world.primary.knows["dee"] = Reply.of(250, "2.1.5", "ok")
+    assert id_of(world.receive(known))
+    to(world, event, domain="ask.example")
+    world.primary.knows = {"dee": Reply.of(550, "5.1.1", "who?")}
+    world.clock.advance(60 * 86_400.0)
+    assert rcpt(world.intake.begin(PEER), known).code == 250
+    assert rcpt(world.intake.begin(PEER), unknown).code == 450
+    before = world.directory.resolve(Address.parse(known)).accounts
+    to(world, Event.ANSWERS if event is Event.FAILS else Event.RELEASE, Event.DRAINED, domain="ask.example")
+    assert rcpt(world.intake.begin(PEER), unknown).code == 550
+    assert rcpt(world.intake.begin(PEER), known).code == 250, "nobody is deleted because a primary forgot him"
+    assert world.directory.resolve(Address.parse(known)).accounts == before != ()
