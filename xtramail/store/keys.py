@@ -364,12 +364,12 @@ def event_message_id(text: str, message_id: int) -> bytes:
 
 
 def event_word_prefix(word: str) -> bytes:
-    return b"w" + hashed(word)
+    return b"w" + hashed(word)[:8]
 
 
 def event_word(word: str, message_id: int) -> bytes:
-    """``word`` of a subject, folded."""
-    return b"w" + hashed(word) + _U64.pack(message_id)
+    """``word`` of a subject, folded; half a hash, for there are several of them for each message."""
+    return b"w" + hashed(word)[:8] + _U64.pack(message_id)
 
 
 def event_from(prefix: bytes, message_id: int) -> bytes:
@@ -379,7 +379,7 @@ def event_from(prefix: bytes, message_id: int) -> bytes:
 
 def event_message(key: bytes) -> int:
     """Our message id, out of a look-up key."""
-    return int(_U64.unpack_from(key, 17)[0])
+    return int.from_bytes(key[-8:], "big")
 
 
 AUTH_EVENTS = b"a"

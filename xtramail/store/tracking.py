@@ -22,10 +22,9 @@ MESSAGE_ID_FIELD = "message-id"
 """Name in ``LogEvent.fields`` under which an event carries the Message-ID of the header."""
 SUBJECT_FIELD = "subject"
 """The same of its subject, the words of which are looked up."""
-MOST_WORDS = 12
+MOST_WORDS = 8
 """Words of a subject that find it, the first ones: each is a row more for every message."""
 LAST_ID = MessageId(0x7FFF_FFFF_FFFF_FFFF)
-_ANSWERS = frozenset({"re", "fw", "fwd", "aw", "wg"})
 _STEP = 500
 
 
@@ -56,17 +55,18 @@ def record(txn: Txn, bucket: Bucket, event: LogEvent) -> None:
     """Write an event and its look-ups; ``bucket`` is today's of CLASS_LOG. Writing it again changes nothing."""
     value = encode(event)
     txn.put(bucket, keys.event(event.message_id, event.at, blake2b(value, digest_size=4).digest()), value)
-    for address in _addresses(event):
-        txn.put(bucket, keys.event_address(address, event.message_id), b"")
+    found_by = [keys.event_address(address, event.message_id) for address in _addresses(event)]
     if text := event.fields.get(MESSAGE_ID_FIELD, ""):
-        txn.put(bucket, keys.event_message_id(text, event.message_id), b"")
+        found_by.append(keys.event_message_id(text, event.message_id))
     for word in subject_words(event.fields.get(SUBJECT_FIELD, ""))[:MOST_WORDS]:
-        txn.put(bucket, keys.event_word(word, event.message_id), b"")
+        found_by.append(keys.event_word(word, event.message_id))
+    txn.put_all(bucket, [(key, b"") for key in sorted(found_by)])
 
 
 def subject_words(subject: str) -> list[str]:
-    """The words by which a subject is found, folded, each once; ``Re:`` and the like are none."""
-    return [word for word in dict.fromkeys(re.findall(r"\w+", searchfold(subject))) if word not in _ANSWERS]
+    """The words by which a subject is found, folded, each once; ``Re:`` and words of two letters are none."""
+    words = dict.fromkeys(re.findall(r"\w+", searchfold(subject)))
+    return [word for word in words if not (word.isascii() and word.isalpha()) or len(word) > 2 and word != "fwd"]
 
 
 def events_of(snap: Snapshot, message_id: int) -> list[LogEvent]:
