@@ -44,6 +44,7 @@ COMMANDS = {
     "backup": (f"{_HERE}.backup", "Write store, settings, certificates and keys into a new folder."),
     "restore": (f"{_HERE}.backup", "Bring back what a backup wrote."),
     "store": (f"{_HERE}.store", "Look after the store itself."),
+    "readiness": (f"{_HERE}.readiness", "Say how ready a domain is for an outage, and what to do next."),
     "doctor": (f"{_HERE}.doctor", "Check ports, certificates, store, clock, queue and primaries."),
     "demo": (
         f"{_HERE}.demo",
