@@ -21,6 +21,8 @@ KINDS: tuple[AccountKind, ...] = ("user", "list", "discovered")
 STATUSES = ("active", "disabled")
 HIDDEN_CAPABILITIES = "hidden_capabilities"
 """Key among the settings of an account: capabilities of IMAP that its clients choke on, ``IDLE,MOVE``."""
+MUST_CHANGE = "must-change"
+"""Key among the settings of an account: its password is a temporary one."""
 OUTSIDE = "outside-address"
 """The same: where a user is reached while the primary is away, and our own mailbox is not known to him yet."""
 DEFAULT_QUOTA = 5 * 1024**3
@@ -133,9 +135,16 @@ def users_of(engine: Engine, domain: str) -> list[Account]:
     return sorted((account for account in found if account is not None), key=lambda account: account.address)
 
 
-async def set_password(engine: Engine, address: Address, password: str, *, now: float) -> Account:
-    """``password`` is a hash. Live sessions of the account end when they see it."""
-    return await _change(engine, address, password=password, password_changed=now)
+async def set_password(
+    engine: Engine, address: Address, password: str, *, now: float, temporary: bool = False
+) -> Account:
+    """``password`` is a hash. Live sessions that came by the old one end when they see it.
+
+    ``temporary``: its user is to choose another. That is told and shown, and closes no mail protocol: an outage is no
+    time for it.
+    """
+    settings = {MUST_CHANGE: "yes" if temporary else ""}
+    return await _change(engine, address, settings, password=password, password_changed=now)
 
 
 async def set_user(

@@ -67,7 +67,7 @@ def test_a_password_that_no_client_could_send_is_refused(office: Office, typed: 
         (["add", NEW, "--generate", "--quota", "lots"], "quota 'lots': must be a size such as"),
         (["add", NEW, "--generate", "--quota", "-1"], "quota '-1': must be a size"),
         (["passwd", NEW, "--generate"], "user new@local.example does not exist; see: xtramail user list"),
-        (["set", ANN, "quota"], "write it as quota=SIZE, status=active|disabled, type=user|list|discovered or hide="),
+        (["set", ANN, "quota"], "write it as quota=SIZE, status=active|disabled, type=user|list|discovered, hide="),
         (["set", ANN, "name=x"], "write it as quota=SIZE"),
         (["set", ANN, "hide=IDLE,MOOVE"], "hide: MOOVE: no capability that can be hidden"),
         (["set", ANN, "quota=5000000TiB"], "quota '5000000TiB': must be at most 1024TiB"),

@@ -5,17 +5,15 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.card import card
-from xtramail.app.command.context import Commands, Context, password_from_stdin, size_text, sure, when
+from xtramail.app.command.context import Commands, Context, size_text, sure, when
+from xtramail.app.command.passwd import new_hash, passwd
 from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
-from xtramail.directory import passwords, users
+from xtramail.directory import users
 from xtramail.directory.domains import all_domains, require
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
-from xtramail.model.secret import Secret
 from xtramail.store.records import Account, AccountKind
-
-SHORTEST = 8
 
 
 @click.group(cls=Commands)
@@ -30,6 +28,7 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "type": account.kind,
         "status": account.status,
         "password": "set" if account.password else "",
+        "must-change": account.settings.get(users.MUST_CHANGE, ""),
         "two-step": "on" if account.two_step else "",
         "quota": account.quota,
         "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
@@ -47,21 +46,6 @@ def _size(value: str | None) -> int | None:
         return SIZE.parse(value)
     except ValueError as error:
         raise BadInput(f"quota {value!r}: {error}") from None
-
-
-def _hash(context: Context, *, generate: bool, password_stdin: bool) -> tuple[str, str]:
-    """The hash to keep and, when we made it, the password to show once."""
-    if generate and password_stdin:
-        raise click.UsageError("choose one of --generate and --password-stdin")
-    if generate:
-        made = passwords.generate()
-        return passwords.hash_generated(made, context.keyring), made.reveal()
-    if not password_stdin:
-        return "", ""
-    chosen = password_from_stdin()
-    if len(chosen) < SHORTEST:
-        raise BadInput(f"password: at least {SHORTEST} characters, or let one be made with --generate")
-    return passwords.hash_chosen(Secret(chosen), context.keyring, context.settings.login.bcrypt_cost), ""
 
 
 @user.command()
@@ -89,7 +73,7 @@ def add(
         raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
     parsed, octets = Address.parse(address), _size(quota)
     require(context.engine, parsed.domain)
-    hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
+    hashed, plain = new_hash(context, parsed, generate=generate, password_stdin=password_stdin)
     account = context.run(
         users.add_user(
             context.engine,
@@ -104,22 +88,7 @@ def add(
     context.done(value, f"user {account.address} added." + (f"\nPassword (shown once): {plain}" if plain else ""))
 
 
-@user.command()
-@click.argument("address")
-@click.option("--generate", is_flag=True, help="Make a strong password and print it once.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
-@click.pass_obj
-def passwd(context: Context, address: str, generate: bool, password_stdin: bool) -> None:
-    """Give a user a new password; devices that use the old one are logged out."""
-    if not generate and not password_stdin:
-        raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
-    parsed = Address.parse(address)
-    users.find(context.engine, parsed)
-    hashed, plain = _hash(context, generate=generate, password_stdin=password_stdin)
-    account = context.run(users.set_password(context.engine, parsed, hashed, now=context.now()))
-    value = shown(account) | ({"generated": plain} if plain else {})
-    text = f"user {account.address}: password changed."
-    context.done(value, text + (f"\nPassword (shown once): {plain}" if plain else ""))
+user.add_command(passwd)
 
 
 @user.command("set")
