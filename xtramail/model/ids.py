@@ -32,7 +32,7 @@ class IdSource:
 
 def id_text(value: int) -> str:
     """13 characters of base32hex."""
-    return "".join(_DIGITS[value >> shift & 31] for shift in range(60, -1, -5))
+    return "".join([_DIGITS[value >> shift & 31] for shift in range(60, -1, -5)])
 
 
 def id_from_text(text: str) -> MessageId:

@@ -28,17 +28,18 @@ MAX_TEXT = 2000
 _encode = msgspec.json.Encoder().encode
 """Ten times as fast as Python's own, twice in each session."""
 
+_NUMBERS = (bool, int, float)
 _LEVELS = {LogLevel.debug: "debug", LogLevel.info: "info", LogLevel.warn: "warning", LogLevel.error: "error"}
 
 
 def plain(value: object) -> object:
     """A value as it may stand in the log: numbers, cut text, lists of those; the type's name for everything else."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, str):
         return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "..."
+    if value is None or isinstance(value, _NUMBERS):
+        return value
     if isinstance(value, Address | Path):
         return plain(str(value))
     if isinstance(value, Peer):
@@ -63,7 +64,9 @@ def line_of(event: LogEvent) -> bytes | None:
         "event": mail_event or "log",
     }
     fields: Mapping[str, object] = event.get("mail_fields") or {}
-    line.update((name, plain(value)) for name, value in fields.items() if name not in line)
+    for name, value in fields.items():
+        if name not in line:
+            line[name] = plain(value)
     if mail_event is None:
         line["text"] = plain(formatEvent(event))
         line["from"] = plain(event.get("log_namespace", ""))
