@@ -20,7 +20,7 @@ from xtramail.store.erasure import erase
 from xtramail.store.messages import Added, NewMessage
 from xtramail.store.new_message import new_message
 from xtramail.store.records import Account
-from xtramail.store.search_texts import prepare, put_search_text
+from xtramail.store.search_texts import NOTHING, prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
 SENT = "\\Sent"
@@ -70,7 +70,7 @@ class Appending:
         self._scanner = Scanner(clock=services.clock.monotonic)
         self._message: NewMessage | None = None
         self._tail: bodies.Tail = []
-        self._search_text = prepare("")
+        self._search_text = NOTHING
         self._aside: Pending[None] | None = None
 
     def chunk(self, octets: bytes) -> Pending[None] | None:
@@ -136,7 +136,7 @@ class Appending:
     def _body_link(self) -> Callable[[Txn], None]:
         bucket, body_id, tail, text = self._bucket, self.id, self._tail, self._search_text
         account = self._session.account.id
-        self._tail, self._search_text = [], prepare("")
+        self._tail, self._search_text = [], NOTHING
 
         def link(txn: Txn) -> None:
             bodies.put_chunks(txn, bucket, body_id, tail)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Where one MIME part lies in the stored bytes; offsets and lengths in octets from the first octet of the message.
 
     ``path`` is the IMAP section part (RFC 9051 §6.4.5.1) such as ``(1, 2)``; the message itself is ``()``. A
@@ -30,8 +31,7 @@ class Part:
     """For message/rfc822: octets of the inner header with its empty line (it starts at ``body_at``); else -1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """The derived facts of one message, computed once at delivery. Text is decoded; bytes are finished IMAP syntax."""
 
     size: int
@@ -67,6 +67,6 @@ class Summary:
     """Decoded text of the text parts and the file names, at most 256 KiB of UTF-8."""
     opaque: bool = False
     """A limit was hit: the structure is given as one text/plain part; the bytes are served whole all the same."""
-    filenames: tuple[str, ...] = field(default=())
+    filenames: tuple[str, ...] = ()
     field_count: int = 0
     """Fields of the top header; 2001 means more than 2000."""

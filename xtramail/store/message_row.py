@@ -23,6 +23,7 @@ _FIXED = struct.Struct(">IqhIQIIIIQQIqBIIIIIII")
 _HEAD = _FIXED.size
 _THREAD_AT = struct.calcsize(">IqhIQIIIIQ")
 _U64 = struct.Struct(">Q")
+_pack_parts = msgspec.msgpack.Encoder().encode
 
 
 class BodyRef(msgspec.Struct, frozen=True, array_like=True):
@@ -271,15 +272,11 @@ def _octets(text: str) -> bytes:
 
 
 def _encode_parts(parts: tuple[Part, ...]) -> bytes:
-    rows = [
-        (
-            part.path, part.mime_at, part.mime_length, part.body_at, part.body_length, _clean(part.content_type),
-            _clean(part.encoding), _clean(part.charset), _clean(part.filename), part.inner_header_length,
-        )
-        for part in parts
-    ]  # fmt: skip
-    return msgspec.msgpack.encode(rows)
+    try:
+        return _pack_parts(parts)
+    except UnicodeEncodeError:
+        return _pack_parts([tuple(map(_clean, part)) for part in parts])
 
 
-def _clean(text: str) -> str:
-    return text if text.isascii() else _octets(text).decode()
+def _clean(value: object) -> object:
+    return _octets(value).decode() if isinstance(value, str) else value

@@ -80,14 +80,13 @@ def prepare(text: str, header: str = "") -> Prepared:
     lines = searchfold(header).encode("utf-8", "replace")
     if not header or len(lines) > MAX_HEADER:
         return Prepared(text=text.encode("utf-8", "replace")[:MAX_OCTETS])
-    usual, others = b"\n", b""
+    usual, others = [b""], list[bytes]()
     for line in lines.split(b"\n"):
-        if line.startswith(_USUAL):
-            usual += line + b"\n"
-        else:
-            others += line + b"\n"
+        (usual if line.startswith(_USUAL) else others).append(line)
+    first = b"\n".join(usual) + b"\n"
     octets = searchfold(text).encode("utf-8", "replace")[:MAX_OCTETS]
-    return Prepared(header=usual + others, usual=len(usual), text=octets, mark=_FOLDED)
+    rest = b"\n".join(others) + b"\n" if others else b""
+    return Prepared(header=first + rest, usual=len(first), text=octets, mark=_FOLDED)
 
 
 def put_search_text(txn: Txn, bucket: Bucket, body_id: int, prepared: Prepared, owners: Sequence[int] = ()) -> None:

@@ -19,7 +19,7 @@ from xtramail.wire.mime.structure import part_table, render_structures
 from xtramail.wire.mime.text import TextCollector
 from xtramail.wire.mime.words import decode_value, decode_words
 
-_apart = re.compile(rb"[ \t)]@|@[ \t(]").search
+_APART = (b" @", b"\t@", b")@", b"@ ", b"@\t", b"@(")
 _WITH_ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
 # RFC 5322 §3.6.4: msg-id = "<" id-left "@" id-right ">"; senders leave the @ out.
 _message_ids = re.compile(rb"<[^<>]{1,998}>").finditer
@@ -69,7 +69,7 @@ def header_text(unfolded: list[bytes]) -> str:
     what SEARCH FROM has to find (RFC 3501 §6.4.4).
     """
     octets = b"\n".join(unfolded)
-    if _apart(octets) is not None:
+    if _is_apart(octets):
         unfolded = [*unfolded, *_in_one_piece(unfolded)]
         octets = b"\n".join(unfolded)
     if octets.isascii():
@@ -84,10 +84,15 @@ def header_text(unfolded: list[bytes]) -> str:
     return "\n".join(decode_words(line) if "=?" in line else line for line in text.split("\n"))
 
 
+def _is_apart(octets: bytes) -> bool:
+    # A pattern looks at each octet on its own, and takes twenty times as long.
+    return any(mark in octets for mark in _APART)
+
+
 def _in_one_piece(unfolded: list[bytes]) -> Iterator[bytes]:
     for line in unfolded:
         name, _, value = line.partition(b":")
-        if _apart(value) is None or name.rstrip().lower() not in _WITH_ADDRESSES:
+        if not _is_apart(value) or name.rstrip().lower() not in _WITH_ADDRESSES:
             continue
         for address in parse_addresses(value):
             if address.mailbox and address.host:

@@ -98,6 +98,9 @@ class TextCollector:
     def preview(self) -> str:
         """First words, white space collapsed, at most ``limits.PREVIEW_CHARACTERS``; plain text before HTML."""
         for text in (self._plain, self._html):
-            if words := " ".join(text.split()):
+            words = " ".join(text[: 2 * limits.PREVIEW_CHARACTERS].split())
+            if len(words) <= limits.PREVIEW_CHARACTERS:
+                words = " ".join(text.split())
+            if words:
                 return words[: limits.PREVIEW_CHARACTERS].rstrip()
         return ""
