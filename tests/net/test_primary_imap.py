@@ -280,6 +280,17 @@ async def test_messages_are_found_wherever_they_are_filed(authority: Authority) 
         assert [await primary.has("<1@x>"), await primary.has("<200@x>")] == [True, False]
 
 
+@ensureDeferred
+async def test_what_has_no_message_id_is_found_by_our_own_id_in_received(authority: Authority) -> None:
+    async with world(authority) as primary:
+        for name in ("0aaaaaaaaaaaa", "0bbbbbbbbbbbb"):
+            text = f"Received: from a by us with ESMTP\r\n\tid {name};\r\n\tThu, 1 Jan 2026\r\nReceived: by b\r\n\r\n"
+            primary.mailboxes.deliver(ANN, text.encode())
+        wanted = ["id 0bbbbbbbbbbbb", "id 0cccccccccccc"]
+        assert await deferred(primary.visits.which(DOMAIN, ANN, wanted, "Received")) == {"id 0bbbbbbbbbbbb"}
+        assert await deferred(primary.visits.which(DOMAIN, ANN, wanted)) == frozenset()
+
+
 @pytest.mark.parametrize("message_id", ["", "<ä@x>", "<" + "x" * 600 + ">"])
 @ensureDeferred
 async def test_what_cannot_be_looked_for_is_not_known(authority: Authority, message_id: str) -> None:
