@@ -154,7 +154,8 @@ def reads_every_message(one: Desk) -> None:
     assert headers[MESSAGES]["author"] == "Иван <ivan@sender.example>"
     one.select("INBOX")
     for uid in (MESSAGES - 1, 1):
-        assert base64.b64decode(one.do("source", "INBOX", uid)) == one.octets(uid)
+        # On a busy machine it has downloaded the message by itself before it is asked.
+        assert OWN_LINES.sub(b"", base64.b64decode(one.do("source", "INBOX", uid))) == one.octets(uid)
     one.do("download", "INBOX")
     one.do("goOffline", True)
     for uid, header in headers.items():
