@@ -102,6 +102,18 @@ def test_what_stands_in_the_way_is_named_with_what_to_do(
     assert "no server runs on this store" in failed(office)
 
 
+def test_who_has_logged_in_is_known_also_when_the_server_has_just_stopped(office: Installation) -> None:
+    with office.imap(ANN), office.submission(ANN):
+        pass
+    office.stop()
+    told = office.command("readiness", DOMAIN, "--nameserver", "127.0.0.1:1")
+    ann, ben = told["users"]
+    assert set(ann["logins"]) == {"imap", "submission"} and ben["logins"] == {}
+    checks = {one["check"]: one for one in told["checks"]}
+    assert (checks["passwords"]["points"], checks["logins"]["points"]) == (15, 5)
+    assert checks["primary"]["points"] == 15 and checks["mx"]["points"] == "unknown"
+
+
 @pytest.fixture
 def world() -> Iterator[ScriptedPrimary]:
     """The mail server of users' private addresses."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Context
-from xtramail.app.command.group import Reporting, plain
+from xtramail.app.command.group import Reporting, load, plain
 from xtramail.app.doors import host_of, place_of
-from xtramail.app.probe import Probe, Run, Step
+from xtramail.app.probe import Probe, Step
 from xtramail.directory.domain_settings import text
 from xtramail.directory.domains import require
 from xtramail.directory.imap_access import access_of
@@ -56,7 +56,8 @@ def test(context: Context, name: str, recipient: str | None, wait: int) -> None:
         wait=float(wait),
         access=access_of(row) if of_its_own else None,
     )
-    run, steps = Run(probe, context.engine), []
+    run = load("xtramail.app.probe_run").Run(probe, context.engine)
+    steps: list[Step] = []
     for step in run.steps():
         steps.append(step)
         if not context.as_json:
