@@ -159,6 +159,22 @@ def test_who_wants_to_be_asked_is_asked_before_anything_is_given_back(world: Rel
     assert world.queue() == [] and state(world) is State.UP
 
 
+def test_a_window_that_ends_in_an_outage_does_not_speak_for_who_wants_to_be_asked(world: RelayWorld) -> None:
+    world.change_domain(DOMAIN, settings={"wait-for-ok": "on"})
+    go_down(world)
+    now = world.clock.now()
+    window = Window(id=1, start=now, end=now + 60)
+    world.engine.transact(keys.domain_scope(DOMAIN), lambda txn: outages.put_window(txn, window)).result()
+    drive(world.watch.window(DOMAIN))
+    world.clock.advance(60)
+    drive(world.watch.window(DOMAIN))
+    row = world.watch.state(DOMAIN)
+    assert state(world) is State.HELD and row.held_by == "ok"
+    assert row.cause == "the maintenance window is over; waits for your word"
+    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    assert state(world) is State.RECOVERING
+
+
 def test_a_planned_hold_begins_and_ends_by_itself_and_is_one_outage(world: RelayWorld) -> None:
     now = world.clock.now()
     window = Window(id=1, start=now + 60, end=now + 3_600, reason="new disks")

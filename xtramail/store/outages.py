@@ -78,14 +78,15 @@ def advance(
 ) -> Transition | None:
     """Take a step in the table; None when ``event`` leads nowhere from the present state.
 
-    ``ask_first``: a primary that answers again is held until somebody says that its mail may go.
+    ``ask_first``: a primary that answers again is held until somebody says that its mail may go, be it that a window
+    of maintenance that began in the outage ends.
     """
     old = primary(txn)
     before = State(old.state)
     after = NEXT[before].get(event)
     if after is None or (after is before and old.held_by in ("admin", held_by)):
         return None
-    if ask_first and before is State.DOWN and after is State.RECOVERING:
+    if ask_first and after is State.RECOVERING and (before is State.DOWN or _was_down(txn, old)):
         after, held_by, cause = State.HELD, "ok", f"{cause}; waits for your word"
     outage = old.outage
     if after in OUTAGE and not outage:
@@ -106,6 +107,13 @@ def advance(
     txn.put(PERMANENT, keys.transition(now, row.steps), encode(step))
     _forget(txn, keys.TRANSITIONS, now, row.steps)
     return step
+
+
+def _was_down(snap: Snapshot, row: PrimaryRow) -> bool:
+    """Whether the outage that goes on had the primary down, and was not made by holding alone."""
+    began = outage(snap, row.outage)
+    since = row.since if began is None else began.started
+    return any(one.after == State.DOWN for one in transitions(snap, since=since) if one.outage == row.outage)
 
 
 def _carry_on(txn: Txn, outage_id: int, before: State, after: State, event: Event, now: float) -> None:
