@@ -92,7 +92,7 @@ def tracked(
                 kind="accepted",
                 sender=sender,
                 recipients=tuple(str(route.path.address) for route in some),
-                text=f"accepted for {len(arrival.routes)} recipients",
+                text=f"accepted for {len(arrival.routes)} recipient{'s' * (len(arrival.routes) > 1)}",
                 fields=known | where,
             )
 

@@ -6,12 +6,14 @@ is ``smtp_client``'s and ``smtp_asker``'s.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
 
 from xtramail.delivery.courier import Hop
@@ -114,7 +116,7 @@ class Dialer:
         except CancelledError:
             raise LineLost(STOPPING if self._stopped else f"connect: no answer in {seconds:g} s") from None
         except Exception as error:
-            raise LineLost(f"connect: {str(error) or type(error).__name__}") from None
+            raise LineLost(f"connect: {_reason(error)}") from None
         finally:
             self._dialling.discard(dialling)
             if timer.active():
@@ -177,3 +179,10 @@ def _expect(event: object, kind: type[Any]) -> None:
     if isinstance(event, Declined):
         raise Turned(event.stage, event.reply)
     raise LineLost("the host said something out of order")
+
+
+def _reason(error: Exception) -> str:
+    """For people: the system's own few words where it has some. Twisted's are a sentence that says them twice."""
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return os.strerror(error.osError).lower()
+    return str(error).rstrip(".") or type(error).__name__

@@ -135,7 +135,11 @@ def test_an_id_that_is_none_and_one_that_does_not_wait_are_told_apart(office: Of
 def test_retry_makes_mail_due_now_and_lets_held_mail_go(office: Office) -> None:
     entry = one_waiting(office)
     change(office, entry, due=entry.expires, held=True, hold_reason="restored")
-    assert office.json("queue", "retry", id_text(entry.id)) == {"retried": 1, "held-domains": []}
+    assert office.json("queue", "retry", id_text(entry.id)) == {
+        "retried": 1,
+        "held-domains": [],
+        "down-domains": [],
+    }
     (row,) = office.json("queue", "list")
     assert (row["state"], row["reason"]) == ("due", "")
     assert office.done("queue", "retry", "--all") == "1 message due now.\n"
@@ -149,6 +153,37 @@ def test_retry_says_when_the_whole_domain_is_held(office: Office) -> None:
     assert "relay.example is held: its mail goes with: xtramail domain release relay.example" in office.done(
         "queue", "retry", "--all"
     )
+
+
+def test_retry_and_release_say_when_the_primary_is_down(office: Office) -> None:
+    entry = one_waiting(office)
+
+    def outage(world: World) -> None:
+        drive(step(world.engine, "relay.example", Event.FAILS, cause="connection refused", now=world.clock.now()))
+
+    office.world(outage)
+    words = "The primary of relay.example is down: its mail goes when it answers again"
+    assert words in office.done("queue", "retry", "--all")
+    assert words in office.done("queue", "release", id_text(entry.id))
+    assert words in office.done("message", "release", id_text(entry.message_id))
+    assert office.json("queue", "retry", "--all")["down-domains"] == ["relay.example"]
+
+
+def test_an_answer_is_told_once(office: Office) -> None:
+    entry = one_waiting(office)
+    change(office, entry, last_reply="connect: connection refused", attempts=1)
+    office.world(
+        lambda world: drive(
+            step(
+                world.engine,
+                "relay.example",
+                Event.FAILS,
+                cause="mail.relay.example:25: connect: connection refused",
+                now=world.clock.now(),
+            )
+        )
+    )
+    assert office.done("queue", "list").count("connection refused") == 1
 
 
 def test_bounce_gives_mail_up_and_tells_a_sender_that_is_ours(office: Office) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from xtramail.app.command.context import Commands, Context
+from xtramail.app.command.queue import closed_of, closed_words
 from xtramail.app.command.trace import fates_of, message_of
 from xtramail.delivery.release import Released
 from xtramail.delivery.release import Stored as StoredMessage
@@ -189,14 +190,15 @@ def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
             by=context.who,
         )
     )
-    _say_released(context, number, done)
+    _say_released(context, number, done, closed_words(closed_of(context, wanted)))
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _say_released(context: Context, number: int, done: Released) -> None:
+def _say_released(context: Context, number: int, done: Released, closed: list[str]) -> None:
+    """``closed``: lines about destinations to which nothing goes now."""
     name, fresh = id_text(number), id_text(done.message_id) if done.message_id else ""
     lines = []
     if done.due:
@@ -205,6 +207,7 @@ def _say_released(context: Context, number: int, done: Released) -> None:
         lines.append(f"message {name} goes to the primary again as {fresh}.")
     if done.reappeared:
         lines.append(f"It is in INBOX again: {', '.join(done.reappeared)}.")
+    lines += closed
     lines.append(f"Follow it with: xtramail trace {fresh or name}")
     value = {
         "id": fresh or name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import click
 
@@ -82,10 +82,11 @@ def shown(entry: QueueEntry, destination: Destination | None, now: float) -> dic
 
 def for_people(value: dict[str, object]) -> dict[str, object]:
     """The same with words where there is no time of the next attempt."""
-    answers = [text for text in (value["status"], value["last-answer"]) if text]
+    status, last = str(value["status"]), str(value["last-answer"] or "")
+    answers = [status] if last and last in status else [text for text in (status, last) if text]
     return value | {
         "next": value["next"] or NEXT.get(str(value["state"])),
-        "last-answer": "; ".join(map(str, answers)),
+        "last-answer": "; ".join(answers),
     }
 
 
@@ -169,15 +170,34 @@ def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything
     now = context.now()
     _let_go(context, [entry.id for entry in entries], outbound.release, now)
 
-    def closed(snap: Snapshot) -> list[str]:
-        names = sorted({entry.destination for entry in entries})
-        return [name for name in names if outbound.destination_closed(snap, name) is not None]
+    states = closed_of(context, {entry.destination for entry in entries})
+    text = "\n".join([f"{count_of(len(entries), 'message')} due now.", *closed_words(states)])
+    value = {
+        "retried": len(entries),
+        "held-domains": [name for name, state in states.items() if state is State.HELD],
+        "down-domains": [name for name, state in states.items() if state is State.DOWN],
+    }
+    context.done(value, text)
 
-    held = context.engine.read(keys.QUEUE, closed)
-    text = f"{count_of(len(entries), 'message')} due now."
-    for name in held:
-        text += f"\n{name} is held: its mail goes with: xtramail domain release {name}"
-    context.done({"retried": len(entries), "held-domains": held}, text)
+
+def closed_of(context: Context, names: Iterable[str]) -> dict[str, State]:
+    """Those of some destinations to which nothing goes now."""
+
+    def look(snap: Snapshot) -> dict[str, State]:
+        rows = {name: outbound.destination_closed(snap, name) for name in sorted(names)}
+        return {name: State(row.state) for name, row in rows.items() if row is not None}
+
+    return context.engine.read(keys.QUEUE, look)
+
+
+def closed_words(states: Mapping[str, State]) -> list[str]:
+    """When mail goes that is due, and whose destination takes none."""
+    return [
+        f"{name} is held: its mail goes with: xtramail domain release {name}"
+        if state is State.HELD
+        else f"The primary of {name} is down: its mail goes when it answers again; see: xtramail outage status {name}"
+        for name, state in states.items()
+    ]
 
 
 def _let_go(context: Context, numbers: list[int], go: Go, now: float) -> None:
@@ -226,7 +246,8 @@ def release(context: Context, ids: tuple[str, ...], domain: str | None) -> None:
     numbers = list({entry.id: None for entry in entries})
     _let_go(context, numbers, outbound.insist, context.now())
     value = {"released": len(numbers), "ids": [id_text(number) for number in numbers]}
-    context.done(value, f"{count_of(len(numbers), 'message')} due now.")
+    states = closed_of(context, {entry.destination for entry in entries})
+    context.done(value, "\n".join([f"{count_of(len(numbers), 'message')} due now.", *closed_words(states)]))
 
 
 @queue.command()
