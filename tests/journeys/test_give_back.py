@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import poplib
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.journeys.authority import Authority
 from tests.journeys.conftest import ANN, BEN, DOMAIN
-from tests.journeys.harness import Installation, eventually, fetched, mail
+from tests.journeys.harness import Installation, after_trace, eventually, fetched, mail
 from tests.journeys.scripted_imap import ImapScript, ScriptedImap
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
 
@@ -26,7 +27,7 @@ def held(server: Installation) -> list[dict[str, Any]]:
     return [one for one in server.queue() if one["state"] == "held"]
 
 
-def copies(primary: ScriptedPrimary, number: int) -> int:
+def copies(primary: ScriptedPrimary, number: int | str) -> int:
     return sum(f"Message-ID: <{number}@".encode() in one.octets for one in primary.messages)
 
 
@@ -46,6 +47,10 @@ def test_a_known_user_who_is_refused_is_held_and_alerted_and_a_stranger_refused_
     assert waiting["reason"].startswith("refused, though known since ")
     assert waiting["last-answer"].startswith("550 5.1.1")
     assert [one.recipients for one in primary.messages] == [(BEN,)]
+    assert office.command("outage", "status")[0]["state"] == "up", "the primary is well, it is one recipient"
+    assert office.command("trace", STRANGER)["events"][-1]["event"] == "refused"
+    with office.imap(ANN) as client:
+        assert len(fetched(client)) == 1, "she has it here, and its sender is told nothing"
     (alert,) = office.command("alert", "list")
     assert (alert["kind"], alert["domain"]) == ("message-held-for-refusal", DOMAIN)
     assert office.balance() == {"accepted": 2, "held": 1, "delivered": 1}
@@ -87,6 +92,12 @@ def drops_the_seventh(server: Installation, primary: ScriptedPrimary, *, discard
     waits_for_nothing(server)
 
 
+def assert_seven_was_unconfirmed_and_is_delivered(server: Installation) -> None:
+    events = server.command("trace", "<7@sender.example>")["events"]
+    assert "unconfirmed" in [one.get("fate") for one in events]
+    assert (events[-1]["event"], events[-1]["fate"]) == ("state", "delivered")
+
+
 def looks_into(server: Installation, imap: ScriptedImap, folder: Path) -> None:
     server.command(
         "domain", "set", DOMAIN, f"primary-ca={folder / 'authority.pem'}", f"primary-imap={imap.host}",
@@ -105,8 +116,9 @@ def test_a_lost_answer_is_settled_by_a_look_and_nothing_comes_twice(
         drops_the_seventh(office, primary, discard=discard)
     assert [copies(primary, number) for number in range(1, 11)] == [1] * 10
     assert office.balance() == {"accepted": 10, "delivered": 10}
+    assert_seven_was_unconfirmed_and_is_delivered(office)
     (fate,) = office.command("trace", "<7@sender.example>")["fates"]
-    assert fate["fate"] == "delivered" and "duplicate" not in fate["answer"]
+    assert "duplicate" not in fate["answer"]
 
 
 def test_where_nobody_can_look_it_comes_twice_and_the_ledger_says_so(
@@ -115,6 +127,7 @@ def test_where_nobody_can_look_it_comes_twice_and_the_ledger_says_so(
     drops_the_seventh(office, primary)
     assert [copies(primary, number) for number in range(1, 11)] == [1] * 6 + [2] + [1] * 3
     assert office.balance() == {"accepted": 10, "delivered": 10}
+    assert_seven_was_unconfirmed_and_is_delivered(office)
     (fate,) = office.command("trace", "<7@sender.example>")["fates"]
     assert "possible duplicate" in fate["answer"]
 
@@ -129,6 +142,47 @@ def test_an_answer_that_is_lost_twice_waits_for_a_person(office: Installation, p
     assert waiting
     waits_for_nothing(office)
     assert copies(primary, 1) == 3 and office.balance() == {"accepted": 1, "delivered": 1}
+
+
+FILED = {"copied": "Archive", "moved": "Projects/2026", "binned": "Trash"}
+
+
+def outage_with_filing(server: Installation, primary: ScriptedPrimary) -> None:
+    """Ann files, in every way that clients have; Ben's POP3 client fetches and deletes."""
+    primary.refuse()
+    for name in FILED:
+        server.send(mail(name), ANN)
+    server.send(mail("fetched", to=BEN), BEN)
+    with server.imap(ANN) as client:
+        client.create("Projects/2026")
+        client.select()
+        client.copy("1", FILED["copied"])
+        client.store("1", "+FLAGS", "\\Deleted")
+        client.expunge()
+        client.uid("MOVE", "2", FILED["moved"])
+        client.uid("MOVE", "3", FILED["binned"])
+        assert client.select()[1] == [b"0"], "her INBOX is tidy"
+    pop = poplib.POP3_SSL("localhost", server.ports["pop3s"], context=server.tls(), timeout=30)
+    pop.user(BEN)
+    pop.pass_(server.users[BEN])
+    pop.retr(1)
+    pop.dele(1)
+    pop.quit()
+    eventually(lambda: all(one["attempts"] for one in server.queue()), what="each was tried")
+
+
+def test_what_was_filed_moved_or_fetched_in_the_outage_is_given_back(
+    office: Installation, primary: ScriptedPrimary
+) -> None:
+    outage_with_filing(office, primary)
+    primary.accept()
+    waits_for_nothing(office)
+    assert [copies(primary, name) for name in (*FILED, "fetched")] == [1, 1, 1, 1]
+    assert office.balance() == {"accepted": 4, "delivered": 4}
+    with office.imap(ANN) as client:
+        for name, mailbox in FILED.items():
+            (stored,) = fetched(client, mailbox)
+            assert after_trace(stored) == mail(name), "and lies here where she put it"
 
 
 def outage_with_a_deletion(server: Installation, primary: ScriptedPrimary) -> None:
