@@ -161,6 +161,29 @@ def test_it_is_kept_once_when_the_outage_is_over(world: RelayWorld) -> None:
     assert kept(outage(world)) == first
 
 
+def test_it_is_counted_again_while_some_of_its_mail_is_on_its_way(world: RelayWorld) -> None:
+    keeper = EvidenceKeeper(world.engine, world.clock)
+    go(world, Event.FAILS)
+    world.clock.advance(60)
+    world.receive(RAY)
+    world.clock.advance(60)
+    go(world, Event.ANSWERS)
+    go(world, Event.DRAINED)
+
+    def fates() -> tuple[int, int]:
+        list(keeper.walk())
+        found = kept(outage(world))
+        assert found is not None and found.balanced
+        return found.fates["held"], found.fates["delivered"]
+
+    assert fates() == (1, 0)
+    give_back(world)
+    world.clock.advance(59)
+    assert fates() == (1, 0), "not at every look"
+    world.clock.advance(1)
+    assert fates() == (0, 1)
+
+
 def test_hundreds_of_users_do_not_burst_a_value_of_the_store(world: RelayWorld) -> None:
     go(world, Event.FAILS)
     go(world, Event.ANSWERS)

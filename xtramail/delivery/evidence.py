@@ -36,6 +36,8 @@ INTERVALS = 60
 MOST_USERS = 200
 MOST_STEPS = 200
 MOST_WRONG = 50
+RECOUNT = 60.0
+"""Seconds until an outage is counted again that left something open; after that as long again each time."""
 _STEP = 500
 _FORMER = 14 * 86_400.0
 """Seconds before its begin from which mail may have waited already; mail is given up after 14 days."""
@@ -111,6 +113,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[UserUse, ...]
     """The most active first, at most 200."""
     timeline: Timeline
+
+    @property
+    def has_open(self) -> bool:
+        """Something is still on its way, or waits for a person."""
+        return any((self.fates.get(fate, 0) or self.sent_back.get(fate, 0)) for fate in OPEN_FATES)
 
 
 @dataclass(slots=True)
@@ -313,7 +320,10 @@ def count(engine: Engine, domain: str, row: OutageRow, now: float) -> Evidence:
 
 
 class EvidenceKeeper:
-    """Counts each outage once, when it is over; ``walk`` is one look at all domains, a slice at each step."""
+    """Counts each outage when it is over, and again, ever less often, while some of its mail is still on its way.
+
+    ``walk`` is one look at all domains, a slice at each step.
+    """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -325,13 +335,19 @@ class EvidenceKeeper:
                 continue
             scope = keys.domain_scope(domain.name)
             for row in self._engine.read(scope, partial(outages.outages, limit=10)):
-                if not row.ended or row.evidence:
+                if not self._is_due(row):
                     continue
                 counting = Counting(engine=self._engine, domain=domain.name, row=row, now=self._clock.now())
                 yield from counting.walk()
                 if counting.result is not None:
                     self._engine.transact(scope, partial(_keep, outage_id=row.id, evidence=_text(counting.result)))
             yield
+
+    def _is_due(self, row: OutageRow) -> bool:
+        known = kept(row)
+        if not row.ended or known is None:
+            return bool(row.ended)
+        return known.has_open and self._clock.now() >= known.counted + max(known.counted - row.ended, RECOUNT)
 
 
 def _text(evidence: Evidence) -> str:
@@ -349,5 +365,5 @@ def _text(evidence: Evidence) -> str:
 
 def _keep(txn: Txn, outage_id: int, evidence: str) -> None:
     row = outages.outage(txn, outage_id)
-    if row is not None and row.ended and not row.evidence:
+    if row is not None and row.ended:
         outages.put_outage(txn, msgspec.structs.replace(row, evidence={_NAME: evidence}))

@@ -111,7 +111,7 @@ def _found(context: Context, id: str) -> tuple[str, OutageRow]:
 def show(context: Context, id: str, html: Path | None, force: bool) -> None:
     """Show one outage: each state its primary went through, what became of its mail, who worked here meanwhile.
 
-    Its mail is counted once when it is over, and that is kept for a year; while it goes on it is counted now.
+    Its mail is counted when it is over, and that is kept for a year; while it goes on it is counted now.
     """
     domain, row = _found(context, id)
     if html is not None and not force:
