@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from xtramail.model.bucket import Bucket
-from xtramail.model.collation import searchfold
+from xtramail.model.collation import searchfold_octets
 from xtramail.model.errors import Corrupt
 from xtramail.store import keys
 from xtramail.store.engine import Engine, Octets, Peek, Snapshot, Txn
@@ -77,14 +77,14 @@ def prepare(text: str, header: str = "") -> Prepared:
     ``text`` is cut at 256 KiB. ``header``: decoded ``Name: value`` lines; over 48 KiB, or without any, the text is kept
     as it is.
     """
-    lines = searchfold(header).encode("utf-8", "replace")
+    lines = searchfold_octets(header)
     if not header or len(lines) > MAX_HEADER:
         return Prepared(text=text.encode("utf-8", "replace")[:MAX_OCTETS])
     usual, others = [b""], list[bytes]()
     for line in lines.split(b"\n"):
         (usual if line.startswith(_USUAL) else others).append(line)
     first = b"\n".join(usual) + b"\n"
-    octets = searchfold(text).encode("utf-8", "replace")[:MAX_OCTETS]
+    octets = searchfold_octets(text)[:MAX_OCTETS]
     rest = b"\n".join(others) + b"\n" if others else b""
     return Prepared(header=first + rest, usual=len(first), text=octets, mark=_FOLDED)
 
