@@ -12,6 +12,7 @@ from tests.wire.mime.test_journal_report import report
 from xtramail.delivery.journal import Journal
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.journal_addresses import JournalAddresses, suggestion
+from xtramail.directory.mirrors import add_mirror
 from xtramail.model.errors import BadInput, StoreFull
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.peer import Peer
@@ -215,3 +216,14 @@ def test_a_suggestion_is_taken(world: JournalWorld) -> None:
     transaction = world.begin(OUTSIDE)
     transaction.mail_from(reverse(""))
     assert rcpt(transaction, ADDRESS).code == 550, "the old one is gone"
+
+
+def test_a_mirror_has_a_journals_copy_once_whichever_way_came_first(world: JournalWorld) -> None:
+    box = world.user("box@local.example")
+    drive(add_mirror(world.engine, "relay.example", into="box@local.example", days=7, now=world.clock.now()))
+    world.receive("rita@relay.example", message=BETWEEN, sender="ray@relay.example")
+    assert world.copied(report(text=TEXT, inner=BETWEEN)).code == 250
+    assert world.counts()[2] == len(world.mailbox(box)) == 1
+    other = BETWEEN.replace(b"<i1@", b"<i2@")
+    assert world.copied(report(text=TEXT.replace(b"<i1@", b"<i2@"), inner=other)).code == 250
+    assert world.counts()[2] == len(world.mailbox(box)) == 2

@@ -9,6 +9,7 @@ import pytest
 from tests.delivery.outward_world import NETWORK, OutwardWorld
 from tests.delivery.world import MESSAGE, forward, rcpt, reverse
 from xtramail.delivery.lmtp import Lmtp, LmtpTransaction
+from xtramail.directory.mirrors import add_mirror
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.peer import Peer
@@ -136,3 +137,10 @@ def test_octets_are_sacred(world: LmtpWorld) -> None:
     assert world.copy("ann@local.example", message=message) == [250]
     (row,) = world.mailbox(world.ann)
     assert bodies.read(world.engine, row.body).endswith(b"\r\n" + message)
+
+
+def test_a_mirror_has_a_copy_of_it_too(world: LmtpWorld) -> None:
+    box = world.user("box@local.example")
+    drive(add_mirror(world.engine, "ray@relay.example", into="box@local.example", days=7, now=world.clock.now()))
+    assert world.copy("ray@relay.example", "ann@local.example") == [250, 250]
+    assert len(world.mailbox(box)) == len(world.mailbox(world.ray)) == 1 and world.queue() == []
