@@ -38,7 +38,8 @@ def test_what_guessers_try_first_is_refused_with_its_reason(password: str, reaso
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse", "grüße, 100% = ok", "passwordless-is-fine", "xk2 Voles", "日本語のパスワード", "x" * 5 + "1q9Z" * 200]
+    "password",
+    ["correct horse", "grüße, 100% = ok", "passwordless-is-fine", "xk2 Voles", "日本語のパスワード", "1q9Z" * 200],
 )
 def test_anything_else_of_eight_characters_is_taken(password: str) -> None:
     password_policy.check(password, ANN)

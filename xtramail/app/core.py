@@ -25,11 +25,12 @@ from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.turned_away import TurnedAway
 from xtramail.delivery.watch import Watch
+from xtramail.directory.auth_log import AuthLog
 from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
-from xtramail.directory.login import Login
+from xtramail.directory.login import SHUT_OUT, Login
 from xtramail.directory.relay_clients import RelayClients
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices
@@ -37,6 +38,7 @@ from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_da
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.ids import IdSource
+from xtramail.model.peer import Peer
 from xtramail.model.primary import OUTAGE
 from xtramail.net.housekeeping import Housekeeping
 from xtramail.net.prober import Prober
@@ -214,6 +216,8 @@ class Core:
             per_block=login.failures_per_block,
             per_account_and_address=login.failures_per_account,
         )
+        self.auth_log = AuthLog(engine, clock)
+        self.metrics = metrics
         self.login = Login(
             accounts=self.directory,
             devices=DeviceLogins(engine, keyring, clock),
@@ -221,10 +225,11 @@ class Core:
             worker=self.worker,
             guard=Guard(clock, guard_limits),
             clock=clock,
-            on_failure=maillog.login_refused,
+            on_failure=self._login_refused,
             cost=login.bcrypt_cost,
             remember=login.remember,
             on_success=self.people.login_times.seen,
+            on_good=self.auth_log.good,
         )
         self.mailboxes = MailboxServices(
             engine=engine,
@@ -279,6 +284,12 @@ class Core:
         if step.after in OUTAGE and step.before not in OUTAGE:
             # Its evidence tells who logged in since.
             self.people.login_times.anew()
+
+    def _login_refused(self, *, name: str, peer: Peer, service: str, reason: str) -> None:
+        maillog.login_refused(name=name, peer=peer, service=service, reason=reason)
+        self.auth_log.refused(name=name, peer=peer, service=service, reason=reason)
+        if reason == SHUT_OUT:
+            self.metrics.login(service, "shut-out")
 
     def _expiry_paused(self, reason: str) -> None:
         maillog.expiry_paused(reason=reason)

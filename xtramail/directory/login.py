@@ -70,6 +70,14 @@ def _unseen(_account: Account, _service: str) -> None:
     """Nobody keeps when users came."""
 
 
+def _unlogged(_account: Account, _peer: Peer, _service: str) -> None:
+    """Nobody keeps from where."""
+
+
+SHUT_OUT = "too many failures from this address"
+"""The reason of a login that was not looked at."""
+
+
 class VerifyCache:
     """Remembers, in memory, keyed and hashed, that a password fitted a stored hash: 24 h since its last use.
 
@@ -123,10 +131,11 @@ class Login:
         cost: int = passwords.DEFAULT_COST,
         remember: float = float(DAY_SECONDS),
         on_success: Callable[[Account, str], None] = _unseen,
+        on_good: Callable[[Account, Peer, str], None] = _unlogged,
     ) -> None:
         """``remember``: seconds since its last use for which a good password needs no hashing again.
 
-        ``on_success`` is told account and service of each login.
+        ``on_success`` is told account and service of each login, ``on_good`` from where, too.
         """
         self._accounts = accounts
         self._devices = devices
@@ -138,6 +147,7 @@ class Login:
         self._checking: dict[bytes, Pending[bool]] = {}
         self._on_failure = on_failure
         self._on_success = on_success
+        self._on_good = on_good
         self._dummy = passwords.DummyHash(keyring, cost).stored
 
     async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account:
@@ -157,7 +167,7 @@ class Login:
         if two_step or not self._cache.knows(secret, stored):
             # A device whose password is known to be right is never shut out by the failures of others.
             if self._guard.refuses(key, peer):
-                self._refuse(name, peer, service, "too many failures from this address")
+                self._refuse(name, peer, service, SHUT_OUT)
             fits = await self._check(key, secret, stored, peer)
             if not fits or account is None:
                 self._guard.failed(key, peer, secret.reveal())
@@ -173,6 +183,7 @@ class Login:
             self._refuse(name, peer, service, "account disabled or changed")
         self._guard.succeeded(key, peer)
         self._on_success(account, service)
+        self._on_good(account, peer, service)
         return account
 
     def client_named(self, account: Account, peer: Peer, service: str, client: str) -> None:
@@ -199,6 +210,7 @@ class Login:
         self._guard.succeeded(key, peer)
         self._devices.used(came, peer, service)
         self._on_success(came, service)
+        self._on_good(came, peer, service)
         return came
 
     def _refuse(self, name: str, peer: Peer, service: str, reason: str) -> NoReturn:

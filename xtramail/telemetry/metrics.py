@@ -22,7 +22,7 @@ class Metrics:
         self._connected = cache(self._counter("connections", "Connections taken.", "service").labels)
         self._turned_away = self._counter("connections_turned_away", "Connections refused by a limit.", "service")
         self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
-        logins = self._counter("logins", "Logins by outcome: good, refused, busy.", "service", "outcome")
+        logins = self._counter("logins", "Logins by outcome: good, refused, busy; shut-out: refused unseen.", "service", "outcome")
         self._logins = cache(logins.labels)
         self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
         self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
@@ -80,7 +80,7 @@ class Metrics:
         self._handshakes_failed.labels(service).inc()
 
     def login(self, service: str, outcome: str) -> None:
-        """``outcome``: good, refused or busy."""
+        """``outcome``: good, refused or busy; shut-out for those of the refused that were not looked at."""
         self._logins(service, outcome).inc()
 
     def message_accepted(self, service: str, size: int) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "user": (f"{_HERE}.user", "Add, change, show and remove users."),
     "device": (f"{_HERE}.device", "Passwords for single phones and programs: made, listed and revoked."),
     "totp": (f"{_HERE}.totp", "Two-step sign-in of a user: codes of a phone beside the password."),
+    "auth": (f"{_HERE}.auth", "Who logged in, who was refused and why."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
     "maintenance": (
         f"{_HERE}.maintenance",
