@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from xtramail.app.card import card as card_of
 from xtramail.app.card import card_html, card_text
 from xtramail.app.command.context import Context, count_of
 from xtramail.app.command.group import Reporting
+from xtramail.app.command.private_file import refuse_there, write_private
 from xtramail.app.command.privilege import folder_for_owner
 from xtramail.directory import users
 from xtramail.directory.domains import require
@@ -68,9 +68,9 @@ def card(
         for ending, written in (("txt", card_text), ("html", card_html))
     ]
     if not force:
-        _refuse_there([place for place, _ in files])
+        refuse_there([place for place, _ in files])
     for place, text in files:
-        _write(place, text)
+        write_private(place, text)
     context.done(
         {"directory": str(out), "files": [str(place) for place, _ in files]},
         f"{count_of(len(cards), 'card')} written to {out}, as text and HTML.",
@@ -92,19 +92,3 @@ def _chosen(context: Context, address: str | None, domain: str | None) -> list[A
     if not some:
         raise BadInput(f"domain {name} has no users who can log in; add one: xtramail user add NAME@{name} --generate")
     return some
-
-
-def _refuse_there(places: list[Path]) -> None:
-    there = [place for place in places if os.path.lexists(place)]
-    if there:
-        raise BadInput(f"{there[0]} is there already; nothing was written. Use --force, or another folder")
-
-
-def _write(place: Path, text: str) -> None:
-    """Whole or not at all, 0600, never through a link that somebody left there."""
-    fresh = place.with_name(f".{place.name}.new")
-    fresh.unlink(missing_ok=True)
-    opened = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(fresh, place)
