@@ -122,6 +122,19 @@ def card_html(card: Card) -> str:
     return "\n".join(parts)
 
 
+def drill_words(settings: Settings, domain: DomainRow, account: Account, ends: float) -> Words:
+    """What a user is told at his outside address when he is to work as if his primary were down."""
+    lead = (
+        f"This is a drill until {utc_text(ends)}: the mail server of {domain.name} works as always. Until then please"
+        f" read and write mail as you would without it, on another server, as {account.address}. Whether that works is"
+        " what the drill shows."
+    )
+    return Words(
+        subject=f"Please read and write mail of {domain.name} here for a while",
+        text=f"{lead}\n\n{card_text(card(settings, domain, account))}",
+    )
+
+
 def down_words(settings: Settings, domain: DomainRow, account: Account, since: float) -> Words:
     """What a user is told at his outside address when his primary is down."""
     lead = (

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from xtramail.delivery.arrival import Arrival
@@ -32,6 +33,7 @@ from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import Pending
 from xtramail.model.primary import State
 from xtramail.store import domains, keys, tracking
+from xtramail.store.drills import in_drill
 from xtramail.store.engine import Engine
 from xtramail.store.records import DomainRow, LogEvent, QueueEntry, QueueRecipient
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
@@ -50,7 +52,11 @@ def wanted(engine: Engine, arrival: Arrival) -> bool:
     if domain is None or not domain.primaries or not domain.continuity:
         return False
     when = text(domain, "sent-back")
-    return when == "always" or (when == "outage" and primary_of(engine, name).state != State.UP)
+    if when == "outage":
+        # Who takes part in a drill works as in an outage, and what he sends is wanted at his own server as then.
+        drilled = engine.read(keys.DRILLS, partial(in_drill, account_id=arrival.sender.id, now=arrival.at))
+        return drilled or primary_of(engine, name).state != State.UP
+    return when == "always"
 
 
 def by_imap(domain: DomainRow | None) -> bool:

@@ -164,6 +164,43 @@ class Visit:
                 missing = {one: None for one in missing if one not in there}
             return frozenset(there)
 
+    def remove(self, message_ids: Sequence[str]) -> int:
+        """Delete what has one of these Message-IDs, in whatever mailbox; how many messages went.
+
+        Only they are expunged (RFC 4315 §2.1); a server that cannot do that keeps them marked as \\Deleted.
+        """
+        with self._told("deleting messages"):
+            gone = 0
+            alone = self._client.has_capability("UIDPLUS") or self._client.has_capability("IMAP4rev2")
+            for flags, _, name in sorted(self._client.list_folders(), key=_likely)[:OTHERS]:
+                if {b"\\noselect", b"\\nonexistent"} & {flag.lower() for flag in flags}:
+                    continue
+                try:
+                    self._client.select_folder(name)
+                    uids = self._uids_with("Message-ID", message_ids)
+                    if uids:
+                        self._client.add_flags(uids, [b"\\Deleted"], silent=True)
+                        gone += len(uids)
+                        if alone:
+                            self._client.uid_expunge(uids)
+                except (IMAPClientError, UnicodeError) as error:
+                    if isinstance(error, imaplib.IMAP4.abort):
+                        raise
+            return gone
+
+    def _uids_with(self, field: str, values: Sequence[str]) -> list[int]:
+        """In the mailbox that is selected, compared whole."""
+        uids = self._client.search(_any_of(field, values[:TOGETHER]))
+        if not uids:
+            return []
+        rows = self._client.fetch(uids[:TOGETHER], [f"BODY.PEEK[HEADER.FIELDS ({field.upper()})]"])
+        found: list[int] = []
+        for uid, row in rows.items():
+            text = next((value for key, value in row.items() if key.startswith(b"BODY[")), b"")
+            if str(BytesHeaderParser().parsebytes(text or b"").get(field, "")).strip() in values:
+                found.append(uid)
+        return found
+
     def _found_in(self, mailbox: Name, field: str, values: Sequence[str]) -> set[str]:
         """SEARCH HEADER finds substrings (RFC 9051 §6.4.4), and some servers words: what it finds is compared."""
         self._client.select_folder(mailbox, readonly=True)

@@ -7,7 +7,7 @@ left alone for a while. Owns these bounds; what is said to the server is ``imap_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Thread
@@ -109,6 +109,24 @@ class PrimaryImap:
     ) -> Pending[frozenset[str] | None]:
         """See ``delivery.primary_mail.PrimaryMailboxes.which``."""
         return _pending(self._which(domain, address, [one for one in values if searchable(one)], field))
+
+    def remove(self, domain: DomainRow, address: str, message_ids: Sequence[str]) -> Pending[int | None]:
+        """See ``delivery.canary.CanaryMailboxes.remove``."""
+        return _pending(self._remove(domain, address, [one for one in message_ids if searchable(one)]))
+
+    async def _remove(self, domain: DomainRow, address: str, message_ids: Sequence[str]) -> int | None:
+        access = self._access(domain)
+        if access is None:
+            return None
+
+        def work(visit: Visit) -> int:
+            visit.open()
+            return visit.remove(message_ids)
+
+        try:
+            return await self._visit(domain.name, access, address, lambda run: run.do(work))
+        except VisitFailed:
+            return None
 
     async def _file(self, domain: DomainRow, copy: SentCopy, before: Callable[[], Pending[None]]) -> Filed:
         access = self._access(domain)
