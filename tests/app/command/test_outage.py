@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def test_waiting_for_an_ok_is_set_by_hold_and_taken_back_by_release(office: Offi
 def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
     added = office.json("maintenance", "add", RELAY, "--from", "+1h", "--to", "+3h", "--reason", "new disks")
     assert (added["state"], added["reason"]) == ("planned", "new disks")
+    begins, ends = (datetime.datetime.fromisoformat(added[key]) for key in ("from", "to"))
+    assert ends - begins == datetime.timedelta(hours=3), "three hours from its own beginning"
     assert [one["id"] for one in office.json("maintenance", "list")] == [added["id"]]
     office.done("maintenance", "remove", RELAY, added["id"])
     assert office.json("maintenance", "list", RELAY) == []
@@ -69,7 +72,7 @@ def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
     ("words", "reason"),
     [
         ((RELAY, "--to", "soon"), "to 'soon': now, +TIME such as +2h"),
-        ((RELAY, "--from", "+2h", "--to", "+1h"), "must be after --from"),
+        ((RELAY, "--from", "+2h", "--to", "now"), "must be after --from"),
         ((RELAY, "--to", "2001-01-01"), "in the future"),
         ((RELAY, "--to", "+14d"), "at most 13 days"),
         (("local.example", "--to", "+1h"), "there is no primary"),

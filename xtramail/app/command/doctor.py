@@ -193,11 +193,12 @@ def _primary(asked: tuple[DomainRow, tuple[str, int]]) -> Finding:
 def _alerts(context: Context) -> Iterator[Finding]:
     operator = context.settings.alerts
     refuse_served(context.engine, ",".join(operator.mail))
+    with_primary = [row for row in all_domains(context.engine) if row.primaries]
     untold = [
-        row.name
-        for row in all_domains(context.engine)
-        if row.primaries and not any(text(row, name) for name in ("alert-mail", "alert-webhook"))
+        row.name for row in with_primary if not any(text(row, name) for name in ("alert-mail", "alert-webhook"))
     ]
+    if not with_primary:
+        return
     if operator.mail or operator.webhook or not untold:
         yield Finding("ok", "somebody is told when a primary goes down")
         return

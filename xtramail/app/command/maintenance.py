@@ -49,13 +49,15 @@ def _shown(domain: str, row: Window, now: float) -> dict[str, object]:
 @maintenance.command()
 @click.argument("name", metavar="DOMAIN")
 @click.option("--from", "start", metavar="WHEN", default="now", show_default=True, help="now, +2h, 2026-12-24T18:00.")
-@click.option("--to", "end", metavar="WHEN", required=True, help="The same; at most 13 days after --from.")
+@click.option("--to", "end", metavar="WHEN", required=True, help="2026-12-24T21:00, or +3h: after --from. At most 13d.")
 @click.option("--reason", default="", help="Why, for whoever looks.")
 @click.pass_obj
 def add(context: Context, name: str, start: str, end: str, reason: str) -> None:
     """Hold a domain's mail from one time to another."""
     domain, now = domains.require(context.engine, name), context.now()
-    begins, ends = moment("from", start, now), moment("to", end, now)
+    begins = moment("from", start, now)
+    # How long it takes is said of its own beginning.
+    ends = moment("to", end, begins if end.startswith("+") else now)
     if not domain.primaries:
         raise BadInput(f"domain {domain.name} is local: there is no primary to keep mail from")
     if ends <= begins or ends <= now:
