@@ -166,6 +166,7 @@ class Server(MultiService):
             service.startService()
         self._core.alerting.start()
         self._core.people.start()
+        self._core.drilling.start()
         self._core.self_checks.start()
         super().startService()  # type: ignore[no-untyped-call]
 
@@ -302,6 +303,7 @@ class Server(MultiService):
             core.housekeeping.stopService()
             core.self_checks.stop()
             core.alerting.stop()
+            core.drilling.stop()
             core.people.stop()
             core.worker.stopService()
         for service in (self._tls, self._own):

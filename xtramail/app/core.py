@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xtramail.app.alerting import Alerting
+from xtramail.app.drilling import Drilling
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
 from xtramail.app.people import People
 from xtramail.app.self_checks import SelfChecks
@@ -50,6 +51,7 @@ from xtramail.store import keys, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.outages import Transition
+from xtramail.store.records import Account
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
 
@@ -181,6 +183,15 @@ class Core:
             clock=clock,
             ids=ids,
         )
+        self.drilling = Drilling(
+            settings,
+            engine=engine,
+            outgoing=self.outgoing,
+            intake=self.intake,
+            submission=self.submission,
+            clock=clock,
+            reactor=reactor,
+        )
         knock = knock_seconds(settings)
         self.dispatch = Dispatch(
             engine=engine,
@@ -228,7 +239,7 @@ class Core:
             on_failure=self._login_refused,
             cost=login.bcrypt_cost,
             remember=login.remember,
-            on_success=self.people.login_times.seen,
+            on_success=self._logged_in,
             on_good=self.auth_log.good,
         )
         self.mailboxes = MailboxServices(
@@ -272,6 +283,10 @@ class Core:
             metrics=metrics,
             handed=self.relay_log.handed,
         )
+
+    def _logged_in(self, account: Account, service: str) -> None:
+        self.people.login_times.seen(account, service)
+        self.drilling.drills.seen(account, service)
 
     def _imap_refused(self, domain: str, text: str) -> None:
         """Somebody has to set other credentials: until then nothing is appended at the primary."""

@@ -22,6 +22,7 @@ TITLES = {
     "store-nearly-full": "the store is nearly full",
     "certificate-refused": "a new certificate was refused",
     "primary-imap": "the primary's IMAP refuses our login",
+    "drill": "a drill is over",
     "test": "this is a test",
 }
 """Subjects of mails by kind; a kind that is not here is its own title."""

@@ -30,6 +30,10 @@ COMMANDS = {
         f"{_HERE}.mirror",
         "Keep mail of a domain or an address in one mailbox beside, or for days of its own.",
     ),
+    "drill": (
+        f"{_HERE}.drill",
+        "Let chosen users work as in an outage while their primary goes on receiving, and see who could.",
+    ),
     "alert": (f"{_HERE}.alert", "Show what people were told of, and try whether they can be told."),
     "queue": (f"{_HERE}.queue", "See, hurry or give up mail that waits to be handed on."),
     "trace": (
