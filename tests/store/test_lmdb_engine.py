@@ -360,6 +360,31 @@ def test_another_processs_commit_is_noticed_and_wakes_everybody(tmp_path: Path, 
     engine.close()
 
 
+BUSY_STRANGER = """
+import sys
+from pathlib import Path
+from xtramail.store.lmdb_engine import LmdbEngine
+engine = LmdbEngine(Path(sys.argv[1]))
+for number in range(100):
+    engine.transact(b"u00000007", lambda txn: txn.put(0, b"n", b"%d" % number)).result()
+engine.close()
+"""
+
+
+def test_no_commit_is_told_of_before_reads_show_it(tmp_path: Path) -> None:
+    """Whoever is woken looks once: what he cannot see yet he would never see."""
+    engine = LmdbEngine(tmp_path, create=True)
+    early = looks = 0
+    with subprocess.Popen([sys.executable, "-c", BUSY_STRANGER, str(tmp_path)]) as stranger:
+        while stranger.poll() is None:
+            told = engine.newest_commit()
+            early += engine.read(keys.user_scope(7), lambda snap: snap.commit_number()) < told
+            looks += 1
+        assert stranger.wait(30) == 0
+    assert (early, looks > 0, engine.newest_commit() >= 100) == (0, True, True)
+    engine.close()
+
+
 MIXED = """
 import sys
 from pathlib import Path

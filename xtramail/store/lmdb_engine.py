@@ -325,13 +325,16 @@ class LmdbEngine(EngineVerbs):
     # Other processes.
 
     def newest_commit(self) -> int:
-        return self._env.info()["last_txnid"]
+        # The environment's own figure tells a stranger's commit before it is synced, and before reads show it: whoever
+        # looked then would see the old rows, and not look again.
+        with self._begin() as txn:
+            return txn.id()
 
     def lone_commit(self) -> int:
         return self._lone_commit
 
     def poll(self) -> bool:
-        if not self._numbers.stranger_wrote(lambda: self._env.info()["last_txnid"]):
+        if not self._numbers.stranger_wrote(self.newest_commit):
             return False
         self._lone_commit = 0
         self._watchers.wake_all()
