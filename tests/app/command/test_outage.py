@@ -58,6 +58,12 @@ def test_waiting_for_an_ok_is_set_by_hold_and_taken_back_by_release(office: Offi
     assert office.json("domain", "show", RELAY)["wait-for-ok"] == "off"
 
 
+def test_releasing_what_is_not_held_says_so(office: Office) -> None:
+    assert f"domain {RELAY} is not held; waiting for its primary: 0 messages" in office.done("domain", "release", RELAY)
+    office.world(lambda world: drive(step(world.engine, RELAY, Event.FAILS, cause="refused", now=world.clock.now())))
+    assert "its primary is down: 0 messages will go when it answers" in office.done("domain", "release", RELAY)
+
+
 def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
     added = office.json("maintenance", "add", RELAY, "--from", "+1h", "--to", "+3h", "--reason", "new disks")
     assert (added["state"], added["reason"]) == ("planned", "new disks")

@@ -18,6 +18,7 @@ from xtramail.directory.primaries import primary_of
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
+from xtramail.model.primary import State
 from xtramail.store.records import DomainRow
 
 ANY_WARNING = (
@@ -279,8 +280,18 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
         context.run(domains.set_domain(context.engine, name, [change]))
     row = context.run(domains.release_domain(context.engine, name, now=context.now(), by=context.who))
     waiting = open_mail(context.engine, row.name)
-    text = f"domain {row.name} is released; on its way: {count_of(waiting, 'message')}."
-    context.done(with_state(context, row) | {"waiting": waiting}, text)
+    value = with_state(context, row) | {"waiting": waiting}
+    messages = count_of(waiting, "message")
+    if value["state"] == State.DOWN:
+        text = (
+            f"domain {row.name} is not held, its primary is down: {messages} will go when it answers again. "
+            f"See: xtramail outage status {row.name}"
+        )
+    elif value["state"] == State.RECOVERING:
+        text = f"domain {row.name} is released; on its way: {messages}."
+    else:
+        text = f"domain {row.name} is not held; waiting for its primary: {messages}."
+    context.done(value, text)
 
 
 domain.add_command(relay_account)
