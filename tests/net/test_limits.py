@@ -79,14 +79,29 @@ def test_a_service_has_a_total_and_is_stressed_near_it() -> None:
     assert limits.connections("imap") == 4
 
 
-def test_unfinished_handshakes_are_counted_by_address() -> None:
+def test_handshakes_of_one_address_take_turns_in_the_order_of_arrival() -> None:
     limits = Limits(LimitSettings(handshakes_per_address=1), SetClock())
-    first, second = limits.admit("imap", "192.0.2.1"), limits.admit("imap", "192.0.2.1")
-    first.handshake_began()
-    with pytest.raises(LimitReached):
-        second.handshake_began()
-    first.close()
-    second.handshake_began()
+    first, second, third, gone = (limits.admit("imap", "192.0.2.1") for _ in range(4))
+    called: list[str] = []
+    assert first.may_shake(lambda: called.append("first"))
+    assert not gone.may_shake(lambda: called.append("gone"))
+    assert not second.may_shake(lambda: called.append("second"))
+    assert not third.may_shake(lambda: called.append("third"))
+    gone.close()
+    first.handshake_ended()
+    first.handshake_ended()
+    assert called == ["second"]
+    second.close()
+    assert called == ["second", "third"]
+    third.close()
+    assert limits.admit("imap", "192.0.2.1").may_shake(lambda: None)
+
+
+def test_who_waits_for_his_turn_does_not_delay_another_address() -> None:
+    limits = Limits(LimitSettings(handshakes_per_address=1), SetClock())
+    answers = [limits.admit("imap", "192.0.2.1").may_shake(lambda: None) for _ in range(3)]
+    assert answers == [True, False, False]
+    assert limits.admit("imap", "192.0.2.2").may_shake(lambda: None)
 
 
 def test_nought_switches_a_limit_off() -> None:
@@ -100,6 +115,6 @@ def test_nought_switches_a_limit_off() -> None:
     limits = Limits(settings, SetClock())
     for _ in range(500):
         ticket = limits.admit("imap", "192.0.2.1")
-        ticket.handshake_began()
+        assert ticket.may_shake(lambda: None)
         ticket.logged_in(1)
     assert limits.connections("imap") == 500

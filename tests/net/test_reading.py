@@ -30,3 +30,13 @@ def test_closing_reads_again_only_what_was_stopped() -> None:
     reading.resume(transport)
     reading.resume(transport)
     assert transport.calls == ["pause", "resume"]
+
+
+def test_a_bar_holds_whatever_the_pace() -> None:
+    reading, transport = Reading(), Transport()
+    reading.bar(transport)
+    reading.pace(transport, too_much=True)
+    reading.pace(transport, too_much=False)
+    assert transport.calls == ["pause"]
+    reading.unbar(transport)
+    assert transport.calls == ["pause", "resume"]

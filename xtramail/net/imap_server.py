@@ -90,8 +90,6 @@ class ImapServerProtocol(Protocol):
         self.transport.registerProducer(self, True)
         try:
             self._dialogue.ticket = service.collaborators.limits.admit(service.name, self.peer.address)
-            if service.config.tls_active:
-                self._begin_handshake()
         except LimitReached as error:
             service.turned_away(self.peer, error.text)
             # Under TLS a farewell would cost us the handshake that the limit is there to save.
@@ -99,7 +97,9 @@ class ImapServerProtocol(Protocol):
             self.hang_up(error.text, b"LIMIT")
             return
         self._login_deadline.set_in(service.times.login)
-        if not self._handshaking:
+        if service.config.tls_active:
+            self._begin_handshake()
+        else:
             self._greet()
 
     def dataReceived(self, data: bytes) -> None:
@@ -213,13 +213,8 @@ class ImapServerProtocol(Protocol):
 
     def _start_tls(self) -> None:
         self._outbox.flush()
-        try:
-            self._begin_handshake()
-        except LimitReached as error:
-            self._service.turned_away(self.peer, error.text)
-            self.hang_up(error.text)
-        else:
-            self.transport.startTLS(self._service.collaborators.tls_context)
+        self._begin_handshake()
+        self.transport.startTLS(self._service.collaborators.tls_context)
 
     def _inflated(self) -> bool:
         try:
@@ -373,8 +368,9 @@ class ImapServerProtocol(Protocol):
     def _begin_handshake(self) -> None:
         self._handshaking = True
         self._patience.set_in(self._service.times.handshake)
-        if self._dialogue.ticket is not None:
-            self._dialogue.ticket.handshake_began()
+        ticket = self._dialogue.ticket
+        if ticket is not None and not ticket.may_shake(partial(self._reading.unbar, self.transport)):
+            self._reading.bar(self.transport)
 
     def _greet(self) -> None:
         self.write(self.connection.greeting())

@@ -7,6 +7,7 @@ one customer line has that many addresses; ``::ffff:a.b.c.d`` is a.b.c.d.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -31,7 +32,7 @@ class LimitSettings:
     logged_in_per_account: int = 60
     """Many offices sit behind one address, so a login moves the connection from the address's account to the user's."""
     handshakes_per_address: int = 20
-    """TLS handshakes that were begun and not finished."""
+    """TLS handshakes under way at a time; more of them wait for their turn."""
 
 
 @lru_cache(maxsize=4_096)
@@ -56,6 +57,8 @@ class Limits:
         self._open: Counter[str] = Counter()
         self._unauthenticated: Counter[str] = Counter()
         self._handshakes: Counter[str] = Counter()
+        self._in_line: dict[str, dict[Ticket, Callable[[], None]]] = {}
+        """Who waits for the turn to shake hands, by address and in the order of arrival."""
         self._logged_in: Counter[int] = Counter()
         self._window_began = clock.monotonic()
         self._arrived: Counter[str] = Counter()
@@ -125,19 +128,38 @@ class Ticket:
         self._handshaking = False
         self._closed = False
 
-    def handshake_began(self) -> None:
-        """LimitReached when too many handshakes from this address are unfinished."""
-        limit = self._limits.settings.handshakes_per_address
-        if limit and self._limits._handshakes[self._block] >= limit:
-            raise LimitReached("Too many unfinished handshakes from your address.")
-        if not self._handshaking:
-            self._handshaking = True
-            self._limits._handshakes[self._block] += 1
+    def may_shake(self, turn: Callable[[], None]) -> bool:
+        """Whether its TLS handshake may begin now. Else ``turn`` is called when it may, unless it is closed before.
+
+        An office or a provider that comes back after a stop opens dozens of connections in one moment: they are
+        served one after another, for refusing them would only make them come again.
+        """
+        limits, block = self._limits, self._block
+        limit = limits.settings.handshakes_per_address
+        if limit and limits._handshakes[block] >= limit:
+            limits._in_line.setdefault(block, {})[self] = turn
+            return False
+        self._shake()
+        return True
 
     def handshake_ended(self) -> None:
+        limits, block = self._limits, self._block
+        in_line = limits._in_line.get(block, {})
+        in_line.pop(self, None)
         if self._handshaking:
             self._handshaking = False
-            self._limits._take(self._limits._handshakes, self._block)
+            limits._take(limits._handshakes, block)
+            if in_line:
+                following = next(iter(in_line))
+                turn = in_line.pop(following)
+                following._shake()
+                turn()
+        if not in_line:
+            limits._in_line.pop(block, None)
+
+    def _shake(self) -> None:
+        self._handshaking = True
+        self._limits._handshakes[self._block] += 1
 
     def logged_in(self, account_id: int) -> None:
         """Count it with the account from now on; LimitReached when that has too many (and nothing changes)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
@@ -73,8 +74,6 @@ class Pop3ServerProtocol(Protocol):
         self.transport.registerProducer(self, True)
         try:
             self._dialogue.ticket = service.collaborators.limits.admit(service.name, self.peer.address)
-            if service.config.tls_active:
-                self._begin_handshake()
         except LimitReached as error:
             service.turned_away(self.peer, error.text)
             # Under TLS a farewell would cost us the handshake that the limit is there to save.
@@ -82,7 +81,9 @@ class Pop3ServerProtocol(Protocol):
             self.hang_up(err(error.text, Code.TEMPORARY))
             return
         self._login_deadline.set_in(service.times.login)
-        if not self._handshaking:
+        if service.config.tls_active:
+            self._begin_handshake()
+        else:
             self._greet()
 
     def dataReceived(self, data: bytes) -> None:
@@ -186,13 +187,8 @@ class Pop3ServerProtocol(Protocol):
 
     def _start_tls(self) -> None:
         self._outbox.flush()
-        try:
-            self._begin_handshake()
-        except LimitReached as error:
-            self._service.turned_away(self.peer, error.text)
-            self._abort(error.text)
-        else:
-            self.transport.startTLS(self._service.collaborators.tls_context)
+        self._begin_handshake()
+        self.transport.startTLS(self._service.collaborators.tls_context)
 
     def _next_piece(self, stream: Iterator[bytes]) -> None:
         try:
@@ -316,8 +312,9 @@ class Pop3ServerProtocol(Protocol):
     def _begin_handshake(self) -> None:
         self._handshaking = True
         self._patience.set_in(self._service.times.handshake)
-        if self._dialogue.ticket is not None:
-            self._dialogue.ticket.handshake_began()
+        ticket = self._dialogue.ticket
+        if ticket is not None and not ticket.may_shake(partial(self._reading.unbar, self.transport)):
+            self._reading.bar(self.transport)
 
     def _greet(self) -> None:
         self.write(self.connection.greeting())

@@ -8,10 +8,20 @@ from typing import Any
 class Reading:
     """One connection's. The transports given are its own (IPushProducer)."""
 
-    __slots__ = ("_paused",)
+    __slots__ = ("_barred", "_paused")
 
     def __init__(self) -> None:
         self._paused = False
+        self._barred = False
+
+    def bar(self, transport: Any) -> None:
+        """Stop until :meth:`unbar`, whatever the pace."""
+        self.pace(transport, too_much=True)
+        self._barred = True
+
+    def unbar(self, transport: Any) -> None:
+        self._barred = False
+        self.resume(transport)
 
     def pace(self, transport: Any, *, too_much: bool) -> None:
         """Stop while there is ``too_much`` that nobody takes; go on after it."""
@@ -23,6 +33,6 @@ class Reading:
 
     def resume(self, transport: Any) -> None:
         """Also before closing: a transport that does not read does not notice that the peer is gone."""
-        if self._paused:
+        if self._paused and not self._barred:
             self._paused = False
             transport.resumeProducing()

@@ -8,6 +8,7 @@ a question to the primary, a delay, a peer that does not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -79,15 +80,15 @@ class SmtpServerProtocol(Protocol):
         try:
             self._ticket = service.collaborators.limits.admit(service.name, peer.address)
             self._admitted = True
-            if service.config.tls_active:
-                self._begin_handshake()
         except LimitReached as error:
             self._turn_away(error)
             return
         if service.wants_login:
             self._patience.login_wanted()
             self._trust()
-        if not self._handshaking:
+        if service.config.tls_active:
+            self._begin_handshake()
+        else:
             self._pump()
 
     def dataReceived(self, data: bytes) -> None:
@@ -182,11 +183,7 @@ class SmtpServerProtocol(Protocol):
         if need is Need.CLOSE:
             self._close()
         elif need is Need.TLS:
-            try:
-                self._begin_handshake()
-            except LimitReached as error:
-                self._turn_away(error)
-                return
+            self._begin_handshake()
             self.transport.startTLS(self._service.collaborators.tls_context)
 
     def _act(self, event: events.Event) -> None:
@@ -312,13 +309,14 @@ class SmtpServerProtocol(Protocol):
 
     def _begin_handshake(self) -> None:
         self._handshaking = True
-        self._ticket.handshake_began()
         self._patience.handshake_begins()
+        if not self._ticket.may_shake(partial(self._reading.unbar, self.transport)):
+            self._reading.bar(self.transport)
 
     def _turn_away(self, error: LimitReached) -> None:
         self._service.turned_away(self._dialogue.peer, error.text)
         # A handshake only to say no is what an attacker would like.
-        if self._handshaking or self._service.config.tls_active:
+        if self._service.config.tls_active:
             self._ended = True
             self.cut()
         else:
