@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import imaplib
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,4 +134,43 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_costs_little(tmp_
     with serving(tmp_path, world, direct=direct) as connect:
         took, size = await deferToThread(use, connect)
     assert size == len(BIG)
+    assert took < 10
+
+
+@ensureDeferred
+async def test_fifty_connections_that_one_address_opens_at_once_are_all_greeted(tmp_path: Path, direct: bool) -> None:
+    world = World(reactor=reactor)
+    assert world.limits.settings.handshakes_per_address < world.limits.settings.unauthenticated_per_address == 50
+
+    def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> int:
+        with ThreadPoolExecutor(50) as threads:
+            clients = list(threads.map(lambda _: connect(), range(50)))
+        for client in clients:
+            client.shutdown()
+        return sum(client.welcome.startswith(b"* OK") for client in clients)
+
+    with serving(tmp_path, world, direct=direct) as connect:
+        assert await deferToThread(use, connect) == 50
+
+
+@ensureDeferred
+async def test_who_is_silent_in_the_handshake_delays_no_other_address(tmp_path: Path, direct: bool) -> None:
+    world = World(reactor=reactor)
+
+    def use(connect: Callable[[], imaplib.IMAP4_SSL]) -> tuple[float, bytes]:
+        before = connect()
+        server = before.socket().getpeername()
+        silent = [socket.create_connection(server, source_address=("127.0.0.2", 0)) for _ in range(45)]
+        began = time.monotonic()
+        client = connect()
+        took = time.monotonic() - began
+        for one in (before, client):
+            one.shutdown()
+        for line in silent:
+            line.close()
+        return took, client.welcome
+
+    with serving(tmp_path, world, direct=direct) as connect:
+        took, welcome = await deferToThread(use, connect)
+    assert welcome.startswith(b"* OK")
     assert took < 10
