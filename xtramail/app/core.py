@@ -183,15 +183,6 @@ class Core:
             clock=clock,
             ids=ids,
         )
-        self.drilling = Drilling(
-            settings,
-            engine=engine,
-            outgoing=self.outgoing,
-            intake=self.intake,
-            submission=self.submission,
-            clock=clock,
-            reactor=reactor,
-        )
         knock = knock_seconds(settings)
         self.dispatch = Dispatch(
             engine=engine,
@@ -202,6 +193,17 @@ class Core:
         )
         self.watch = Watch(
             engine=engine, directory=self.directory, clock=clock, told=self._primary_changed
+        )
+        self.drilling = Drilling(
+            settings,
+            engine=engine,
+            outgoing=self.outgoing,
+            intake=self.intake,
+            submission=self.submission,
+            watch=self.watch,
+            say=self.say,
+            clock=clock,
+            reactor=reactor,
         )
         self.retention = RetentionJob(
             engine=engine,

@@ -1,7 +1,8 @@
-"""What rehearses outages, made in order."""
+"""What tries whether all would work in an outage, made in order: drills for people, round trips of canaries."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from xtramail.app.card import drill_words
@@ -10,7 +11,10 @@ from xtramail.app.settings import Settings
 from xtramail.delivery.canary import Canaries
 from xtramail.delivery.drill import Drills
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.raising import Say
+from xtramail.delivery.round_trip import RoundTrips
 from xtramail.delivery.submission import Submission
+from xtramail.delivery.watch import Watch
 from xtramail.model.clock import Clock
 from xtramail.net.driller import Driller
 from xtramail.store.engine import Engine
@@ -26,6 +30,8 @@ class Drilling:
         outgoing: Outgoing,
         intake: Intake,
         submission: Submission,
+        watch: Watch,
+        say: Say,
         clock: Clock,
         reactor: Any,
     ) -> None:
@@ -46,15 +52,29 @@ class Drilling:
             clock=clock,
             words=lambda domain, account, ends: drill_words(settings, domain, account, ends),
         )
-        self._service = Driller(
-            reactor,
-            visits=self.drills,
-            fault=lambda error: maillog.alarm(kind="drill", text=f"{type(error).__name__}: {error}"),
+        trips = RoundTrips(
+            engine=engine,
+            directory=outgoing.directory,
+            canaries=canaries,
+            own_mail=outgoing.own_mail,
+            watch=watch,
+            say=say,
+            clock=clock,
         )
+        self._services = [
+            Driller(reactor, visits=visits, fault=_fault(kind))
+            for kind, visits in (("drill", self.drills), ("round-trip", trips))
+        ]
 
     def start(self) -> None:
-        self._service.startService()
+        for service in self._services:
+            service.startService()
 
     def stop(self) -> None:
-        if self._service.running:
-            self._service.stopService()
+        for service in self._services:
+            if service.running:
+                service.stopService()
+
+
+def _fault(kind: str) -> Callable[[BaseException], None]:
+    return lambda error: maillog.alarm(kind=kind, text=f"{type(error).__name__}: {error}")

@@ -23,6 +23,7 @@ TITLES = {
     "certificate-refused": "a new certificate was refused",
     "primary-imap": "the primary's IMAP refuses our login",
     "drill": "a drill is over",
+    "canary-missed": "the primary took a canary that is not there",
     "test": "this is a test",
 }
 """Subjects of mails by kind; a kind that is not here is its own title."""

@@ -140,6 +140,9 @@ SETTINGS: dict[str, DomainSetting] = {
         DomainSetting("guard-surge", "5", _number(1, 1_000), "N", "refusals of so many recipients are the primary's"),
         DomainSetting("guard-window", "10m", _time(0.1), "TIME", "the window in which refusals are counted"),
         DomainSetting("canary", "", _address, "ADDRESS", "a recipient that probes put to the primary; empty: none"),
+        DomainSetting("canary-round-trip", "off", ON_OFF, "on|off", "send the canary mail, and look for it by IMAP"),
+        DomainSetting("canary-every", "15m", _time(1), "TIME", "how often"),
+        DomainSetting("canary-time", "5m", _time(1), "TIME", "not there so long after the primary took it: a fault"),
         DomainSetting(
             "alert-mail", "", alert_settings.addresses, "ADDRESS,...", "who is told of its outages; elsewhere than here"
         ),

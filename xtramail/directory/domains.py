@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from xtramail.directory import journal_addresses, relay_clients
+from xtramail.directory import journal_addresses, relay_clients, round_trips
 from xtramail.directory.domain_settings import SETTINGS, regular, text
 from xtramail.directory.imap_access import access_of
 from xtramail.directory.primaries import step
@@ -166,6 +166,7 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
             raise BadInput("continuity off: without a primary its mail would be nowhere; set primary=HOST first")
         if text(changed, "sent-back-by") == "imap" and access_of(changed) is None:
             raise BadInput("sent-back-by imap: where to? set primary-imap=HOST and primary-imap-secret=- as well")
+        round_trips.check(changed)
         relay_clients.check(changed)
         journal_addresses.check(changed)
         domains.put_domain(txn, changed)

@@ -15,7 +15,7 @@ from xtramail.directory.users import OUTSIDE, account_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import State
-from xtramail.store import drills, keys
+from xtramail.store import devices, drills, keys
 from xtramail.store.drills import DrillRow, Pilot
 from xtramail.store.records import Account, DomainRow
 from xtramail.store.server_lock import is_held
@@ -70,7 +70,7 @@ def start(context: Context, name: str, users: str, minutes: int, canary: str | N
         if not all(one.passed for one in _pilots(context, row.id)):
             click.get_current_context().exit(1)
         return
-    bare = [one.address for one in chosen if not one.password or one.status != "active"]
+    bare = [one.address for one in chosen if not _could_log_in(context, one)]
     hint = f" Nobody could log in as {', '.join(bare)}: give them passwords." if bare else ""
     text = f"drill {row.id} of {domain.name} runs until {when(row.ends)} for {len(chosen)} users.{hint}"
     shown = _shown(context, row) | {"without-password": bare}
@@ -91,6 +91,11 @@ def _chosen(context: Context, domain: DomainRow, users: str) -> list[Account]:
     if not 1 <= len(found) <= MOST_PILOTS:
         raise BadInput(f"users: name from 1 to {MOST_PILOTS} of {domain.name}")
     return list(found.values())
+
+
+def _could_log_in(context: Context, account: Account) -> bool:
+    with_device = context.engine.read(keys.user_scope(account.id), devices.devices)
+    return account.status == "active" and bool(account.password or with_device)
 
 
 def _ready(context: Context, domain: DomainRow) -> None:
