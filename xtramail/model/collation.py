@@ -19,7 +19,7 @@ def searchfold(text: str) -> str:
 
 
 def searchfold_octets(text: str) -> bytes:
-    """:func:`searchfold` in UTF-8, in half of its time for most text in Latin letters: each of them folds alone,
+    """:func:`searchfold` in UTF-8, in three fifths of its time for most text in Latin letters: each folds alone,
     whatever is beside it, and few of a text's change. Half a surrogate pair becomes ``?``.
     """
     if text.isascii():
