@@ -175,6 +175,23 @@ def test_a_window_that_ends_in_an_outage_does_not_speak_for_who_wants_to_be_aske
     assert state(world) is State.RECOVERING
 
 
+def test_what_a_person_lets_go_to_a_primary_that_is_away_does_not_make_it_up(world: RelayWorld) -> None:
+    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    world.receive(RAY)
+    world.courier.script = lose(Stage.CONNECT, "connect: refused")
+    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    world.ticks(times=3, seconds=1)
+    assert state(world) is State.RECOVERING and len(world.queue()) == 1
+    domain = world.directory.domain(DOMAIN)
+    assert domain is not None
+    world.clock.advance(16)
+    assert world.watch.due(domain, idle=60, busy=15), "it is looked at as one that failed"
+    answers(world, times=1)
+    world.ticks()
+    row = world.watch.state(DOMAIN)
+    assert state(world) is State.UP and row.cause == "all that waited was tried, some of it is tried again"
+
+
 def test_a_planned_hold_begins_and_ends_by_itself_and_is_one_outage(world: RelayWorld) -> None:
     now = world.clock.now()
     window = Window(id=1, start=now + 60, end=now + 3_600, reason="new disks")

@@ -18,7 +18,7 @@ from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import NEXT, Event, Health, Sign, State
-from xtramail.store import keys, outages
+from xtramail.store import keys, outages, outbound
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.outages import PrimaryRow, Transition, Window
 from xtramail.store.records import DomainRow
@@ -47,8 +47,8 @@ class Watch:
 
     def due(self, domain: DomainRow, *, idle: float, busy: float) -> bool:
         """Whether it is time to look: nothing was seen for ``idle`` seconds, or for ``busy`` where it failed."""
-        looked = self._looked.get(domain.name)
-        calm = State(self.state(domain.name).state) not in (State.SUSPECT, State.DOWN)
+        looked, row = self._looked.get(domain.name), self.state(domain.name)
+        calm = State(row.state) not in (State.SUSPECT, State.DOWN) and not self._failed_last(domain.name, row)
         return looked is None or self._clock.monotonic() - looked >= (idle if calm else busy)
 
     def looking(self, name: str) -> None:
@@ -83,9 +83,19 @@ class Watch:
         return taken
 
     async def drained(self, name: str) -> Transition | None:
-        """Everything that waited for the primary of a domain was handed over, or tried once."""
+        """Everything that waited for the primary of a domain was handed over, or tried once; it is up, unless the last
+        that was seen of it was a fault: a person may let mail go to a primary that is still away."""
         domain = self._directory.domain(name)
-        return None if domain is None else await self._step(domain, Event.DRAINED, "all that waited was handed over")
+        if domain is None or self._failed_last(domain.name, self.state(domain.name)):
+            return None
+        left = self._engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, domain.name, 1))
+        cause = "all that waited was tried, some of it is tried again" if left else "all that waited was handed over"
+        return await self._step(domain, Event.DRAINED, cause)
+
+    def _failed_last(self, name: str, row: PrimaryRow) -> bool:
+        """Whether there were faults since the last step, and nothing good after them."""
+        steps, health = self._health.get(name, (row.steps, Health()))
+        return steps == row.steps and bool(health.faults) and not health.goods
 
     async def window(self, name: str) -> None:
         """Begin or end a planned hold of a domain, as its time has come; to be called every few seconds."""
