@@ -264,6 +264,20 @@ def test_an_unfinished_handshake_is_cut() -> None:
     assert transport.value() == b""
 
 
+def test_a_handshake_beyond_the_limit_is_not_read_until_its_turn_and_has_no_more_time_than_others() -> None:
+    world = World(limits=LimitSettings(handshakes_per_address=1))
+    lines = [TlsTransport() for _ in range(3)]
+    protocols = [ImapServerProtocol(world.service) for _ in lines]
+    for protocol, line in zip(protocols, lines, strict=True):
+        protocol.makeConnection(line)
+    assert [line.producerState for line in lines] == ["producing", "paused", "paused"]
+    world.advance(14)
+    protocols[0].handshakeCompleted()
+    assert [line.producerState for line in lines] == ["producing", "producing", "paused"]
+    world.advance(2)
+    assert [line.aborted for line in lines] == [False, True, True]
+
+
 def test_who_does_not_log_in_within_a_minute_is_sent_away_whatever_it_says() -> None:
     world = World()
     client = world.client(login=False)

@@ -8,11 +8,12 @@ import re
 import pytest
 from msgspec.structs import replace as changed
 
-from tests.imap_world import ANN, MAIL, PASSWORD
+from tests.imap_world import ANN, MAIL, PASSWORD, TlsTransport
 from tests.pop3_world import Pop3World
 from xtramail.model.errors import StoreFault
 from xtramail.model.pending import Pending
 from xtramail.net.limits import LimitSettings
+from xtramail.net.pop3_server import Pop3ServerProtocol
 from xtramail.store import keys, messages
 from xtramail.wire.pop3.config import Pop3ServerConfig
 
@@ -351,6 +352,19 @@ def test_a_connection_over_the_limit_is_cut_before_its_handshake() -> None:
     world = Pop3World(limits=LimitSettings(unauthenticated_per_address=1))
     world.pop3(login=False)
     assert world.pop3(login=False).transport.aborted
+
+
+def test_a_handshake_beyond_the_limit_is_not_read_until_its_turn() -> None:
+    world = Pop3World(limits=LimitSettings(handshakes_per_address=1))
+    lines = [TlsTransport(), TlsTransport()]
+    protocols = [Pop3ServerProtocol(world.pop3_service) for _ in lines]
+    for protocol, line in zip(protocols, lines, strict=True):
+        protocol.makeConnection(line)
+    assert [line.producerState for line in lines] == ["producing", "paused"]
+    protocols[0].connectionLost()
+    assert lines[1].producerState == "producing"
+    protocols[1].handshakeCompleted()
+    assert lines[1].value().startswith(b"+OK")
 
 
 def test_without_tls_no_login_is_taken() -> None:

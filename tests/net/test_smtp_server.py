@@ -381,6 +381,20 @@ def test_a_handshake_that_is_not_finished_is_cut() -> None:
     assert bench.said() == b""
 
 
+def test_starttls_beyond_the_limit_of_handshakes_waits_for_its_turn() -> None:
+    bench = Bench(handshakes_per_address=1)
+    first, answers = bench.protocol, list[int]()
+    answers += bench.codes(b"EHLO a\r\nSTARTTLS\r\n")
+    second = bench.open()
+    answers += bench.codes(b"EHLO b\r\nSTARTTLS\r\n")
+    assert answers == [220, 250, 220, 220, 250, 220]
+    assert not bench.line.reading
+    first.handshakeCompleted()
+    assert bench.line.reading
+    second.handshakeCompleted()
+    assert bench.codes(b"EHLO b\r\n") == [250]
+
+
 def test_a_slow_text_is_cut_after_its_grace() -> None:
     bench = Bench()
     bench.say(SESSION)
