@@ -68,7 +68,7 @@ class PutBack:
 
 @dataclass(slots=True)
 class Purged:
-    """How many messages were destroyed; their bodies, where no other account of the same delivery has one."""
+    """How many messages were destroyed, and how many bodies, which is done where no other copy can be left."""
 
     messages: int = 0
     bodies: int = 0

@@ -138,9 +138,11 @@ def _tell_purged(context: Context, address: str, result: Purged) -> None:
     waiting = [id_text(number) for number in result.waiting]
     value = {"address": address, "purged": result.messages, "bodies": result.bodies, "waiting": waiting}
     lines = [
-        f"{count_of(result.messages, 'message')} that {address} deleted destroyed; no other user had "
-        f"{result.bodies} of them."
+        f"{count_of(result.messages, 'message')} that {address} had deleted destroyed; "
+        f"{count_of(result.bodies, 'text')} removed from the store."
     ]
+    if result.bodies < result.messages:
+        lines.append("A text stays, until it expires, where another copy of it is left or cannot be ruled out.")
     if waiting:
         lines.append(
             f"{count_of(len(waiting), 'message')} left, which still waits to be handed on: {', '.join(waiting)}\n"
