@@ -181,7 +181,7 @@ class Limits:
     )
     new_per_minute: int = setting(_COUNT, 300, "New connections of one address in a minute.")
     logged_in_per_account: int = setting(_COUNT, 60, "Logged-in connections of one account.")
-    handshakes_per_address: int = setting(_COUNT, 20, "TLS handshakes of one address at a time; more of them wait for their turn.")
+    handshakes_per_address: int = setting(_COUNT, 20, "TLS handshakes of one address at a time; more wait.")
     message_size: int = setting(SIZE, 50 << 20, "Largest message, told as SIZE and APPENDLIMIT.", "max-message-size")
     recipients: int = setting(
         number(100, 100_000), 1000, "Recipients of one message (at least 100: RFC 5321 4.5.3.1.8)."

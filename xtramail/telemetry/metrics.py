@@ -22,7 +22,7 @@ class Metrics:
         self._connected = cache(self._counter("connections", "Connections taken.", "service").labels)
         self._turned_away = self._counter("connections_turned_away", "Connections refused by a limit.", "service")
         self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
-        logins = self._counter("logins", "Logins by outcome: good, refused, busy; shut-out: refused unseen.", "service", "outcome")
+        logins = self._counter("logins", "Logins: good, refused, busy, shut-out (not looked at).", "service", "outcome")
         self._logins = cache(logins.labels)
         self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
         self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
