@@ -1,7 +1,8 @@
 """The IMAP side of a scripted primary: the mailboxes that its SMTP side fills, and a small server that shows them.
 
 Made of asyncio streams and of nothing of xtramail's, as ``scripted_primary``. It knows what give-back asks of a
-primary (LOGIN, AUTHENTICATE, LIST, CREATE, EXAMINE, SEARCH HEADER, FETCH, APPEND) and does what a test tells it.
+primary (LOGIN, AUTHENTICATE, LIST, CREATE, EXAMINE, SEARCH HEADER, FETCH, APPEND, UID STORE and EXPUNGE) and does what
+a test tells it.
 """
 
 from __future__ import annotations
@@ -98,6 +99,21 @@ class Mailboxes:
                 kept[:] = [one for one in kept if one.field("Message-ID") != message_id]
             return before - sum(map(len, self._users[user.lower()].values()))
 
+    def mark(self, user: str, folder: str, uid: int, flags: tuple[str, ...]) -> None:
+        """One message has these flags now."""
+        with self._lock:
+            for one in self._of(user)[folder]:
+                if one.uid == uid:
+                    one.flags = flags
+
+    def expunge(self, user: str, folder: str, uids: Callable[[int], bool]) -> int:
+        """Those of ``uids`` that are marked as deleted go; how many."""
+        with self._lock:
+            kept = self._of(user)[folder]
+            gone = [one for one in kept if uids(one.uid) and "\\Deleted" in one.flags]
+            kept[:] = [one for one in kept if one not in gone]
+            return len(gone)
+
     def clear(self) -> None:
         with self._lock:
             self._users.clear()
@@ -124,6 +140,7 @@ class ImapScript:
     mechanisms: tuple[str, ...] = ("PLAIN", "XOAUTH2", "OAUTHBEARER")
     special_use: bool = True
     xlist: bool = False
+    uidplus: bool = True
     drop_at: Point | None = None
     hang_at: Point | None = None
     replies: Mapping[Point, str] = field(default_factory=dict)
@@ -288,7 +305,7 @@ class _Session:
             case "CREATE":
                 return "OK done" if self._imap.mailboxes.create(self._user, words[0].decode()) else "NO it exists"
             case "SELECT" | "EXAMINE":
-                return await self._select(words[0].decode())
+                return await self._select(words[0].decode(), "READ-ONLY" if verb == "EXAMINE" else "READ-WRITE")
             case "CLOSE" | "UNSELECT":
                 self._folder = ""
             case "APPEND":
@@ -299,6 +316,10 @@ class _Session:
                 return await self._search(verb, words)
             case "FETCH" | "UID FETCH":
                 await self._fetch(verb, words)
+            case "UID STORE":
+                self._store(words)
+            case "UID EXPUNGE":
+                self._imap.mailboxes.expunge(self._user, self._folder, _numbers(words[0].decode()))
             case _:
                 return "BAD what?"
         return "OK done"
@@ -309,6 +330,7 @@ class _Session:
         if self._imap.certificate is not None and not self._tls:
             words.append("STARTTLS")
         words += [f"AUTH={name}" for name in script.mechanisms]
+        words += ["UIDPLUS"] * script.uidplus
         return " ".join(words + ["SPECIAL-USE"] * script.special_use + ["XLIST"] * script.xlist)
 
     # Logins.
@@ -379,7 +401,7 @@ class _Session:
             await self._say(f'* {verb} ({_attributes(shown)}) "/" "{name}"')
         return "OK done"
 
-    async def _select(self, name: str) -> str:
+    async def _select(self, name: str, access: str) -> str:
         folders = self._imap.mailboxes.folders(self._user)
         found = next((one for one in folders if one == name or one.upper() == name.upper() == "INBOX"), None)
         self._folder = found or ""
@@ -390,7 +412,7 @@ class _Session:
         await self._say("* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)")
         await self._say("* OK [UIDVALIDITY 1]")
         await self._say("* OK [UIDNEXT 1000000]")
-        return "OK [READ-ONLY] selected"
+        return f"OK [{access}] selected"
 
     def _kept(self) -> list[Kept]:
         return self._imap.mailboxes.messages(self._user, self._folder)
@@ -446,6 +468,13 @@ class _Session:
                     out.append(b" BODY[%s] {%d}\r\n%s" % (section.encode(), len(text), text))
             self._writer.write(b"".join(out) + b")\r\n")
         await self._writer.drain()
+
+    def _store(self, words: list[Token]) -> None:
+        """Only what adds flags silently."""
+        wanted, flags = _numbers(words[0].decode()), tuple(one.decode() for one in words[2])
+        for one in self._kept():
+            if wanted(one.uid):
+                self._imap.mailboxes.mark(self._user, self._folder, one.uid, tuple(dict.fromkeys((*one.flags, *flags))))
 
     # The line.
 

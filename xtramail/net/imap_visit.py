@@ -183,6 +183,8 @@ class Visit:
                         gone += len(uids)
                         if alone:
                             self._client.uid_expunge(uids)
+                except imaplib.IMAP4.readonly:
+                    continue
                 except (IMAPClientError, UnicodeError) as error:
                     if isinstance(error, imaplib.IMAP4.abort):
                         raise

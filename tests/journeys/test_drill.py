@@ -1,0 +1,92 @@
+"""A drill: some see the outage while their own server receives everything; who could not work is named; nothing stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
+from tests.journeys.harness import Installation, eventually, fetched, mail
+from tests.journeys.scripted_primary import ScriptedPrimary
+
+CARL = f"carl@{DOMAIN}"
+
+
+@pytest.fixture
+def three(install: Install, primary: ScriptedPrimary) -> Installation:
+    """Ann and Ben have passwords here; Carl was learned by his mail, and has none."""
+    server = install()
+    server.add_domain(DOMAIN, "--primary", primary.host)
+    for user in (ANN, BEN):
+        server.add_user(user)
+    server.start()
+    server.send(mail("first", to=CARL), CARL)
+    eventually(lambda: primary.mailboxes.messages(CARL), what="the primary has his mail")
+    return server
+
+
+def begin(server: Installation) -> str:
+    begun = server.command("drill", "start", DOMAIN, "--users", "ann,ben,carl", "--minutes", "30")
+    assert begun["without-password"] == [CARL]
+    return str(begun["id"])
+
+
+def report(server: Installation, drill: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """By user and step."""
+    told = server.command("drill", "report", drill)
+    return {one["user"]: {step["step"]: step for step in one["steps"]} for one in told["pilots"]}
+
+
+def canaries_done(server: Installation, drill: str) -> bool:
+    waits = ("in", "in-primary", "out", "out-arrived", "sent-back")
+    return all(steps[name]["state"] == "good" for steps in report(server, drill).values() for name in waits)
+
+
+def ends(server: Installation, drill: str) -> None:
+    server.command("drill", "stop", drill)
+    eventually(lambda: server.command("drill", "status")[0]["state"] == "over", within=20, what="the drill is over")
+
+
+def test_three_pilots_see_the_outage_while_the_primary_still_receives_all(
+    three: Installation, primary: ScriptedPrimary
+) -> None:
+    drill = begin(three)
+    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    with three.imap(ANN) as client:
+        assert any(b"X-Xtramail-Drill" in one for one in fetched(client)), "her client shows them"
+        assert len(fetched(client, "Sent")) == 1
+    with three.submission(BEN) as smtp:
+        assert not smtp.sendmail(BEN, [ANN], mail("from Ben", to=ANN, sender=BEN))
+    three.send(mail("from outside"), ANN)
+    eventually(lambda: len(primary.mailboxes.messages(ANN)) >= 5, what="the primary receives all")
+    eventually(lambda: not three.queue())
+    ends(three, drill)
+    told = report(three, drill)
+    assert [told[user]["login"]["text"] for user in (ANN, BEN)] == ["by imap", "by submission"]
+    assert (told[CARL]["credential"]["state"], told[CARL]["login"]["state"]) == ("failed", "failed")
+    assert "xtramail user passwd carl@example.test" in told[CARL]["credential"]["next"]
+    shown = three.command("drill", "status")[0]
+    assert (shown["passed"], shown["failed"]) == ([ANN, BEN], [CARL])
+    with three.imap(ANN) as client:
+        left = fetched(client)
+        assert len(left) == 2 and not any(b"X-Xtramail-Drill" in one for one in left), "only real mail stays"
+        assert fetched(client, "Sent") == []
+    (alert,) = [one for one in three.command("alert", "list") if one["kind"] == "drill"]
+    assert "2 of 3 users passed; not carl@example.test" in alert["text"]
+    three.balance()
+    assert three.command("verify")["findings"] == []
+
+
+def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(
+    three: Installation, primary: ScriptedPrimary
+) -> None:
+    drill = begin(three)
+    eventually(lambda: primary.messages, within=20, what="the first canary arrives")
+    three.kill()
+    three.start()
+    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    ends(three, drill)
+    names = [one.field("Message-ID") for one in primary.mailboxes.messages(BEN)]
+    assert len(names) == 3 and len(set(names)) == 2, "what came in, what he sent to himself, and its copy"
+    three.balance()
