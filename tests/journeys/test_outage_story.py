@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -187,7 +188,7 @@ def ledger_balances(server: Installation, world: ScriptedPrimary) -> None:
     looked = server.command("outage", "balance")
     assert looked["balanced"] and looked["wrong"] == []
     assert looked["accepted"] == looked["delivered"] == HANDED_BACK.total() + len(world.messages)
-    assert not any(looked[fate] for fate in ("held", "attempted", "unconfirmed", "suppressed", "bounced"))
+    assert not any(looked.get(fate) for fate in ("held", "attempted", "unconfirmed", "suppressed", "bounced"))
     assert server.command("verify")["findings"] == []
 
 
@@ -218,15 +219,27 @@ def said(server: Installation, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def evidence_is_true(server: Installation) -> None:
+def evidence_is_true(server: Installation, folder: Path) -> None:
     (outage,) = server.command("outage", "history", DOMAIN)
     assert outage["started"] and outage["ended"] and "refused" in outage["cause"]
     shown = server.command("outage", "show", outage["id"])
     assert [one["after"] for one in shown["steps"]] == ["down", "recovering", "up"]
+    evidence, copies = shown["evidence"], sum(count for (_, _, marked), count in HANDED_BACK.items() if marked)
+    incoming = HANDED_BACK.total() - copies
+    assert evidence["received"] + evidence["waited"] == evidence["fates"]["delivered"] == incoming
+    assert (evidence["sent"], evidence["sent-back"], evidence["balanced"]) == (copies, {"delivered": copies}, True)
+    assert evidence["longest-delay-seconds"] >= evidence["median-delay-seconds"] > 0
+    users = {one["address"]: one for one in evidence["users"]}
+    assert {address: one["sent"] for address, one in users.items()} == {ANN: 2, BEN: 1}
+    assert users[ANN]["read"] == sum(ANN in recipients(one) for one in MAILS)
+    assert users[BEN]["logins"].keys() >= {"pop3", "submission"}
+    server.command("outage", "show", outage["id"], "--html", str(folder / "evidence.html"))
+    page = (folder / "evidence.html").read_text()
+    assert "<svg" in page and "<script" not in page and ANN in page
 
 
 def test_an_outage_from_its_first_refusal_to_its_proof(
-    company: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook
+    company: Installation, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook, tmp_path: Path
 ) -> None:
     primary.refuse()
     sent = twenty_mails_are_accepted(company)
@@ -243,4 +256,4 @@ def test_an_outage_from_its_first_refusal_to_its_proof(
     people_hear_of_the_beginning_and_the_end(world)
     ledger_balances(company, world)
     nothing_says_deferred_afterwards(company)
-    evidence_is_true(company)
+    evidence_is_true(company, tmp_path)
