@@ -1,14 +1,18 @@
-"""A drill: some see the outage while their own server receives everything; who could not work is named; nothing stays."""
+"""A drill: some see the outage while their own server receives all; who could not work is named; nothing stays."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.journeys.authority import Authority
 from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
 from tests.journeys.harness import Installation, eventually, fetched, mail
-from tests.journeys.scripted_primary import ScriptedPrimary
+from tests.journeys.scripted_imap import ScriptedImap
+from tests.journeys.scripted_primary import Script, ScriptedPrimary
 
 CARL = f"carl@{DOMAIN}"
 
@@ -90,3 +94,52 @@ def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(
     names = [one.field("Message-ID") for one in primary.mailboxes.messages(BEN)]
     assert len(names) == 3 and len(set(names)) == 2, "what came in, what he sent to himself, and its copy"
     three.balance()
+
+
+@pytest.fixture
+def imap(primary: ScriptedPrimary, tmp_path: Path) -> Iterator[ScriptedImap]:
+    """The primary's IMAP, where one password opens every mailbox."""
+    certificate = Authority(tmp_path).serving("localhost")
+    with ScriptedImap(primary.mailboxes, certificate) as one:
+        yield one
+
+
+def credentials(server: Installation, imap: ScriptedImap, folder: Path, *more: str) -> None:
+    server.command(
+        "domain", "set", DOMAIN, f"primary-ca={folder / 'authority.pem'}", f"primary-imap={imap.host}",
+        "primary-imap-secret=-", *more, text="the secret of the service",
+    )  # fmt: skip
+
+
+def test_with_credentials_canaries_are_seen_and_removed_at_the_primary_too(
+    three: Installation, primary: ScriptedPrimary, imap: ScriptedImap, tmp_path: Path
+) -> None:
+    credentials(three, imap, tmp_path)
+    three.send(mail("real"), ANN)
+    drill = begin(three)
+    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    eventually(
+        lambda: {one["in-found"]["state"] for one in report(three, drill).values()} == {"good"},
+        within=30, what="they are found at the primary",
+    )  # fmt: skip
+    ends(three, drill)
+    assert [one.field("Subject") for one in primary.mailboxes.messages(ANN)] == ["message real"]
+    assert primary.mailboxes.messages(BEN) == []
+    assert {one["tidy"]["state"] for one in report(three, drill).values()} == {"good"}
+
+
+def test_a_primary_that_says_250_and_keeps_nothing_is_found_out(
+    three: Installation, primary: ScriptedPrimary, imap: ScriptedImap, tmp_path: Path
+) -> None:
+    canary = (f"canary=probe@{DOMAIN}", "canary-round-trip=on", "canary-every=1s", "canary-time=2s", "probe-idle=1h")
+    credentials(three, imap, tmp_path, *canary)
+    eventually(lambda: "UID EXPUNGE" in imap.commands, within=30, what="a canary came round and is removed")
+    alerts = [one["kind"] for one in three.command("alert", "list")]
+    assert "canary-missed" not in alerts
+    primary.play(Script(discard=True))
+    eventually(
+        lambda: "canary-missed" in [one["kind"] for one in three.command("alert", "list")],
+        within=30, what="the loss is told",
+    )  # fmt: skip
+    steps = [one for one in three.log("primary-changed") if "in no mailbox there" in one["cause"]]
+    assert steps and steps[0]["after"] == "suspect"
