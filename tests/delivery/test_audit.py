@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.delivery.relay_world import RelayWorld, lose, refuse
 from xtramail.delivery.audit import Audit, Unbalanced
 from xtramail.model.bucket import Bucket
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Txn
 from xtramail.store.records import FateCounts, encode
 from xtramail.wire.smtp.client_events import Stage
@@ -65,7 +65,8 @@ def test_work_between_two_slices_is_no_imbalance(step: int) -> None:
 def test_counts_that_do_not_add_up_are_found_with_their_bucket() -> None:
     world = busy()
     bucket = bucket_of(world)
-    change(world, lambda txn: txn.put(bucket, keys.FATE_COUNTS, encode(FateCounts(accepted=9, fates={"held": 8}))))
+    counted = FateCounts(accepted=9, fates={"held": 8})
+    change(world, lambda txn: txn.put(bucket, queue_keys.FATE_COUNTS, encode(counted)))
     found = audited(world)
     assert found[0].bucket == bucket and "9 accepted, 8 fates" in found[0].text
 
@@ -73,7 +74,7 @@ def test_counts_that_do_not_add_up_are_found_with_their_bucket() -> None:
 def test_a_row_that_was_lost_is_found_by_counting_rows() -> None:
     world = busy()
     bucket, entry = bucket_of(world), world.queue()[0]
-    change(world, lambda txn: txn.delete(bucket, keys.ledger(entry.message_id, entry.recipients[0].address)))
+    change(world, lambda txn: txn.delete(bucket, queue_keys.ledger(entry.message_id, entry.recipients[0].address)))
     (found,) = audited(world)
     assert found.bucket == bucket and "counted as" in found.text
 

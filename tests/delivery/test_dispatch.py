@@ -16,7 +16,7 @@ from xtramail.model.errors import Corrupt, StoreFull
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive
 from xtramail.net.adapter import start
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Txn
 from xtramail.wire.smtp.client_events import Stage, Verdict
 
@@ -201,7 +201,7 @@ def test_a_restart_leaves_the_time_of_other_entries(world: RelayWorld) -> None:
 
 def test_a_damaged_row_rests_and_stops_nobody(world: RelayWorld) -> None:
     first, second = fill(world, "relay.example", 2)
-    world.engine.corrupt(0, keys.QUEUE, keys.entry(first))  # type: ignore[arg-type]
+    world.engine.corrupt(0, keys.QUEUE, queue_keys.entry(first))  # type: ignore[arg-type]
     assert world.dispatch.take().start == (first, second)
     with pytest.raises(Corrupt):
         drive(world.relay.deliver(first))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from tests.delivery.world import World
 from xtramail.delivery.policy import Policy, PolicySettings
 from xtramail.delivery.self_watch import SelfWatch
-from xtramail.store import keys
+from xtramail.store import keys, queue_keys
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import FateCounts, encode
 
@@ -31,7 +31,7 @@ class Watched(World):
     def spoil(self, accepted: int) -> None:
         bucket = self.queue()[0].body.bucket
         row = encode(FateCounts(accepted=accepted, fates={"held": 1}))
-        self.engine.transact(keys.QUEUE, lambda txn: txn.put(bucket, keys.FATE_COUNTS, row)).result()
+        self.engine.transact(keys.QUEUE, lambda txn: txn.put(bucket, queue_keys.FATE_COUNTS, row)).result()
 
 
 def run(walk: Iterator[None]) -> None:

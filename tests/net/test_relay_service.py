@@ -16,7 +16,7 @@ from xtramail.model.errors import Corrupt, StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.net.relay_service import STORE_PAUSE, RelayService
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Txn
 from xtramail.wire.smtp.client_events import Stage
 
@@ -155,7 +155,7 @@ def test_a_damaged_entry_stops_nobody_and_is_told_now_and_then(world: Relayed) -
     world.receive(RAY)
     world.receive(RAY)
     first = world.queue()[0]
-    world.engine.corrupt(0, keys.QUEUE, keys.entry(first.id))  # type: ignore[arg-type]
+    world.engine.corrupt(0, keys.QUEUE, queue_keys.entry(first.id))  # type: ignore[arg-type]
     world.service.startService()
     world.pass_time(10)
     assert len(world.courier.calls) == 1

@@ -17,7 +17,7 @@ from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import Clock, day_of
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import bodies, copies, keys, ledger, outbound, schema, tracking
+from xtramail.store import bodies, copies, keys, ledger, outbound, queue_keys, schema, tracking
 from xtramail.store.engine import Snapshot
 from xtramail.store.mail_rows import message_row
 from xtramail.store.records import Account, LedgerRow, decode
@@ -238,7 +238,7 @@ class Truth:
 def _ledger(snap: Snapshot) -> dict[Place, LedgerRow]:
     found: dict[Place, LedgerRow] = {}
     for bucket in snap.buckets():
-        for key, value in snap.range(bucket, keys.LEDGER, keys.after(keys.LEDGER)):
+        for key, value in snap.range(bucket, queue_keys.LEDGER, keys.after(queue_keys.LEDGER)):
             row = decode(value, LedgerRow)
             place = (int.from_bytes(key[1:9], "big"), row.recipient)
             assert place not in found, f"{row.recipient} has two fates for one message"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.store.samples import NOW, entry, look, write
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Snapshot
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.message_row import BodyRef
@@ -249,11 +249,12 @@ class Queue(RuleBasedStateMachine):
 
     def _check(self, snap: Snapshot) -> None:
         entries = outbound.entries(snap)
-        timed = {(key) for key, _ in snap.range(PERMANENT, keys.DUE, keys.after(keys.DUE))}
+        timed = {(key) for key, _ in snap.range(PERMANENT, queue_keys.DUE, keys.after(queue_keys.DUE))}
         wanted = {outbound.due_key(one) for one in entries if not one.held}
         assert timed == wanted
-        placed = {key for key, _ in snap.range(PERMANENT, keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION))}
-        assert placed == {keys.by_destination(one.destination, one.arrival, one.id) for one in entries}
+        low = queue_keys.BY_DESTINATION
+        placed = {key for key, _ in snap.range(PERMANENT, low, keys.after(low))}
+        assert placed == {queue_keys.by_destination(one.destination, one.arrival, one.id) for one in entries}
 
 
 TestQueueIndexes = Queue.TestCase

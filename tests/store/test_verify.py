@@ -10,7 +10,7 @@ import pytest
 
 from tests.store.filled import DAYS, USER, fill
 from xtramail.model.bucket import PERMANENT, Bucket
-from xtramail.store import checksum, keys, messages, outbound
+from xtramail.store import checksum, keys, messages, outbound, queue_keys
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.records import Counters, FateCounts, encode, encode_counters
 from xtramail.store.rows import physical
@@ -191,9 +191,9 @@ def test_a_queue_entry_without_its_indexes_is_named(folder: Path) -> None:
     entry = engine.read(keys.QUEUE, lambda snap: outbound.find(snap, 2))
     engine.close()
     assert entry is not None
-    lose(folder, PERMANENT, keys.QUEUE, keys.due(entry.destination, entry.due, 2))
-    lose(folder, PERMANENT, keys.QUEUE, keys.by_destination(entry.destination, entry.arrival, 2))
-    lose(folder, PERMANENT, keys.QUEUE, keys.entry(3))
+    lose(folder, PERMANENT, keys.QUEUE, queue_keys.due(entry.destination, entry.due, 2))
+    lose(folder, PERMANENT, keys.QUEUE, queue_keys.by_destination(entry.destination, entry.arrival, 2))
+    lose(folder, PERMANENT, keys.QUEUE, queue_keys.entry(3))
     report = verify(folder)
     assert kinds(report) == {"queue"}
     assert "queue entry 2 for example.org: it has no due time" in texts(report)
@@ -203,7 +203,7 @@ def test_a_queue_entry_without_its_indexes_is_named(folder: Path) -> None:
 
 def test_a_ledger_that_does_not_balance_is_told(folder: Path) -> None:
     counts = FateCounts(accepted=9, fates={"held": 3})
-    overwrite(folder, DAYS[0], keys.QUEUE, keys.FATE_COUNTS, encode(counts))
+    overwrite(folder, DAYS[0], keys.QUEUE, queue_keys.FATE_COUNTS, encode(counts))
     report = verify(folder)
     assert kinds(report) == {"ledger"}
     assert "9 accepted" in texts(report)

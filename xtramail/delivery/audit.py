@@ -14,7 +14,7 @@ from functools import partial
 
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.outcome import OPEN_FATES
-from xtramail.store import keys, ledger, outbound
+from xtramail.store import keys, ledger, outbound, queue_keys
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import FateCounts, LedgerRow, QueueEntry, decode
 from xtramail.store.verify_checks import check_ledger
@@ -58,9 +58,9 @@ class Audit:
     def _recount(self, bucket: Bucket) -> Iterator[None]:
         for _ in range(TRIES):
             before, tally = self._counts(bucket), Counter[str]()
-            low: bytes | None = keys.LEDGER
+            low: bytes | None = queue_keys.LEDGER
             # Mail that comes in faster than it is counted would keep us for ever.
-            high = self.engine.read(keys.QUEUE, partial(_end, bucket=bucket, tag=keys.LEDGER))
+            high = self.engine.read(keys.QUEUE, partial(_end, bucket=bucket, tag=queue_keys.LEDGER))
             while low is not None:
                 fates, low = self.engine.read(
                     keys.QUEUE, partial(_fates, bucket=bucket, low=low, high=high, limit=self.step)
@@ -78,8 +78,8 @@ class Audit:
         """Open fates in the ledger, and recipients that the queue still works on."""
         for _ in range(TRIES):
             before, waiting, last = self._balance(), 0, -1
-            end = self.engine.read(keys.QUEUE, partial(_end, bucket=PERMANENT, tag=keys.ENTRIES))
-            while keys.entry(last + 1) < end and (
+            end = self.engine.read(keys.QUEUE, partial(_end, bucket=PERMANENT, tag=queue_keys.ENTRIES))
+            while queue_keys.entry(last + 1) < end and (
                 entries := self.engine.read(
                     keys.QUEUE, partial(outbound.entries_after, entry_id=last, limit=self.step)
                 )

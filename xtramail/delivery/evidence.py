@@ -25,7 +25,7 @@ from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_class
 from xtramail.model.clock import Clock
 from xtramail.model.ids import id_at, id_seconds, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import keys, logins, outages
+from xtramail.store import keys, log_keys, logins, outages
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.outages import OutageRow
 from xtramail.store.records import LedgerRow, LogEvent, decode
@@ -201,9 +201,9 @@ class Counting:
         for bucket in self.engine.read(keys.LOG, lambda snap: snap.buckets()):
             if bucket_class(bucket) != CLASS_LOG:
                 continue
-            at: bytes | None = keys.event_prefix(int(id_at(self.row.started)))
+            at: bytes | None = log_keys.event_prefix(int(id_at(self.row.started)))
             while at is not None:
-                high = keys.event_prefix(int(id_at(self.until)))
+                high = log_keys.event_prefix(int(id_at(self.until)))
                 events, at = self.engine.read(keys.LOG, partial(_events, bucket=bucket, low=at, high=high))
                 for event in events:
                     # One with many recipients has several.

@@ -15,7 +15,7 @@ from functools import partial
 from xtramail.model.bucket import Bucket
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import LedgerRow, QueueEntry, decode
 from xtramail.store.tracking import LAST_ID
@@ -57,9 +57,9 @@ class LedgerLook:
         """A slice at each step."""
         opened: set[Place] = set()
         for bucket in self.engine.read(keys.QUEUE, lambda snap: snap.buckets()):
-            at: bytes | None = keys.ledger_prefix(self.low)
+            at: bytes | None = queue_keys.ledger_prefix(self.low)
             while at is not None:
-                look = partial(_rows, bucket=bucket, low=at, high=keys.ledger_prefix(self.high))
+                look = partial(_rows, bucket=bucket, low=at, high=queue_keys.ledger_prefix(self.high))
                 rows, at = self.engine.read(keys.QUEUE, look)
                 for message_id, row in rows:
                     if (not self.domain or row.destination == self.domain) and self.each(message_id, row):
@@ -103,7 +103,7 @@ def _rows(
     snap: Snapshot, bucket: Bucket, low: bytes, high: bytes
 ) -> tuple[list[tuple[int, LedgerRow]], bytes | None]:
     rows = snap.range(bucket, low, high, limit=STEP)
-    found = [(keys.ledger_message(key), decode(value, LedgerRow)) for key, value in rows]
+    found = [(queue_keys.ledger_message(key), decode(value, LedgerRow)) for key, value in rows]
     return found, rows[-1][0] + b"\0" if len(rows) == STEP else None
 
 

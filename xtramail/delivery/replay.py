@@ -29,7 +29,7 @@ from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, Corrupt
 from xtramail.model.ids import IdSource, id_at, id_seconds, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import keys, outbound, tracking
+from xtramail.store import keys, outbound, queue_keys, tracking
 from xtramail.store.body_finding import find_body, reverse_path, top_of
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.ledger import ledger_row
@@ -132,11 +132,11 @@ class Replay:
 
     def _messages(self, bucket: Bucket, wanted: Wanted, totals: Totals) -> Iterator[_Message]:
         """What the ledger of a bucket leaves to be sent, of which the octets are there."""
-        low, end = keys.ledger_prefix(id_at(wanted.start)), keys.ledger_prefix(id_at(wanted.end))
+        low, end = queue_keys.ledger_prefix(id_at(wanted.start)), queue_keys.ledger_prefix(id_at(wanted.end))
         # What was released again since waits as a message of its own, which was made later.
         waiting = {
             (row.body_id, row.ledger.recipient)
-            for row in self._rows(bucket, low, keys.after(keys.LEDGER), wanted)
+            for row in self._rows(bucket, low, keys.after(queue_keys.LEDGER), wanted)
             if row.repeats and row.ledger.fate in OPEN_FATES
         }
         for message_id, rows in groupby(self._rows(bucket, low, end, wanted), key=lambda row: row.message_id):

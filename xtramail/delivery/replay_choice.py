@@ -11,7 +11,7 @@ from enum import StrEnum
 from xtramail.delivery.accepted_rows import AT_HOME
 from xtramail.model.bucket import Bucket
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import keys
+from xtramail.store import queue_keys
 from xtramail.store.engine import Snapshot
 from xtramail.store.records import DomainRow, LedgerRow, decode
 
@@ -94,6 +94,6 @@ def read_rows(
 ) -> tuple[list[Row], bytes | None]:
     """The domain's rows among the next ``limit`` ones, and where to go on (None: at the end)."""
     rows = snap.range(bucket, low, high, limit=limit)
-    found = [(keys.ledger_message(key), decode(value, LedgerRow)) for key, value in rows]
+    found = [(queue_keys.ledger_message(key), decode(value, LedgerRow)) for key, value in rows]
     mine = [Row(message_id, row) for message_id, row in found if row.destination == domain]
     return mine, rows[-1][0] + b"\0" if limit and len(rows) == limit else None

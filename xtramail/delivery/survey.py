@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from xtramail.store import keys, outbound
+from xtramail.store import keys, outbound, queue_keys
 from xtramail.store.engine import Engine
 
 STEP = 5_000
@@ -41,7 +41,7 @@ class Survey:
             while rows := self.engine.read(
                 keys.QUEUE, partial(outbound.arrivals, destination=name, after=after, limit=self.step)
             ):
-                oldest = oldest or keys.by_destination_arrival(rows[0][0])
+                oldest = oldest or queue_keys.by_destination_arrival(rows[0][0])
                 entries, after = entries + len(rows), rows[-1][0]
                 yield
                 if len(rows) < self.step:

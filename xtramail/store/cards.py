@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import domain_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -17,9 +17,9 @@ class CardRow(Record, frozen=True):
 
 def card(snap: Snapshot, account_id: int) -> CardRow:
     """Empty for who never got one."""
-    value = snap.get(PERMANENT, keys.card_sent(account_id))
+    value = snap.get(PERMANENT, domain_keys.card_sent(account_id))
     return decode(value, CardRow) if value is not None else CardRow()
 
 
 def put_card(txn: Txn, account_id: int, row: CardRow) -> None:
-    txn.put(PERMANENT, keys.card_sent(account_id), encode(row))
+    txn.put(PERMANENT, domain_keys.card_sent(account_id), encode(row))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import domain_keys, keys
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import AskedRow, DomainRow, RecipientRow, decode, encode
 
 
 def put_domain(txn: Txn, row: DomainRow) -> None:
     """Write the settings, new or changed."""
-    txn.put(PERMANENT, keys.DOMAIN, encode(row))
+    txn.put(PERMANENT, domain_keys.DOMAIN, encode(row))
 
 
 def settings_changed(_txn: Txn) -> None:
@@ -19,7 +19,7 @@ def settings_changed(_txn: Txn) -> None:
 
 def get_domain(snap: Snapshot) -> DomainRow | None:
     """The settings; None when the domain is not served here."""
-    value = snap.get(PERMANENT, keys.DOMAIN)
+    value = snap.get(PERMANENT, domain_keys.DOMAIN)
     return decode(value, DomainRow) if value is not None else None
 
 
@@ -43,37 +43,37 @@ def domain_rows(engine: Engine) -> list[DomainRow]:
 
 def put_recipient(txn: Txn, local_key: str, row: RecipientRow) -> None:
     """``local_key`` as ``Address.local_key`` makes it."""
-    txn.put(PERMANENT, keys.recipient(local_key), encode(row))
+    txn.put(PERMANENT, domain_keys.recipient(local_key), encode(row))
 
 
 def get_recipient(snap: Snapshot, local_key: str) -> RecipientRow | None:
     """The row of one recipient, None when it is not listed."""
-    value = snap.get(PERMANENT, keys.recipient(local_key))
+    value = snap.get(PERMANENT, domain_keys.recipient(local_key))
     return decode(value, RecipientRow) if value is not None else None
 
 
 def recipients(snap: Snapshot) -> list[tuple[str, RecipientRow]]:
     """Every recipient: local key and row, in the order of the keys."""
-    rows = snap.range(PERMANENT, keys.RECIPIENTS, keys.after(keys.RECIPIENTS))
-    return [(keys.recipient_local(key), decode(value, RecipientRow)) for key, value in rows]
+    rows = snap.range(PERMANENT, domain_keys.RECIPIENTS, keys.after(domain_keys.RECIPIENTS))
+    return [(domain_keys.recipient_local(key), decode(value, RecipientRow)) for key, value in rows]
 
 
 def delete_recipient(txn: Txn, local_key: str) -> bool:
     """Whether it was listed."""
-    return txn.delete(PERMANENT, keys.recipient(local_key))
+    return txn.delete(PERMANENT, domain_keys.recipient(local_key))
 
 
 def put_asked(txn: Txn, local_key: str, row: AskedRow) -> None:
     """Keep the primary's answer for a recipient."""
-    txn.put(PERMANENT, keys.asked(local_key), encode(row))
+    txn.put(PERMANENT, domain_keys.asked(local_key), encode(row))
 
 
 def get_asked(snap: Snapshot, local_key: str) -> AskedRow | None:
     """The primary's last answer, however old: look at ``until``."""
-    value = snap.get(PERMANENT, keys.asked(local_key))
+    value = snap.get(PERMANENT, domain_keys.asked(local_key))
     return decode(value, AskedRow) if value is not None else None
 
 
 def delete_asked(txn: Txn, local_key: str) -> bool:
     """Forget the primary's answer; whether there was one."""
-    return txn.delete(PERMANENT, keys.asked(local_key))
+    return txn.delete(PERMANENT, domain_keys.asked(local_key))

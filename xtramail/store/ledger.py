@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from xtramail.model.bucket import Bucket
 from xtramail.model.outcome import Fate
-from xtramail.store import keys
+from xtramail.store import keys, queue_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import FateCounts, LedgerRow, decode, encode
 
@@ -48,7 +48,7 @@ def ledger_put(txn: Txn, bucket: Bucket, message_id: int, recipient: str, row: L
             body=row.body or old.body,
             replayed=row.replayed or old.replayed,
         )
-    txn.put(bucket, keys.ledger(message_id, recipient), encode(row))
+    txn.put(bucket, queue_keys.ledger(message_id, recipient), encode(row))
     if old is not None and old.fate == row.fate:
         return
     tally = counts(txn, bucket)
@@ -67,13 +67,13 @@ def _continued(old: LedgerRow) -> tuple[tuple[str, float, str], ...]:
 
 def ledger_row(snap: Snapshot, bucket: Bucket, message_id: int, recipient: str) -> LedgerRow | None:
     """None when the message was not accepted for this recipient, or its days are over."""
-    value = snap.get(bucket, keys.ledger(message_id, recipient))
+    value = snap.get(bucket, queue_keys.ledger(message_id, recipient))
     return decode(value, LedgerRow) if value is not None else None
 
 
 def ledger_of(snap: Snapshot, bucket: Bucket, message_id: int) -> dict[str, LedgerRow]:
     """Every recipient of a message, as written, with its row."""
-    low = keys.ledger_prefix(message_id)
+    low = queue_keys.ledger_prefix(message_id)
     rows = (decode(value, LedgerRow) for _, value in snap.range(bucket, low, keys.after(low)))
     return {row.recipient: row for row in rows}
 
@@ -93,7 +93,7 @@ def balance(snap: Snapshot) -> Balance:
 def recount(snap: Snapshot, bucket: Bucket) -> FateCounts:
     """What the counts of a bucket should be, from its rows; for verify."""
     fates: dict[str, int] = {}
-    rows = snap.range(bucket, keys.LEDGER, keys.after(keys.LEDGER))
+    rows = snap.range(bucket, queue_keys.LEDGER, keys.after(queue_keys.LEDGER))
     for _, value in rows:
         fate = decode(value, LedgerRow).fate
         fates[fate] = fates.get(fate, 0) + 1
@@ -102,7 +102,7 @@ def recount(snap: Snapshot, bucket: Bucket) -> FateCounts:
 
 def move_ledger(txn: Txn, source: Bucket, target: Bucket, message_id: int) -> int:
     """Move a message's rows and their counts into another bucket; how many."""
-    low = keys.ledger_prefix(message_id)
+    low = queue_keys.ledger_prefix(message_id)
     high = keys.after(low)
     moved = ledger_of(txn, source, message_id)
     if not moved:
@@ -120,10 +120,10 @@ def move_ledger(txn: Txn, source: Bucket, target: Bucket, message_id: int) -> in
 
 def counts(snap: Snapshot, bucket: Bucket) -> FateCounts:
     """The counts that a bucket keeps."""
-    value = snap.get(bucket, keys.FATE_COUNTS)
+    value = snap.get(bucket, queue_keys.FATE_COUNTS)
     return decode(value, FateCounts) if value is not None else FateCounts()
 
 
 def _put_counts(txn: Txn, bucket: Bucket, accepted: int, fates: dict[str, int]) -> None:
     row = FateCounts(accepted=accepted, fates={fate: fates[fate] for fate in sorted(fates) if fates[fate]})
-    txn.put(bucket, keys.FATE_COUNTS, encode(row))
+    txn.put(bucket, queue_keys.FATE_COUNTS, encode(row))

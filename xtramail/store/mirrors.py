@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import domain_keys, keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -22,12 +22,12 @@ class MirrorRow(Record, frozen=True):
 
 
 def put_mirror(txn: Txn, row: MirrorRow) -> None:
-    txn.put(PERMANENT, keys.mirror(row.id), encode(row))
+    txn.put(PERMANENT, domain_keys.mirror(row.id), encode(row))
 
 
 def mirrors(snap: Snapshot) -> list[MirrorRow]:
     """Of one domain, in the order in which they were made."""
-    rows = snap.range(PERMANENT, keys.MIRRORS, keys.after(keys.MIRRORS))
+    rows = snap.range(PERMANENT, domain_keys.MIRRORS, keys.after(domain_keys.MIRRORS))
     return [decode(value, MirrorRow) for _, value in rows]
 
 
@@ -38,4 +38,4 @@ def mirrors_for(snap: Snapshot, local_key: str) -> list[MirrorRow]:
 
 def delete_mirror(txn: Txn, number: int) -> bool:
     """Whether it was there. What it kept goes with its days."""
-    return txn.delete(PERMANENT, keys.mirror(number))
+    return txn.delete(PERMANENT, domain_keys.mirror(number))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from xtramail.model.bucket import PERMANENT
 from xtramail.model.primary import NEXT, OUTAGE, Event, State
-from xtramail.store import keys
+from xtramail.store import domain_keys, keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -65,7 +65,7 @@ class Window(Record, frozen=True):
 
 def primary(snap: Snapshot) -> PrimaryRow:
     """The state of the domain's primary; up when nothing was ever written."""
-    value = snap.get(PERMANENT, keys.PRIMARY)
+    value = snap.get(PERMANENT, domain_keys.PRIMARY)
     return decode(value, PrimaryRow) if value is not None else PrimaryRow()
 
 
@@ -103,9 +103,9 @@ def advance(
         held_by=held_by if after is State.HELD else "",
         steps=old.steps + 1,
     )
-    txn.put(PERMANENT, keys.PRIMARY, encode(row))
-    txn.put(PERMANENT, keys.transition(now, row.steps), encode(step))
-    _forget(txn, keys.TRANSITIONS, now, row.steps)
+    txn.put(PERMANENT, domain_keys.PRIMARY, encode(row))
+    txn.put(PERMANENT, domain_keys.transition(now, row.steps), encode(step))
+    _forget(txn, domain_keys.TRANSITIONS, now, row.steps)
     return step
 
 
@@ -142,38 +142,39 @@ def _forget(txn: Txn, prefix: bytes, now: float, steps: int) -> None:
 def transitions(snap: Snapshot, *, since: float = 0.0, limit: int = 0) -> list[Transition]:
     """The newest first; at most ``limit`` (0: all)."""
     rows = snap.range(
-        PERMANENT, keys.transition(since, 0), keys.after(keys.TRANSITIONS), limit=limit, reverse=True
+        PERMANENT, domain_keys.transition(since, 0), keys.after(domain_keys.TRANSITIONS), limit=limit, reverse=True
     )
     return [decode(value, Transition) for _, value in rows]
 
 
 def put_outage(txn: Txn, row: OutageRow) -> None:
-    txn.put(PERMANENT, keys.outage(row.id), encode(row))
-    for key, value in txn.range(PERMANENT, keys.OUTAGES, keys.outage(row.id), limit=1):
+    txn.put(PERMANENT, domain_keys.outage(row.id), encode(row))
+    for key, value in txn.range(PERMANENT, domain_keys.OUTAGES, domain_keys.outage(row.id), limit=1):
         if decode(value, OutageRow).started < row.started - KEPT_SECONDS:
             txn.delete(PERMANENT, key)
 
 
 def outage(snap: Snapshot, outage_id: int) -> OutageRow | None:
-    value = snap.get(PERMANENT, keys.outage(outage_id))
+    value = snap.get(PERMANENT, domain_keys.outage(outage_id))
     return decode(value, OutageRow) if value is not None else None
 
 
 def outages(snap: Snapshot, limit: int = 0) -> list[OutageRow]:
     """The newest first; at most ``limit`` (0: all)."""
-    rows = snap.range(PERMANENT, keys.OUTAGES, keys.after(keys.OUTAGES), limit=limit, reverse=True)
+    rows = snap.range(PERMANENT, domain_keys.OUTAGES, keys.after(domain_keys.OUTAGES), limit=limit, reverse=True)
     return [decode(value, OutageRow) for _, value in rows]
 
 
 def put_window(txn: Txn, row: Window) -> None:
-    txn.put(PERMANENT, keys.window(row.id), encode(row))
+    txn.put(PERMANENT, domain_keys.window(row.id), encode(row))
 
 
 def windows(snap: Snapshot) -> list[Window]:
     """In the order in which they were planned."""
-    return [decode(value, Window) for _, value in snap.range(PERMANENT, keys.WINDOWS, keys.after(keys.WINDOWS))]
+    low = domain_keys.WINDOWS
+    return [decode(value, Window) for _, value in snap.range(PERMANENT, low, keys.after(low))]
 
 
 def delete_window(txn: Txn, window_id: int) -> bool:
     """Whether it was there."""
-    return txn.delete(PERMANENT, keys.window(window_id))
+    return txn.delete(PERMANENT, domain_keys.window(window_id))

@@ -17,7 +17,7 @@ from xtramail.model.bucket import PERMANENT
 from xtramail.model.errors import Corrupt
 from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.model.primary import CLOSED
-from xtramail.store import keys
+from xtramail.store import keys, queue_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.ledger import Balance as Balance
 from xtramail.store.ledger import balance as balance
@@ -29,10 +29,10 @@ from xtramail.store.records import Destination, LedgerRow, QueueEntry, decode, e
 
 def enqueue(txn: Txn, entry: QueueEntry) -> None:
     """Put a new entry in; ValueError when its id is taken."""
-    if txn.get(PERMANENT, keys.entry(entry.id)) is not None:
+    if txn.get(PERMANENT, queue_keys.entry(entry.id)) is not None:
         raise ValueError("a queue entry with this id exists already")
     _write(txn, entry)
-    txn.put(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
+    txn.put(PERMANENT, queue_keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
 
 
 def first_row(entry: QueueEntry, at: float) -> LedgerRow:
@@ -56,16 +56,16 @@ def update(txn: Txn, entry: QueueEntry) -> None:
         entry = replace(entry, body=old.body)
         txn.delete(PERMANENT, due_key(old))
         if (old.destination, old.arrival) != (entry.destination, entry.arrival):
-            txn.delete(PERMANENT, keys.by_destination(old.destination, old.arrival, old.id))
+            txn.delete(PERMANENT, queue_keys.by_destination(old.destination, old.arrival, old.id))
     _write(txn, entry)
-    txn.put(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
+    txn.put(PERMANENT, queue_keys.by_destination(entry.destination, entry.arrival, entry.id), b"")
 
 
 def repoint(txn: Txn, entry_id: int, body: BodyRef) -> None:
     """Say that an entry's body lies somewhere else now."""
     current = find(txn, entry_id)
     if current is not None:
-        txn.put(PERMANENT, keys.entry(entry_id), encode(replace(current, body=body)))
+        txn.put(PERMANENT, queue_keys.entry(entry_id), encode(replace(current, body=body)))
 
 
 def complete(txn: Txn, entry_id: int) -> bool:
@@ -74,14 +74,14 @@ def complete(txn: Txn, entry_id: int) -> bool:
     if entry is None:
         return False
     txn.delete(PERMANENT, due_key(entry))
-    txn.delete(PERMANENT, keys.by_destination(entry.destination, entry.arrival, entry.id))
-    txn.delete(PERMANENT, keys.entry(entry.id))
+    txn.delete(PERMANENT, queue_keys.by_destination(entry.destination, entry.arrival, entry.id))
+    txn.delete(PERMANENT, queue_keys.entry(entry.id))
     return True
 
 
 def find(snap: Snapshot, entry_id: int) -> QueueEntry | None:
     """The entry, None when it is completed."""
-    value = snap.get(PERMANENT, keys.entry(entry_id))
+    value = snap.get(PERMANENT, queue_keys.entry(entry_id))
     return decode(value, QueueEntry) if value is not None else None
 
 
@@ -95,7 +95,7 @@ def look_at(entry: QueueEntry) -> float:
 
 def due_key(entry: QueueEntry) -> bytes:
     """Its row in the index ``t``."""
-    return keys.due(entry.destination, look_at(entry), entry.id)
+    return queue_keys.due(entry.destination, look_at(entry), entry.id)
 
 
 def is_open(entry: QueueEntry) -> bool:
@@ -107,25 +107,26 @@ def due(snap: Snapshot, destination: str, now: float, limit: int = 100) -> list[
     """Ids of a destination's entries to look at by ``now``, the longest due first; leases that ran out are among
     them.
     """
-    rows = snap.range(PERMANENT, keys.due_prefix(destination), keys.due_until(destination, now), limit=limit)
-    return [keys.due_entry(key) for key, _ in rows]
+    low, high = queue_keys.due_prefix(destination), queue_keys.due_until(destination, now)
+    rows = snap.range(PERMANENT, low, high, limit=limit)
+    return [queue_keys.due_entry(key) for key, _ in rows]
 
 
 def later(snap: Snapshot, destination: str, now: float) -> list[int]:
     """Ids of a destination's entries that are to be looked at after ``now``, the soonest first."""
-    high = keys.after(keys.due_prefix(destination))
-    return [keys.due_entry(key) for key, _ in snap.range(PERMANENT, keys.due_until(destination, now), high)]
+    high = keys.after(queue_keys.due_prefix(destination))
+    return [queue_keys.due_entry(key) for key, _ in snap.range(PERMANENT, queue_keys.due_until(destination, now), high)]
 
 
 def due_destinations(snap: Snapshot, now: float) -> list[str]:
     """Names of the destinations with entries to look at by ``now``; a seek for each that has entries at all."""
     names: list[str] = []
-    low, high = keys.DUE, keys.after(keys.DUE)
+    low, high = queue_keys.DUE, keys.after(queue_keys.DUE)
     while rows := snap.range(PERMANENT, low, high, limit=1):
         key, name = rows[0]
-        if keys.due_time(key) <= now:
+        if queue_keys.due_time(key) <= now:
             names.append(name.decode("ascii"))
-        low = keys.after(keys.due_destination(key))
+        low = keys.after(queue_keys.due_destination(key))
     return names
 
 
@@ -156,7 +157,7 @@ def take(txn: Txn, entry_id: int, now: float, seconds: float, owner: str) -> Que
 def entries(snap: Snapshot, destination: str | None = None, limit: int = 0) -> list[QueueEntry]:
     """Entries of one destination by arrival, or of all by id; at most ``limit`` (0: all)."""
     if destination is None:
-        rows = snap.range(PERMANENT, keys.ENTRIES, keys.after(keys.ENTRIES), limit=limit)
+        rows = snap.range(PERMANENT, queue_keys.ENTRIES, keys.after(queue_keys.ENTRIES), limit=limit)
         return [decode(value, QueueEntry) for _, value in rows]
     found = (find(snap, entry_id) for entry_id in entry_ids(snap, destination, limit))
     return [entry for entry in found if entry is not None]
@@ -174,24 +175,24 @@ def arrivals(
 
     ``after`` is a place that was given before; ``before`` a time at which arrivals end (that one excluded).
     """
-    prefix = keys.by_destination_prefix(destination)
-    high = keys.after(prefix) if before is None else keys.by_destination(destination, before, 0)
+    prefix = queue_keys.by_destination_prefix(destination)
+    high = keys.after(prefix) if before is None else queue_keys.by_destination(destination, before, 0)
     rows = snap.range(PERMANENT, after + b"\0" if after else prefix, high, limit=limit)
-    return [(key, keys.by_destination_entry(key)) for key, _ in rows]
+    return [(key, queue_keys.by_destination_entry(key)) for key, _ in rows]
 
 
 def place_from(destination: str, arrival: float) -> bytes:
     """The place before everything of a destination that arrived at ``arrival`` or later."""
-    return keys.by_destination(destination, arrival, 0)
+    return queue_keys.by_destination(destination, arrival, 0)
 
 
 def destinations(snap: Snapshot) -> list[str]:
     """Names of all destinations that have (readable) entries, sorted: a seek and a get for each."""
     names: list[str] = []
-    low, high = keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION)
+    low, high = queue_keys.BY_DESTINATION, keys.after(queue_keys.BY_DESTINATION)
     while rows := snap.range(PERMANENT, low, high, limit=1):
         try:
-            first = find(snap, keys.by_destination_entry(rows[0][0]))
+            first = find(snap, queue_keys.by_destination_entry(rows[0][0]))
         except Corrupt:
             # The engine reports it; one damaged entry must not hide everything behind it.
             first = None
@@ -199,25 +200,25 @@ def destinations(snap: Snapshot) -> list[str]:
             low = rows[0][0] + b"\0"
             continue
         names.append(first.destination)
-        low = keys.after(keys.by_destination_prefix(first.destination))
+        low = keys.after(queue_keys.by_destination_prefix(first.destination))
     return sorted(names)
 
 
 def oldest_arrival(snap: Snapshot) -> float | None:
     """When the oldest message arrived that still waits, in seconds since 1970; a seek for each destination."""
     oldest: float | None = None
-    low, high = keys.BY_DESTINATION, keys.after(keys.BY_DESTINATION)
+    low, high = queue_keys.BY_DESTINATION, keys.after(queue_keys.BY_DESTINATION)
     while rows := snap.range(PERMANENT, low, high, limit=1):
         key = rows[0][0]
-        at = keys.by_destination_arrival(key)
+        at = queue_keys.by_destination_arrival(key)
         oldest = at if oldest is None else min(oldest, at)
-        low = keys.after(keys.by_destination_of(key))
+        low = keys.after(queue_keys.by_destination_of(key))
     return oldest
 
 
 def entries_after(snap: Snapshot, entry_id: int, limit: int) -> list[QueueEntry]:
     """Entries with ids above ``entry_id``, ascending: for walking a long queue in steps."""
-    rows = snap.range(PERMANENT, keys.entry(entry_id + 1), keys.after(keys.ENTRIES), limit=limit)
+    rows = snap.range(PERMANENT, queue_keys.entry(entry_id + 1), keys.after(queue_keys.ENTRIES), limit=limit)
     return [decode(value, QueueEntry) for _, value in rows]
 
 
@@ -260,17 +261,17 @@ def insist(txn: Txn, entry_id: int, now: float) -> QueueEntry | None:
 
 def set_destination(txn: Txn, row: Destination) -> None:
     """Say how it stands with a destination until :func:`clear_destination`."""
-    txn.put(PERMANENT, keys.destination(row.name), encode(row))
+    txn.put(PERMANENT, queue_keys.destination(row.name), encode(row))
 
 
 def clear_destination(txn: Txn, name: str) -> None:
     """Its mail simply goes (again)."""
-    txn.delete(PERMANENT, keys.destination(name))
+    txn.delete(PERMANENT, queue_keys.destination(name))
 
 
 def destination(snap: Snapshot, name: str) -> Destination | None:
     """How it stands with a destination; None where mail simply goes."""
-    value = snap.get(PERMANENT, keys.destination(name))
+    value = snap.get(PERMANENT, queue_keys.destination(name))
     return decode(value, Destination) if value is not None else None
 
 
@@ -282,11 +283,11 @@ def destination_closed(snap: Snapshot, name: str) -> Destination | None:
 
 def unusual_destinations(snap: Snapshot) -> list[Destination]:
     """Every destination that is closed or draining."""
-    rows = snap.range(PERMANENT, keys.DESTINATIONS, keys.after(keys.DESTINATIONS))
+    rows = snap.range(PERMANENT, queue_keys.DESTINATIONS, keys.after(queue_keys.DESTINATIONS))
     return [decode(value, Destination) for _, value in rows]
 
 
 def _write(txn: Txn, entry: QueueEntry) -> None:
-    txn.put(PERMANENT, keys.entry(entry.id), encode(entry))
+    txn.put(PERMANENT, queue_keys.entry(entry.id), encode(entry))
     if not entry.held:
         txn.put(PERMANENT, due_key(entry), entry.destination.encode("ascii"))

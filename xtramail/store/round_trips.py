@@ -4,7 +4,7 @@ none, and leaves none behind there."""
 from __future__ import annotations
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys
+from xtramail.store import domain_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -26,9 +26,9 @@ class RoundTrip(Record, frozen=True):
 
 
 def round_trip(snap: Snapshot) -> RoundTrip:
-    value = snap.get(PERMANENT, keys.ROUND_TRIP)
+    value = snap.get(PERMANENT, domain_keys.ROUND_TRIP)
     return decode(value, RoundTrip) if value is not None else RoundTrip()
 
 
 def put(txn: Txn, row: RoundTrip) -> None:
-    txn.put(PERMANENT, keys.ROUND_TRIP, encode(row))
+    txn.put(PERMANENT, domain_keys.ROUND_TRIP, encode(row))

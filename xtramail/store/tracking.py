@@ -14,7 +14,7 @@ from hashlib import blake2b
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_class
 from xtramail.model.collation import searchfold
 from xtramail.model.ids import MessageId
-from xtramail.store import keys
+from xtramail.store import keys, log_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import LogEvent, decode, encode
 
@@ -54,12 +54,12 @@ class Found:
 def record(txn: Txn, bucket: Bucket, event: LogEvent) -> None:
     """Write an event and its look-ups; ``bucket`` is today's of CLASS_LOG. Writing it again changes nothing."""
     value = encode(event)
-    txn.put(bucket, keys.event(event.message_id, event.at, blake2b(value, digest_size=4).digest()), value)
-    found_by = [keys.event_address(address, event.message_id) for address in _addresses(event)]
+    txn.put(bucket, log_keys.event(event.message_id, event.at, blake2b(value, digest_size=4).digest()), value)
+    found_by = [log_keys.event_address(address, event.message_id) for address in _addresses(event)]
     if text := event.fields.get(MESSAGE_ID_FIELD, ""):
-        found_by.append(keys.event_message_id(text, event.message_id))
+        found_by.append(log_keys.event_message_id(text, event.message_id))
     for word in subject_words(event.fields.get(SUBJECT_FIELD, ""))[:MOST_WORDS]:
-        found_by.append(keys.event_word(word, event.message_id))
+        found_by.append(log_keys.event_word(word, event.message_id))
     txn.put_all(bucket, [(key, b"") for key in sorted(found_by)])
 
 
@@ -71,7 +71,7 @@ def subject_words(subject: str) -> list[str]:
 
 def events_of(snap: Snapshot, message_id: int) -> list[LogEvent]:
     """Everything that is known of a message, by time."""
-    low = keys.event_prefix(message_id)
+    low = log_keys.event_prefix(message_id)
     high = keys.after(low)
     events = [
         decode(value, LogEvent)
@@ -84,9 +84,9 @@ def events_of(snap: Snapshot, message_id: int) -> list[LogEvent]:
 def search(snap: Snapshot, query: Query, limit: int) -> Found:
     """The newest ``limit`` messages that a query describes."""
     prefixes = [
-        *(keys.event_address_prefix(_folded(address)) for address in query.addresses),
-        *(keys.event_message_id_prefix(text) for text in query.message_ids),
-        *(keys.event_word_prefix(word) for word in query.words),
+        *(log_keys.event_address_prefix(_folded(address)) for address in query.addresses),
+        *(log_keys.event_message_id_prefix(text) for text in query.message_ids),
+        *(log_keys.event_word_prefix(word) for word in query.words),
     ]
     ids: set[int] | None = None
     for prefix in prefixes:
@@ -104,7 +104,7 @@ def search(snap: Snapshot, query: Query, limit: int) -> Found:
 def last_delivered(snap: Snapshot, address: str, most: int = 50) -> float | None:
     """When a message was last delivered to an address, as far as the log of its ``most`` newest messages says."""
     wanted = _folded(address)
-    for message_id in sorted(_found(snap, keys.event_address_prefix(wanted)), reverse=True)[:most]:
+    for message_id in sorted(_found(snap, log_keys.event_address_prefix(wanted)), reverse=True)[:most]:
         for event in reversed(events_of(snap, message_id)):
             named = wanted in map(_folded, event.recipients)
             if named and event.kind == "attempt" and event.fields.get("fate") == "delivered":
@@ -113,8 +113,8 @@ def last_delivered(snap: Snapshot, address: str, most: int = 50) -> float | None
 
 
 def _found(snap: Snapshot, prefix: bytes, low: int = 0, high: int = LAST_ID) -> set[int]:
-    first, last = keys.event_from(prefix, low), keys.event_from(prefix, high)
-    return {keys.event_message(key) for bucket in _log_buckets(snap) for key, _ in snap.range(bucket, first, last)}
+    first, last = log_keys.event_from(prefix, low), log_keys.event_from(prefix, high)
+    return {log_keys.event_message(key) for bucket in _log_buckets(snap) for key, _ in snap.range(bucket, first, last)}
 
 
 def _newest(snap: Snapshot, low: int, high: int, most: int) -> Iterator[int]:
@@ -122,9 +122,9 @@ def _newest(snap: Snapshot, low: int, high: int, most: int) -> Iterator[int]:
     for bucket in _log_buckets(snap):
         end, left = high, most
         while left:
-            first, last = keys.event_prefix(low), keys.event_prefix(end)
+            first, last = log_keys.event_prefix(low), log_keys.event_prefix(end)
             rows = snap.range(bucket, first, last, limit=_STEP, reverse=True)
-            ids = sorted({keys.event_of(key) for key, _ in rows}, reverse=True)[:left]
+            ids = sorted({log_keys.event_of(key) for key, _ in rows}, reverse=True)[:left]
             yield from ids
             left -= len(ids)
             if not ids or len(rows) < _STEP:

@@ -14,7 +14,7 @@ from msgspec import DecodeError
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import Corrupt
 from xtramail.model.flags import Flag
-from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, recovered, usage
+from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, queue_keys, recovered, usage
 from xtramail.store.engine import Snapshot
 from xtramail.store.message_row import BodyRef
 from xtramail.store.records import Counters, FlagRow, MailboxRow, QueueEntry, decode_counters, decode_flags
@@ -186,7 +186,7 @@ def check_entries(snap: Snapshot, entries: list[QueueEntry]) -> list[Finding]:
         if current is None:
             continue
         place = f"queue entry {current.id} for {current.destination}"
-        if snap.get(PERMANENT, keys.by_destination(current.destination, current.arrival, current.id)) is None:
+        if snap.get(PERMANENT, queue_keys.by_destination(current.destination, current.arrival, current.id)) is None:
             findings.append(Finding("queue", f"{place}: not in the order of its destination"))
         if not current.held and snap.get(PERMANENT, outbound.due_key(current)) is None:
             findings.append(Finding("queue", f"{place}: it has no due time, so nobody would look at it"))
@@ -198,7 +198,7 @@ def check_entries(snap: Snapshot, entries: list[QueueEntry]) -> list[Finding]:
 def check_index(snap: Snapshot, low: bytes, high: bytes, limit: int) -> tuple[bytes | None, list[Finding]]:
     """Index rows (t or x) without an entry, at most ``limit`` rows from ``low`` on; where to go on, None at the end."""
     rows = snap.range(PERMANENT, low, high, limit=limit)
-    number = keys.due_entry if low[:1] == keys.DUE else keys.by_destination_entry
+    number = queue_keys.due_entry if low[:1] == queue_keys.DUE else queue_keys.by_destination_entry
     findings = [
         Finding("queue", f"an index names queue entry {number(key)}, which does not exist")
         for key, _ in rows

@@ -17,7 +17,7 @@ from typing import Any
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import day_start
 from xtramail.model.errors import Corrupt, FormatMismatch, StoreFault
-from xtramail.store import checksum, keys, outbound, schema
+from xtramail.store import checksum, keys, outbound, queue_keys, schema
 from xtramail.store.bodies import chunk_count
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
@@ -197,7 +197,7 @@ class Walk:
             if len(entries) < QUEUE_STEP:
                 break
             last = entries[-1].id
-        for tag in (keys.DUE, keys.BY_DESTINATION):
+        for tag in (queue_keys.DUE, queue_keys.BY_DESTINATION):
             low: bytes | None = tag
             while low is not None:
                 step = partial(check_index, low=low, high=keys.after(tag), limit=STEP_ROWS)
