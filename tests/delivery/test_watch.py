@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.delivery.relay_world import RelayWorld, accept, lose, refuse
 from tests.delivery.world import id_of
-from xtramail.delivery.signs import ANSWERED, Signs
+from xtramail.delivery.signs import ANSWERED, Signs, signs_of_canary
 from xtramail.directory.domains import hold_domain, release_domain
-from xtramail.model.outcome import Fate
+from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import drive
 from xtramail.model.primary import Sign, State
 from xtramail.store import keys, outages
@@ -209,6 +211,36 @@ def test_a_planned_hold_begins_and_ends_by_itself_and_is_one_outage(world: Relay
     world.ticks(times=3, seconds=1)
     assert world.queue() == [] and state(world) is State.UP
     assert world.engine.read(keys.domain_scope(DOMAIN), outages.windows) == []
+
+
+def test_a_release_within_a_window_is_not_undone_by_it(world: RelayWorld) -> None:
+    now = world.clock.now()
+    for number, start in enumerate((now, now + 7_200), 1):
+        window = Window(id=number, start=start, end=start + 3_600)
+        world.engine.transact(keys.domain_scope(DOMAIN), partial(outages.put_window, row=window)).result()
+    drive(world.watch.window(DOMAIN))
+    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    drive(world.watch.window(DOMAIN))
+    world.ticks(times=3, seconds=1)
+    assert state(world) is State.UP
+    assert [one.id for one in world.engine.read(keys.domain_scope(DOMAIN), outages.windows)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("250 2.1.5 Ok", Sign.GOOD),
+        ("450 4.2.0 greylisted", Sign.GOOD),
+        ("451 4.7.1 come again", Sign.GOOD),
+        ("452 4.5.3 too many", Sign.GOOD),
+        ("451 4.3.0 no directory", Sign.FAULT),
+        ("421 4.7.0 closing", Sign.FAULT),
+        ("550 5.1.1 nobody", Sign.FAULT),
+    ],
+)
+def test_a_canary_that_is_put_off_is_no_fault_and_one_that_is_refused_is(text: str, sign: Sign) -> None:
+    code, enhanced, words = text.split(" ", 2)
+    assert signs_of_canary(Reply.of(int(code), enhanced, words), "it").sign is sign
 
 
 def test_a_persons_hold_outlives_the_window_it_was_made_in(world: RelayWorld) -> None:

@@ -44,6 +44,7 @@ def test_what_leads_nowhere_raises_none() -> None:
         ((Event.FAILS,), "is down: it fails. Its mail is taken and can be read here; it is handed over by itself"),
         ((Event.FAILS, Event.ANSWERS), "What waited is being handed over"),
         ((Event.FAILS, Event.ANSWERS, Event.DRAINED), "is up"),
+        ((Event.FAILS, Event.HOLD, Event.RELEASE), "is let go by root (it release). What waited is being handed over"),
         ((Event.HOLD,), f"Let it go with: xtramail domain release {NAME}"),
     ],
 )

@@ -63,6 +63,14 @@ def _own_trouble(outcome: RecipientOutcome) -> bool:
     return outcome.stage is Stage.MAIL and outcome.reply.transient and not is_throttling(outcome.reply)
 
 
+def signs_of_canary(reply: Reply, where: str) -> Signs:
+    """What the answer at RCPT of one canary says: one recipient who is greylisted or throttled is no outage."""
+    puts_off = reply.code in (450, 452) or (reply.code != 421 and is_throttling(reply))
+    if reply.positive or puts_off:
+        return ANSWERED
+    return Signs(sign=Sign.FAULT, cause=f"{where} was not taken: {reply.text}")
+
+
 def is_throttling(reply: Reply) -> bool:
     """What Exchange Online (451 4.7.500), Google (421 4.7.28, 450 4.2.1) and others say when they want less at once."""
     return reply.code in (421, 450, 451, 452) and (

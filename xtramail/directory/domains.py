@@ -17,7 +17,7 @@ from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
-from xtramail.store import accounts, domains, keys, logins, outbound, schema
+from xtramail.store import accounts, domains, keys, logins, outages, outbound, schema
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
 
@@ -195,8 +195,12 @@ async def hold_domain(engine: Engine, name: str, *, reason: str, now: float, by:
 
 
 async def release_domain(engine: Engine, name: str, *, now: float, by: str = "admin") -> DomainRow:
-    """Open the queue of a held domain, by whatever it is held: what waits is given back, the oldest first."""
+    """Open the queue of a held domain, by whatever it is held: what waits is given back, the oldest first.
+
+    Windows of maintenance that run now are taken back, for they would close it again.
+    """
     row = require(engine, name)
+    await engine.transact(keys.domain_scope(row.name), lambda txn: outages.end_windows(txn, now))
     await step(engine, row.name, Event.RELEASE, cause="released", now=now, by=by)
     return row
 

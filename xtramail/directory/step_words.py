@@ -26,6 +26,13 @@ def words(name: str, step: Transition) -> str:
                 f"over by itself when the primary answers again. Look at the primary, and at: "
                 f"xtramail outage status {name}"
             )
+        case State.RECOVERING if step.before == State.HELD:
+            # Whether it takes mail is seen by trying.
+            by = f" by {step.by}" if step.by else ""
+            return (
+                f"Mail for {name} is let go{by} ({step.cause}). What waited is being handed over, the oldest first. "
+                f"Nothing is to be done."
+            )
         case State.RECOVERING:
             return (
                 f"The primary of {name} takes mail again ({step.cause}). What waited is being handed over, the oldest "

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.asking import primary_hops
 from xtramail.delivery.courier import Courier
-from xtramail.delivery.signs import ANSWERED, Signs
+from xtramail.delivery.signs import ANSWERED, Signs, signs_of_canary
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domain_settings import seconds, text
 from xtramail.model.address import Address
@@ -109,9 +109,10 @@ class Prober(Service):
                 if not canary:
                     return ANSWERED
                 reply = await self._courier.ask(hop, Address.parse(canary))
-                if reply.positive:
-                    return ANSWERED
-                cause = cause or f"{hop}: the canary {canary} was not taken: {reply.text}"
+                signs = signs_of_canary(reply, f"{hop}: the canary {canary}")
+                if signs.sign is Sign.GOOD:
+                    return signs
+                cause = cause or signs.cause
             except PrimaryDown as down:
                 cause = cause or down.text
         return Signs(sign=Sign.FAULT, cause=cause)

@@ -175,6 +175,14 @@ def windows(snap: Snapshot) -> list[Window]:
     return [decode(value, Window) for _, value in snap.range(PERMANENT, low, keys.after(low))]
 
 
+def end_windows(txn: Txn, now: float) -> list[Window]:
+    """Take those back that run now; which they were."""
+    running = [one for one in windows(txn) if one.start <= now < one.end]
+    for one in running:
+        delete_window(txn, one.id)
+    return running
+
+
 def delete_window(txn: Txn, window_id: int) -> bool:
     """Whether it was there."""
     return txn.delete(PERMANENT, domain_keys.window(window_id))

@@ -64,6 +64,14 @@ def test_releasing_what_is_not_held_says_so(office: Office) -> None:
     assert "its primary is down: 0 messages will go when it answers" in office.done("domain", "release", RELAY)
 
 
+def test_releasing_in_a_window_takes_it_back_and_says_so(office: Office) -> None:
+    office.done("maintenance", "add", RELAY, "--to", "+3h")
+    office.done("domain", "hold", RELAY)
+    assert "maintenance window 1 is taken back." in office.done("domain", "release", RELAY)
+    assert office.json("maintenance", "list", RELAY) == []
+    assert office.json("domain", "release", RELAY)["windows-taken-back"] == []
+
+
 def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
     added = office.json("maintenance", "add", RELAY, "--from", "+1h", "--to", "+3h", "--reason", "new disks")
     assert (added["state"], added["reason"]) == ("planned", "new disks")

@@ -19,6 +19,7 @@ from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.users import open_mail, users_of
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import State
+from xtramail.store import keys, outages
 from xtramail.store.records import DomainRow
 
 ANY_WARNING = (
@@ -274,13 +275,15 @@ def hold(context: Context, name: str, reason: str, wait_for_ok: bool) -> None:
 @click.option("--wait-for-ok/--automatic", default=None, help="What is done after the next outage: wait, or give back.")
 @click.pass_obj
 def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
-    """Let a held domain's mail go to its primary, the oldest first."""
+    """Let a held domain's mail go to its primary, the oldest first. A maintenance window that runs is taken back."""
     if wait_for_ok is not None:
         change = domains.parse_change("wait-for-ok", "on" if wait_for_ok else "off")
         context.run(domains.set_domain(context.engine, name, [change]))
+    planned = _windows(context, name)
     row = context.run(domains.release_domain(context.engine, name, now=context.now(), by=context.who))
+    over = sorted(planned - _windows(context, name))
     waiting = open_mail(context.engine, row.name)
-    value = with_state(context, row) | {"waiting": waiting}
+    value = with_state(context, row) | {"waiting": waiting, "windows-taken-back": over}
     messages = count_of(waiting, "message")
     if value["state"] == State.DOWN:
         text = (
@@ -291,7 +294,13 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
         text = f"domain {row.name} is released; on its way: {messages}."
     else:
         text = f"domain {row.name} is not held; waiting for its primary: {messages}."
-    context.done(value, text)
+    context.done(value, "\n".join([text, *(f"maintenance window {one} is taken back." for one in over)]))
+
+
+def _windows(context: Context, name: str) -> set[int]:
+    """Ids of those planned for a domain."""
+    scope = keys.domain_scope(domains.require(context.engine, name).name)
+    return {one.id for one in context.engine.read(scope, outages.windows)}
 
 
 domain.add_command(relay_account)
