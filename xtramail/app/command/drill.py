@@ -72,7 +72,7 @@ def start(context: Context, name: str, users: str, minutes: int, canary: str | N
         return
     bare = [one.address for one in chosen if not _could_log_in(context, one)]
     hint = f" Nobody could log in as {', '.join(bare)}: give them passwords." if bare else ""
-    text = f"drill {row.id} of {domain.name} runs until {when(row.ends)} for {count_of(len(chosen), "user")}.{hint}"
+    text = f"drill {row.id} of {domain.name} runs until {when(row.ends)} for {count_of(len(chosen), 'user')}.{hint}"
     shown = _shown(context, row) | {"without-password": bare}
     context.done(shown, f"{text} See: xtramail drill report {row.id}")
 
