@@ -43,6 +43,8 @@ OTHERS = 500
 """Mailboxes of one owner that are looked through at most."""
 TOGETHER = 20
 """Message-IDs in one SEARCH."""
+_FAREWELL = 2.0
+"""Seconds."""
 _SOME_TROUBLE = ("[unavailable]", "[limit]", "[inuse]", "[serverbug]", "too many", "try again", "temporar")
 """What a server says with NO to a login that is no word about the credentials."""
 
@@ -62,7 +64,7 @@ class VisitFailed(Exception):
 
 
 class Visit:
-    """Used once, in order: ``open``, some questions, ``close``."""
+    """In order: ``open`` and some questions, once or often, then ``close``; what failed once is closed."""
 
     def __init__(self, access: ImapAccess, address: str, *, connect: float, answer: float) -> None:
         """``connect`` and ``answer``: seconds to wait for a connection, and for each answer."""
@@ -70,6 +72,8 @@ class Visit:
         self._address = address
         self._timeout = SocketTimeout(connect=connect, read=answer)
         self._client: Any = None
+        self._sent: Name = ""
+        """The mailbox for sent mail, once it was found."""
         self._cut = ""
         self._lost = False
 
@@ -82,7 +86,9 @@ class Visit:
                 client.socket().shutdown(socket.SHUT_RDWR)
 
     def open(self) -> None:
-        """Connect, TLS, log in."""
+        """Connect, TLS, log in; nothing of it where that was done, and the server answers still."""
+        if self._client is not None and self._answers():
+            return
         with self._told("connect"):
             context = _context(self._access.ca)
             starttls = self._access.starttls
@@ -106,18 +112,40 @@ class Visit:
         with self._told("login"):
             self._log_in(self._access.login_of(self._address))
 
+    def _answers(self) -> bool:
+        """Whether a connection that was kept is one yet. It is closed where not: the server, or a firewall between,
+        may have ended it while nobody looked."""
+        client = self._client
+        try:
+            client.socket().settimeout(self._timeout.connect)
+            client.noop()
+            client.socket().settimeout(self._timeout.read)
+            return True
+        except Exception:
+            self._client, self._sent = None, ""
+            with contextlib.suppress(Exception):
+                client.shutdown()
+            return False
+
     def close(self) -> None:
-        """LOGOUT where that is possible."""
+        """LOGOUT where that is possible; nobody waits long for its answer."""
         client, self._client = self._client, None
         if client is not None:
-            if not self._lost:
+            if not self._lost and not self._cut:
                 with contextlib.suppress(Exception):
+                    client.socket().settimeout(_FAREWELL)
                     client.logout()
             with contextlib.suppress(Exception):
                 client.shutdown()
 
     def sent_mailbox(self) -> Name:
-        """The mailbox for sent mail; made, as ``Sent``, where there is none."""
+        """The mailbox for sent mail; made, as ``Sent``, where there is none. Looked for once in a connection: one that
+        goes away meanwhile makes ``holds`` or ``append`` fail, and with that the connection is closed."""
+        if not self._sent:
+            self._sent = self._sent_mailbox()
+        return self._sent
+
+    def _sent_mailbox(self) -> Name:
         with self._told("finding the mailbox for sent mail"):
             listed: list[Listed] = self._client.list_folders()
             for found in chain([listed], self._listed_otherwise()):

@@ -1,8 +1,9 @@
 """The IMAP of primaries: sent copies are appended to mailboxes there, and messages looked for in them.
 
 IMAPClient blocks, so each visit works in a thread of a small pool of its own: at most four at a time, two for one
-domain, each bounded by a deadline after which it is cut. A host that does not answer, and a login that is refused, are
-left alone for a while. Owns these bounds; what is said to the server is ``imap_visit``'s.
+domain, each bounded by a deadline after which it is cut. A visit that went well leaves its connection to the next one
+with the same login (``kept_visits``), so that a domain never has more than two. A host that does not answer, and a
+login that is refused, are left alone for a while. Owns these bounds; what is said to the server is ``imap_visit``'s.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from xtramail.directory.imap_access import ImapAccess, access_of
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.imap_visit import Name, Visit, VisitFailed, searchable, shown_name
+from xtramail.net.kept_visits import KeptVisits, Login
 from xtramail.store.records import DomainRow
 
 T = TypeVar("T")
@@ -37,7 +39,7 @@ _TURN = 1 << 20
 class ImapSettings:
     """Times in seconds: ``wait`` for one's turn (who waits keeps other mail of the domain from its own), ``connect``,
     ``answer`` and ``visit`` at most; ``rest`` after a host gave no answer, twice as long each time up to ``most_rest``;
-    ``rest_login`` after it refused a login."""
+    ``rest_login`` after it refused a login; ``idle`` for which a connection is kept, ``kept`` of all domains."""
 
     threads: int = 4
     each: int = 2
@@ -48,6 +50,8 @@ class ImapSettings:
     rest: float = 15.0
     most_rest: float = 300.0
     rest_login: float = 60.0
+    idle: float = 30.0
+    kept: int = 32
 
 
 class PrimaryImap:
@@ -76,19 +80,30 @@ class PrimaryImap:
         """How often in a row it gave no answer."""
         self._told: dict[str, ImapAccess] = {}
         self._runs: set[_Run] = set()
+        self._kept = KeptVisits(
+            reactor, idle=self._settings.idle, most=self._settings.kept, close=self._close_in_thread
+        )
         self._at_work = 0
         self._stopping = False
 
     @property
     def visits(self) -> int:
-        """Connections that are open or being opened."""
+        """Connections at work or being opened."""
         return len(self._runs)
+
+    @property
+    def kept(self) -> int:
+        """Connections that wait for the next visit with their login."""
+        return len(self._kept)
 
     def close(self) -> None:
         """Cut every visit and begin none any more; what waits fails at once."""
         self._stopping = True
         for run in list(self._runs):
             run.end(STOPPING)
+        for visit in self._kept.clear():
+            visit.cut(STOPPING)
+            self._close_in_thread(visit)
         self._stop_pool()
 
     def _stop_pool(self) -> None:
@@ -194,7 +209,7 @@ class PrimaryImap:
         try:
             await self._turn_in(self._all)
             try:
-                return await self._bounded(name, access, address, work)
+                return await self._bounded(Login(name, access, address), each, work)
             finally:
                 self._all.release()
         finally:
@@ -214,22 +229,25 @@ class PrimaryImap:
                 late.cancel()
 
     async def _bounded(
-        self, name: str, access: ImapAccess, address: str, work: Callable[[_Run], Coroutine[Any, Any, T]]
+        self, login: Login, each: DeferredSemaphore, work: Callable[[_Run], Coroutine[Any, Any, T]]
     ) -> T:
         if self._stopping:
             raise VisitFailed(STOPPING)
-        login = access.login_of(address)
-        self._heed_rest(access, login)
-        visit = Visit(access, address, connect=self._settings.connect, answer=self._settings.answer)
+        name, access = login.domain, login.access
+        user = access.login_of(login.address)
+        self._heed_rest(access, user)
+        visit = await self._visit_for(login, each)
         run = _Run(visit, self._in_thread)
         late = self._reactor.callLater(self._settings.visit, run.end, f"not over in {self._settings.visit:g} s")
         self._runs.add(run)
+        well = False
         try:
             done = await work(run)
         except VisitFailed as failed:
-            self._failed(name, access, login, failed)
+            self._failed(name, access, user, failed)
             raise
         else:
+            well = True
             self._told.pop(name, None)
             self._silences.pop(access, None)
             return done
@@ -237,7 +255,26 @@ class PrimaryImap:
             if late.active():
                 late.cancel()
             self._runs.discard(run)
-            self._in_thread(visit.close).addErrback(lambda _: None)
+            if well and not self._stopping:
+                self._kept.keep(login, visit)
+            else:
+                self._close_in_thread(visit)
+
+    async def _visit_for(self, login: Login, each: DeferredSemaphore) -> Visit:
+        """One that is kept, or a fresh one. VisitFailed when all was stopped meanwhile."""
+        visit = self._kept.take(login)
+        # What is kept has no turn of its own: it must not stand in the way of a connection at work.
+        for surplus in self._kept.beyond(login.domain, each.tokens):
+            await self._in_thread(surplus.close)
+        if self._stopping:
+            if visit is not None:
+                self._close_in_thread(visit)
+            raise VisitFailed(STOPPING)
+        settings = self._settings
+        return visit or Visit(login.access, login.address, connect=settings.connect, answer=settings.answer)
+
+    def _close_in_thread(self, visit: Visit) -> None:
+        self._in_thread(visit.close).addErrback(lambda _: None)
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
         if not self._pool.started:
