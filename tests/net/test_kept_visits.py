@@ -104,7 +104,9 @@ async def test_one_that_the_server_ended_meanwhile_is_opened_again(authority: Au
 
 
 @pytest.mark.parametrize(
-    "script", [ImapScript(replies={"append": "NO [OVERQUOTA] full"}), ImapScript(hang_at="append")], ids=["no", "silent"]
+    "script",
+    [ImapScript(replies={"append": "NO [OVERQUOTA] full"}), ImapScript(hang_at="append")],
+    ids=["no", "silent"],
 )
 @ensureDeferred
 async def test_one_on_which_something_went_wrong_is_not_kept(authority: Authority, script: ImapScript) -> None:
