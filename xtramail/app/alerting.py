@@ -51,7 +51,7 @@ class Alerting:
             reactor,
             engine=engine,
             alerts=self._alerts,
-            fault=lambda error: maillog.alarm(kind="alerts", text=f"{type(error).__name__}: {error}"),
+            fault=maillog.fault_alarm("alerts"),
         )
 
     def start(self) -> None:

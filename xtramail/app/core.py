@@ -273,7 +273,7 @@ class Core:
             reactor,
             engine=engine,
             retention=self.retention,
-            fault=lambda error: maillog.alarm(kind="expiry", text=f"{type(error).__name__}: {error}"),
+            fault=maillog.fault_alarm("expiry"),
         )
 
         self.self_checks = SelfChecks(

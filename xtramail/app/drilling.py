@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from xtramail.app.card import drill_words
@@ -62,7 +61,7 @@ class Drilling:
             clock=clock,
         )
         self._services = [
-            Driller(reactor, visits=visits, fault=_fault(kind))
+            Driller(reactor, visits=visits, fault=maillog.fault_alarm(kind))
             for kind, visits in (("drill", self.drills), ("round-trip", trips))
         ]
 
@@ -74,7 +73,3 @@ class Drilling:
         for service in self._services:
             if service.running:
                 service.stopService()
-
-
-def _fault(kind: str) -> Callable[[BaseException], None]:
-    return lambda error: maillog.alarm(kind=kind, text=f"{type(error).__name__}: {error}")

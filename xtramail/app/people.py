@@ -55,8 +55,10 @@ class People:
             words=lambda domain, account, since: down_words(settings, domain, account, since),
             log=_CardLog(),
         )
-        self._logins = Rounds(reactor, work=self.login_times.flush, every=LOGIN_SECONDS, fault=_fault("logins"))
-        self._cards = Rounds(reactor, work=cards.look, every=CARD_SECONDS, fault=_fault("cards"))
+        self._logins = Rounds(
+            reactor, work=self.login_times.flush, every=LOGIN_SECONDS, fault=maillog.fault_alarm("logins")
+        )
+        self._cards = Rounds(reactor, work=cards.look, every=CARD_SECONDS, fault=maillog.fault_alarm("cards"))
 
     def start(self) -> None:
         self._logins.startService()
@@ -72,7 +74,3 @@ class People:
             if rounds.running:
                 rounds.stopService()
         start(self.login_times.flush()).addErrback(lambda _: None)
-
-
-def _fault(kind: str) -> Callable[[BaseException], None]:
-    return lambda error: maillog.alarm(kind=kind, text=f"{type(error).__name__}: {error}")

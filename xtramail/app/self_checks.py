@@ -54,7 +54,8 @@ class SelfChecks:
             (self._survey.walk, SURVEY_SECONDS),
             (EvidenceKeeper(engine, clock).walk, EVIDENCE_SECONDS),
         )
-        self._walks = [SlowWalk(reactor, begin=begin, every=every, fault=_fault) for begin, every in walks]
+        fault = maillog.fault_alarm("self-check")
+        self._walks = [SlowWalk(reactor, begin=begin, every=every, fault=fault) for begin, every in walks]
 
     def start(self) -> None:
         for walk in self._walks:
@@ -63,7 +64,3 @@ class SelfChecks:
     def stop(self) -> None:
         for walk in self._walks:
             walk.stopService()
-
-
-def _fault(error: BaseException) -> None:
-    maillog.alarm(kind="self-check", text=f"{type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ to the reply of the host it went to. No function takes a secret, and ``log.py`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
 
@@ -86,6 +86,11 @@ def limits_cut(*, limit: str, wanted: int, given: int) -> None:
 def alarm(*, kind: str, text: str) -> None:
     """Somebody should look at this."""
     _log.error("{mail_event}", mail_event="alarm", mail_fields={"kind": kind, "text": text})
+
+
+def fault_alarm(kind: str) -> Callable[[BaseException], None]:
+    """What takes the errors of a job that goes on all the same, each an :func:`alarm` of this kind."""
+    return lambda error: alarm(kind=kind, text=f"{type(error).__name__}: {error}")
 
 
 def bug(*, where: str, peer: Peer | None = None, failure: Failure | None = None) -> None:
