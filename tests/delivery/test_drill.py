@@ -51,17 +51,18 @@ class DrillWorld(RelayWorld):
     def start(self) -> None:
         super().start()
         self.mailboxes = ScriptedMailboxes()
+        self.canaries = Canaries(
+            engine=self.engine,
+            intake=self.intake,
+            submission=self.submission,
+            clock=self.clock,
+            relay=self.relay,
+            mailboxes=self.mailboxes,
+        )
         self.drills = Drills(
             engine=self.engine,
             directory=self.directory,
-            canaries=Canaries(
-                engine=self.engine,
-                intake=self.intake,
-                submission=self.submission,
-                clock=self.clock,
-                relay=self.relay,
-                mailboxes=self.mailboxes,
-            ),
+            canaries=self.canaries,
             own_mail=self.own_mail,
             clock=self.clock,
             words=lambda domain, account, ends: Words("your mail", f"for {account.address}"),

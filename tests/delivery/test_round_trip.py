@@ -8,7 +8,6 @@ import pytest
 
 from tests.delivery.relay_world import accept, lose, refuse
 from tests.delivery.test_drill import IMAP, RELAY, DrillWorld
-from xtramail.delivery.canary import Canaries
 from xtramail.delivery.round_trip import MISSED, RoundTrips
 from xtramail.directory.domains import parse_change, set_domain
 from xtramail.model.errors import BadInput
@@ -30,14 +29,7 @@ class TripWorld(DrillWorld):
         self.trips = RoundTrips(
             engine=self.engine,
             directory=self.directory,
-            canaries=Canaries(
-                engine=self.engine,
-                intake=self.intake,
-                submission=self.submission,
-                clock=self.clock,
-                relay=self.relay,
-                mailboxes=self.mailboxes,
-            ),
+            canaries=self.canaries,
             own_mail=self.own_mail,
             watch=self.watch,
             say=self.say,

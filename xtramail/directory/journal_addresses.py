@@ -12,11 +12,11 @@ import secrets
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from xtramail.directory.changed_domains import ChangedDomains
 from xtramail.directory.shared_networks import Network
 from xtramail.model.address import Address, domain_key
 from xtramail.model.errors import BadInput
 from xtramail.model.peer import Peer
-from xtramail.store import domains, keys
 from xtramail.store.engine import Engine
 from xtramail.store.records import DomainRow
 
@@ -61,10 +61,8 @@ class JournalAddresses:
     """The journal addresses of all domains in memory, read again when a domain was changed."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._stale = True
+        self._domains = ChangedDomains(engine)
         self._journals: dict[str, _Journal] = {}
-        engine.watch(keys.DOMAIN_CHANGES, self._changed)
 
     def domain_of(self, address: Address, peer: Peer, trusted: frozenset[str]) -> str | None:
         """Whose journal ``address`` is, where ``peer`` may write to it: as one of the domain's relay clients
@@ -86,15 +84,12 @@ class JournalAddresses:
         self._look()
         return bool(self._journals)
 
-    def _changed(self) -> None:
-        self._stale = True
-
     def _look(self) -> None:
-        if not self._stale:
+        rows = self._domains.rows()
+        if rows is None:
             return
-        self._stale = False
         self._journals = {}
-        for row in domains.domain_rows(self._engine):
+        for row in rows:
             value = row.settings.get(ADDRESS, "")
             if value:
                 named = row.settings.get(FROM, "").split(",")

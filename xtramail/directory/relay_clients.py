@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from xtramail.directory.changed_domains import ChangedDomains
 from xtramail.directory.client_certificates import ClientCertificates
 from xtramail.directory.shared_networks import Network, provider_named, provider_of
 from xtramail.model.address import domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.peer import Peer
-from xtramail.store import domains, keys
 from xtramail.store.engine import Engine
 from xtramail.store.records import DomainRow
 
@@ -125,15 +125,13 @@ class RelayClients:
     """The terms of every domain in memory, read again when a domain was changed."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine = engine
+        self._domains = ChangedDomains(engine)
         self._certificates = ClientCertificates(clock)
-        self._stale = True
         self._known: dict[str, tuple[tuple[str, ...], Terms]] = {}
         """Terms with the settings that they were read from."""
         self._by_network: dict[tuple[int, int], dict[int, set[str]]] = {}
         """Domains by the network's first address, by version and length of the prefix: a look-up for each length."""
         self._by_certificate: dict[str, Terms] = {}
-        engine.watch(keys.DOMAIN_CHANGES, self._changed)
 
     @property
     def wants_certificates(self) -> bool:
@@ -168,16 +166,13 @@ class RelayClients:
                 found |= names.get(number >> (bits - length) << (bits - length), set())
         return found
 
-    def _changed(self) -> None:
-        self._stale = True
-
     def _look(self) -> None:
-        if not self._stale:
+        rows = self._domains.rows()
+        if rows is None:
             return
-        self._stale = False
         self._by_network, self._by_certificate = {}, {}
         known, self._known = self._known, {}
-        for row in domains.domain_rows(self._engine):
+        for row in rows:
             # A person at the command line, who changes anything, has all of them looked at: one domain in a thousand
             # is another than before.
             text = tuple(row.settings.get(name, "") for name in (FROM, CERTIFICATE, AUTHORITIES))
