@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from tests.delivery.relay_world import RelayWorld, accept, lose, refuse
 from tests.delivery.world import id_of
@@ -13,7 +14,7 @@ from xtramail.directory.domains import hold_domain, release_domain
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import drive
 from xtramail.model.primary import Sign, State
-from xtramail.store import keys, outages
+from xtramail.store import keys, outages, outbound
 from xtramail.store.outages import Window
 from xtramail.wire.smtp.client_events import Stage
 
@@ -280,6 +281,20 @@ def test_people_are_warned_a_day_before_mail_is_given_up_and_once_a_day(world: R
     (risk,) = world.overdue().risks
     assert (risk.destination, risk.messages) == (DOMAIN, 1)
     assert world.watch.at_risk(risk) and not world.watch.at_risk(risk)
+
+
+def test_what_was_queued_anew_does_not_hide_what_is_given_up_behind_it(world: RelayWorld) -> None:
+    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    world.receive(RAY, sender="ann@local.example")
+    (waits,) = world.queue()
+    world.clock.advance(13 * 86_400.0 + 60)
+    world.receive(RAY, sender="ann@local.example")
+    fresh = next(one for one in world.queue() if one.id != waits.id)
+    again = replace(fresh, arrival=waits.arrival - 86_400.0)
+    world.engine.transact(keys.QUEUE, lambda txn: outbound.update(txn, again)).result()
+    assert [risk.first for risk in world.overdue().risks] == [waits.expires]
+    world.clock.advance(86_400.0)
+    assert world.overdue().expired == (waits.id,)
 
 
 def test_every_step_is_kept_and_told(world: RelayWorld) -> None:

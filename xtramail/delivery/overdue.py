@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xtramail.model.errors import Corrupt
+from xtramail.model.ids import id_seconds
 from xtramail.store import outbound
 from xtramail.store.engine import Snapshot
 from xtramail.store.records import QueueEntry
 
 WARN_SECONDS = 86_400.0
+QUEUED_LATE = 3_600.0
+"""Seconds between arrival and queueing after which an entry did not just arrive."""
 _STEP = 500
 """Most entries of one destination that are looked at in one look."""
 
@@ -47,6 +50,9 @@ def overdue(snap: Snapshot, now: float) -> Overdue:
             if entry is None or entry.lease_until > now:
                 continue
             if entry.expires > now + WARN_SECONDS:
+                if id_seconds(entry.id) > entry.arrival + QUEUED_LATE:
+                    # Sent mail that is replayed has its old date and a time of its own: it says nothing of the next.
+                    continue
                 break
             if entry.expires <= now:
                 expired.append(entry_id)
