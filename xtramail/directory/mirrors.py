@@ -18,6 +18,9 @@ from xtramail.store.mirrors import MirrorRow
 from xtramail.store.records import Account, DomainRow
 
 MAX_DAYS = 3_650
+OWN = "own"
+GONE = "gone"
+"""What stands for a mailbox: each user's own, or one that was removed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,13 @@ class Mirror:
     @property
     def source(self) -> str:
         return f"{self.row.local}@{self.domain}" if self.row.local else self.domain
+
+    @property
+    def target(self) -> str:
+        """The address of ``into``, OWN or GONE."""
+        if self.into is not None:
+            return self.into.address
+        return GONE if self.row.into else OWN
 
 
 def own_mirror(snap: Snapshot, local_key: str) -> MirrorRow | None:
@@ -141,16 +151,22 @@ async def add_mirror(engine: Engine, source: str, *, into: str = "", days: int =
 
 
 async def remove_mirror(engine: Engine, source: str, *, into: str = "") -> Mirror:
-    """Mirror it no more; what was kept goes with its days. ``into`` empty: the only mirror of it. BadInput."""
+    """Mirror it no more; what was kept goes with its days.
+
+    ``into`` is an address, OWN, GONE, or empty: the only mirror of it. BadInput.
+    """
     domain, local = read_source(engine, source)
     mine = [one for one in of_domain(engine, domain) if one.row.local == local]
-    if into:
+    if into in (OWN, GONE):
+        mine = [one for one in mine if one.target == into]
+    elif into:
         wanted = find(engine, Address.parse(into)).id
         mine = [one for one in mine if one.row.into == wanted]
     if not mine:
         raise BadInput(f"{source}: it is not mirrored{' there' if into else ''}; see: xtramail mirror list")
-    if len(mine) > 1:
-        raise BadInput(f"{source}: it is mirrored {len(mine)} times; name one with --into ADDRESS")
+    if len(mine) > 1 and into != GONE:
+        places = ", ".join(sorted({one.target for one in mine}))
+        raise BadInput(f"{source}: it is mirrored {len(mine)} times; name one with --into: {places}")
     number = mine[0].row.id
     await engine.transact(keys.domain_scope(domain.name), lambda txn: mirrors.delete_mirror(txn, number))
     return mine[0]

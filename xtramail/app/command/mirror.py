@@ -15,17 +15,18 @@ def mirror() -> None:
 
 
 def shown(one: Mirror, domain_days: int) -> dict[str, object]:
-    into = one.into.address if one.into is not None else "gone" if one.row.into else "own"
     return {
         "source": one.source,
-        "into": into,
+        "into": one.target,
         "days": one.row.days or domain_days,
         "since": when(one.row.created),
     }
 
 
 def target(one: Mirror) -> str:
-    return f"the INBOX of {one.into.address}" if one.into is not None else "each user's own mailbox"
+    if one.into is not None:
+        return f"the INBOX of {one.into.address}"
+    return "its own mailbox" if one.row.local else "each user's own mailbox"
 
 
 @mirror.command()
@@ -58,7 +59,7 @@ def list_(context: Context, name: str | None) -> None:
 
 @mirror.command()
 @click.argument("source", metavar="DOMAIN|ADDRESS")
-@click.option("--into", default="", metavar="ADDRESS", help="Which one, where it is mirrored several times.")
+@click.option("--into", default="", metavar="ADDRESS|own|gone", help="Which one of several, as they are listed.")
 @click.pass_obj
 def remove(context: Context, source: str, into: str) -> None:
     """Mirror it no more; what was kept stays for its days."""
