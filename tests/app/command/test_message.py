@@ -70,6 +70,13 @@ def test_show_tells_where_copies_lie_and_their_fates(office: Office) -> None:
     assert {row["recipient"]: row["fate"] for row in shown["fates"]} == {RAY: "held", "ann@local.example": "delivered"}
 
 
+def test_show_tells_of_a_copy_in_a_mirror_too(office: Office) -> None:
+    office.done("mirror", "add", RAY, "--into", "ann@local.example")
+    office.receive(RAY)
+    copies = office.json("message", "show", id_of_mail(office))["copies"]
+    assert sorted(copy["account"] for copy in copies) == ["ann@local.example", RAY]
+
+
 def test_the_id_that_the_queue_lists_names_its_message_too(office: Office) -> None:
     office.receive(RAY)
     number = id_of_mail(office)

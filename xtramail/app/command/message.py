@@ -23,7 +23,7 @@ from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import IdSource, id_text
 from xtramail.store import bodies, domains, keys, outbound, tracking
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import Account
+from xtramail.store.records import Account, LogEvent
 
 DAY = 86_400.0
 
@@ -39,7 +39,7 @@ def copies(context: Context, message_id: int) -> list[Stored]:
     names = dict.fromkeys(
         name
         for event in events
-        for name in (*event.recipients, event.sender, event.fields.get("account", ""))
+        for name in (*event.recipients, event.sender, event.fields.get("account", ""), *_beside(event))
         if "@" in name
     )
     accounts = {account.id: account for name in names if (account := _account(context, name)) is not None}
@@ -48,6 +48,11 @@ def copies(context: Context, message_id: int) -> list[Stored]:
         served = all_domains(context.engine)
         accounts = {account.id: account for row in served for account in users_of(context.engine, row.name)}
     return [stored for account in accounts.values() for stored in find_stored(context.engine, account, message_id)]
+
+
+def _beside(event: LogEvent) -> list[str]:
+    """Whose mailboxes have a copy, by mirrors too: the log lists address and mailbox of each."""
+    return [one.rpartition(" ")[0] for one in event.fields.get("stored", "").split(", ")]
 
 
 def _account(context: Context, name: str) -> Account | None:
