@@ -253,7 +253,8 @@ def test_recipients_an_hour_are_counted_by_domain(world: OutwardWorld) -> None:
 def test_the_null_sender_has_a_tenth(world: OutwardWorld) -> None:
     world.set("relay.example", "relay-rate=10")
     assert world.hand_over("a@outside.example", sender="").code == 250
-    assert world.hand_over("b@outside.example", sender="").code == 450
+    late = world.hand_over("b@outside.example", sender="")
+    assert (late.code, "relay.example has sent too many reports in this hour" in late.text) == (450, True)
     assert world.hand_over("b@outside.example").code == 250
 
 

@@ -124,10 +124,10 @@ class DomainSender:
             return FROM_ELSEWHERE
         per_hour = count(home, "relay-rate")
         outside = sum(route.domain is None for route in routes)
-        if outside and not self._outward.rate.take(
-            home.name, outside, per_hour=per_hour, null_sender=path.address is None
-        ):
-            return Reply.of(450, "4.7.1", f"{home.name} has sent to {per_hour} recipients in an hour, try again later")
+        null_sender = path.address is None
+        if outside and not self._outward.rate.take(home.name, outside, per_hour=per_hour, null_sender=null_sender):
+            kind = " reports" if null_sender else ""
+            return Reply.of(450, "4.7.1", f"{home.name} has sent too many{kind} in this hour, try again later")
         return None
 
     def arrival(
