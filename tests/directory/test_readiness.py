@@ -80,7 +80,8 @@ def test_each_host_of_a_primary_counts() -> None:
     facts = replace(GOOD, hops=(GOOD.hops[0], away))
     assert check(facts, "primary").share == 0.5 and check(facts, "primary-tls").share == 0.5
     assert "b.x.example:25: Connection refused" in check(facts, "primary").text
-    assert check(replace(GOOD, hops=(plain,)), "primary-tls").share == 0.0
+    bare = check(replace(GOOD, hops=(plain,)), "primary-tls")
+    assert bare.share == 0.0 and f"xtramail domain set {GOOD.domain} primary-ca=FILE" in bare.remedy
     assert check(replace(GOOD, hops=(away,)), "primary-tls").share is None
 
 

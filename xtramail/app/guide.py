@@ -141,7 +141,7 @@ def _moving(facts: Facts) -> tuple[str, ...]:
             " mail programs to the primary. For the emergency users have a card: "
             f"xtramail user card --all --domain {site.domain} --out DIR"
         )
-        steps.append(f"Look that mail comes: xtramail trace --help; xtramail outage status {site.domain}")
+        steps.append(f"Look that mail comes: xtramail trace --since 10m; xtramail outage status {site.domain}")
     else:
         lines = "\n".join(f"    {one.line}" for one in records(facts)[2:])
         if lines:

@@ -163,7 +163,8 @@ def _primary_tls(facts: Facts) -> Found | None:
     poor = [one for one in reached if one.tls != "verified"]
     text = "; ".join(f"{one.host}: {one.tls_fault}" for one in poor) or "TLS of the primary is good"
     share = sum(worth[one.tls] for one in reached) / len(facts.hops)
-    return share, text, "give it a certificate for its name, or name its authority: domain set primary-ca=FILE"
+    name = f"xtramail domain set {facts.domain} primary-ca=FILE"
+    return share, text, f"give it a certificate for its name, or name its authority: {name}"
 
 
 def _certificate(facts: Facts) -> Found:

@@ -36,7 +36,7 @@ def test_each_kind_of_primary_has_its_steps_with_real_values(office: Office, kin
     assert (mx["type"], mx["ttl"], mx["value"]) == ("MX", 300, "10 mail.example.org.")
     assert "ip4:192.0.2.7 ip6:2001:db8::7" in spf["value"]
     assert "lead it to port 2525" in text and "certificate mail.example.org is for mail.example.org" in text
-    assert f"xtramail domain test {RELAY}" in text
+    assert f"xtramail domain test {RELAY}" in text and "xtramail trace --since 10m" in text
     assert told["sections"][-1]["title"] == "Going back"
     assert f"{RELAY}. 300 IN MX 10 primary.example." in "\n".join(told["sections"][-1]["steps"])
     printed = office.done("domain", "guide", RELAY, "--kind", kind, *OURS)
