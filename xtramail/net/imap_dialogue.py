@@ -11,22 +11,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from xtramail.directory.users import HIDDEN_CAPABILITIES
 from xtramail.mailbox.answers.answer import Answer, tell
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Telling, View
 from xtramail.model.errors import BadCredentials, BadInput, LimitReached, NoSuchMailbox, Unavailable, XtramailError
 from xtramail.net.imap_append import Incoming
+from xtramail.net.imap_client import ImapClient
 from xtramail.net.imap_line import Line
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Ticket
 from xtramail.store.messages import Added
-from xtramail.store.records import Account
 from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
 from xtramail.wire.imap.append_commands import AppendMore, Replace
-from xtramail.wire.imap.client_masks import capability_names, hidden_from
 from xtramail.wire.imap.commands import Command
 from xtramail.wire.imap.deflate import Compress
 from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
@@ -46,9 +44,7 @@ class ImapDialogue:
         self._compressed = False
         self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
-        self._hidden_from_client: frozenset[str] = frozenset()
-        self._client = ""
-        """What the client calls itself (RFC 2971)."""
+        self._client = ImapClient(service, line)
         self._enabled: set[str] = set()
         """By name, with ENABLE."""
         self.session: Session | None = None
@@ -220,32 +216,13 @@ class ImapDialogue:
         self._complete(status.ok("Logged out"), None)
 
     def identify(self, command: commands.Id) -> None:
-        self._hidden_from_client = hidden_from(self._service.masks, command.fields)
-        self._mask()
-        said = dict(command.fields)
-        self._client = " ".join(filter(None, (said.get("name"), said.get("version"))))
-        self._name_client()
+        self._client.identify(command, self.session)
         self._line.write(responses.server_id({"name": "xtramail"}))
         self._complete(status.ok("Pleased to meet you"))
 
     def start_tls(self, _command: commands.StartTls) -> None:
-        # RFC 3501 §6.2.1: nothing that was said before counts.
-        self._hidden_from_client, self._client = frozenset(), ""
+        self._client.forget()
         self._complete(status.ok("Begin TLS"), None)
-
-    def _name_client(self) -> None:
-        if self.session is not None and self._client:
-            self._service.collaborators.login.client_named(
-                self.session.account, self._line.peer, "imap", self._client
-            )
-
-    def _mask(self) -> None:
-        """Hide what this client or this account chokes on."""
-        connection, session = self._line.connection, self.session
-        own = _hidden_from(session.account) if session is not None else frozenset()
-        connection.mask(self._hidden_from_client | own)
-        if session is not None and session.terms.offered != connection.offered:
-            session.speak(replace(session.terms, offered=connection.offered))
 
     def enable(self, command: commands.Enable) -> None:
         session = self._session()
@@ -310,8 +287,7 @@ class ImapDialogue:
             service=self._service.name, account=account.address, peer=self._line.peer, mechanism=mechanism
         )
         self._line.logged_in()
-        self._mask()
-        self._name_client()
+        self._client.meet(session)
         code = responses.capability_code(connection.capabilities())
         self._complete(status.ok("Logged in", code), None)
 
@@ -393,12 +369,6 @@ class ImapDialogue:
 
 
 _OPENS = (commands.Select, commands.Examine)
-
-
-def _hidden_from(account: Account) -> frozenset[str]:
-    """Capabilities that this account's client chokes on, set by its administrator."""
-    return capability_names(account.settings.get(HIDDEN_CAPABILITIES, ""))
-
 
 _OWN: dict[type[Command], Callable[[ImapDialogue, Any], None]] = {
     commands.Capability: ImapDialogue.capability,
