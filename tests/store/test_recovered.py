@@ -18,7 +18,7 @@ from xtramail.store import accounts, keys, mailboxes, messages, recovered, resto
 from xtramail.store.copies import copies_of
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.mail_rows import locate_all
-from xtramail.store.records import FlagRow, MailboxRow
+from xtramail.store.records import FlagRow, MailboxRow, encode_number
 
 T = TypeVar("T")
 DAYS = (DAY_ONE, DAY_TWO, DAY_THREE)
@@ -264,3 +264,53 @@ def test_the_last_copys_deletion_is_known(box: Box, message_id: str) -> None:
 def test_what_was_never_there_was_not_deleted(box: Box) -> None:
     found = box.look(lambda snap: copies_of(snap, DAY_ONE, 9, "<9@example.org>"))
     assert (found.present, found.deleted, found.deletion) == ((), (), None)
+
+
+class Counted:
+    """A snapshot, and how many rows were read of it."""
+
+    def __init__(self, snap: Snapshot) -> None:
+        self._snap = snap
+        self.rows = 0
+
+    def get(self, bucket: Bucket, key: bytes) -> bytes | None:
+        self.rows += 1
+        return self._snap.get(bucket, key)
+
+    def range(self, bucket: Bucket, low: bytes, high: bytes) -> list[tuple[bytes, bytes]]:
+        rows = self._snap.range(bucket, low, high)
+        self.rows += len(rows)
+        return rows
+
+
+def test_a_deletion_is_found_with_as_many_reads_whatever_else_was_deleted(box: Box) -> None:
+    def reads(number: int) -> int:
+        def count(snap: Any) -> tuple[int, tuple[int, ...]]:
+            counted: Any = Counted(snap)
+            found = copies_of(counted, DAY_ONE, number, f"<{number}@example.org>")
+            return counted.rows, tuple(row.uid for row in found.deleted)
+
+        rows, uids = box.look(count)
+        assert uids == (number,)
+        return rows
+
+    box.add(DAY_ONE, 1, message_id="<1@example.org>")
+    box.expunge()
+    alone = reads(1)
+    for number in range(2, 60):
+        box.add(DAY_ONE, number, message_id=f"<{number}@example.org>")
+    box.expunge()
+    assert {reads(number) for number in (1, 2, 30, 59)} == {alone}
+    assert alone <= 4
+
+
+def test_a_deletion_is_found_where_no_row_leads_to_it(box: Box) -> None:
+    for number in (1, 2):
+        box.add(DAY_ONE, number, message_id=f"<{number}@example.org>")
+    box.expunge()
+    box.write(lambda txn: txn.delete(DAY_ONE, keys.recovered_place(box.inbox, 1)))
+    box.write(lambda txn: txn.put(DAY_ONE, keys.recovered_place(box.inbox, 2), encode_number(1)))
+    for number in (1, 2):
+        (row,) = box.look(lambda snap, n=number: copies_of(snap, DAY_ONE, n, f"<{n}@example.org>")).deleted  # type: ignore[misc]
+        assert row.uid == number
+    assert len(box.write(lambda txn: recovered.remove(txn, [1, 2], NOW))) == 2

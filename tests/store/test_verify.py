@@ -12,7 +12,7 @@ from tests.store.filled import DAYS, USER, fill
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.store import checksum, keys, messages, outbound, queue_keys
 from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.records import Counters, FateCounts, encode, encode_counters
+from xtramail.store.records import Counters, FateCounts, encode, encode_counters, encode_number
 from xtramail.store.rows import physical
 from xtramail.store.verify import Report, verify
 
@@ -144,6 +144,14 @@ def test_deleted_mail_of_which_nobody_knows_where_it_was_is_named(folder: Path) 
     assert "recovered" in kinds(report)
     assert "message 1: where it lay is missing" in texts(report)
     assert "message 2: its flags are missing" in texts(report)
+
+
+def test_a_place_from_which_nothing_deleted_can_be_found_is_named(folder: Path) -> None:
+    deleted(folder)
+    overwrite(folder, DAYS[1], USER, keys.recovered_place(INBOX, 1), encode_number(2))
+    report = verify(folder)
+    assert kinds(report) == {"recovered"}
+    assert f"message 1 of mailbox {INBOX} lies there, it is said, and does not" in texts(report)
 
 
 def test_a_lost_flag_row_shows_in_the_counters(folder: Path) -> None:

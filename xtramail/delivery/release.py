@@ -21,6 +21,7 @@ from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.store import bodies, keys, mailboxes, messages, outbound, recovered, tracking
 from xtramail.store.copies import copies_of
 from xtramail.store.engine import Engine, Txn
+from xtramail.store.mail_rows import recoverable_at
 from xtramail.store.message_row import BodyRef
 from xtramail.store.messages import NewMessage
 from xtramail.store.new_message import new_message
@@ -159,9 +160,9 @@ def _reappear(txn: Txn, stored: Stored, message: NewMessage | None, now: float) 
         messages.add(txn, inbox.id, bucket, message, now)
         return True
     last = copies.deleted[-1]
-    uids = [uid for _, uid, row in recovered.recoverables(txn) if (row.mailbox, row.uid) == (last.mailbox, last.uid)]
+    found = recoverable_at(txn, bucket, last.mailbox, last.uid)
     try:
-        return bool(recovered.restore(txn, inbox.id, uids, now))
+        return found is not None and bool(recovered.restore(txn, inbox.id, [found[0]], now))
     except OverQuota:
         # It goes to the primary all the same, and can be put back by hand.
         return False

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys
 from xtramail.store.engine import Snapshot
-from xtramail.store.mail_rows import flag_row, message_row
-from xtramail.store.records import Recoverable, decode, decode_message_id
+from xtramail.store.mail_rows import flag_row, message_row, recoverable_at
+from xtramail.store.records import Recoverable, decode_message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,10 @@ def copies_of(snap: Snapshot, bucket: Bucket, object_id: int, message_id: str = 
     """
     places = places_of(snap, bucket, object_id, message_id)
     present = tuple(place for place in places if flag_row(snap, place[0], bucket, place[1]) is not None)
-    gone = frozenset(places).difference(present)
-    if not gone:
-        return Copies(present=present, deleted=())
-    rows = snap.range(bucket, keys.RECOVERABLES, keys.after(keys.RECOVERABLES))
-    origins = (decode(value, Recoverable) for _, value in rows)
-    return Copies(
-        present=present, deleted=tuple(origin for origin in origins if (origin.mailbox, origin.uid) in gone)
-    )
+    gone = (recoverable_at(snap, bucket, *place) for place in places if place not in present)
+    # By their number in Recovered, which is the order in which they were deleted.
+    deleted = sorted((found for found in gone if found is not None), key=lambda found: found[0])
+    return Copies(present=present, deleted=tuple(origin for _, origin in deleted))
 
 
 def places_of(snap: Snapshot, bucket: Bucket, object_id: int, message_id: str = "") -> list[tuple[int, int]]:

@@ -165,6 +165,7 @@ MESSAGES = b"m"
 COUNTERS = b"c"
 MESSAGE_IDS = b"i"
 RECOVERABLES = b"r"
+RECOVERED_PLACES = b"p"
 
 
 def flags(mailbox_id: int, uid: int) -> bytes:
@@ -217,8 +218,13 @@ def recoverable_number(key: bytes) -> int:
     return int(_U32.unpack_from(key, 1)[0])
 
 
+def recovered_place(mailbox_id: int, uid: int) -> bytes:
+    """Leads from where an expunged message lay to the number under which it is recoverable."""
+    return _TAG_U32_U32.pack(b"p", mailbox_id, uid)
+
+
 def message_place(key: bytes) -> tuple[int, int]:
-    """Mailbox id and UID, of a key made by ``flags`` or ``message``."""
+    """Mailbox id and UID, of a key made by ``flags``, ``message`` or ``recovered_place``."""
     return int(_U32.unpack_from(key, 1)[0]), int(_U32.unpack_from(key, 5)[0])
 
 

@@ -22,6 +22,7 @@ from xtramail.store.records import (
     Recoverable,
     decode,
     decode_flags,
+    decode_number,
     encode_flags,
     encode_message_id,
 )
@@ -142,6 +143,28 @@ def origin_of(snap: Snapshot, bucket: Bucket, number: int) -> Recoverable | None
     except Corrupt:
         return None
     return decode(value, Recoverable) if value is not None else None
+
+
+def recoverable_at(snap: Snapshot, bucket: Bucket, mailbox_id: int, uid: int) -> tuple[int, Recoverable] | None:
+    """Of the expunged message that lay there: its UID in Recovered, and its row. None when Recovered has it not.
+
+    Two reads, however many others were expunged.
+    """
+    try:
+        value = snap.get(bucket, keys.recovered_place(mailbox_id, uid))
+    except Corrupt:
+        value = None
+    if value is not None:
+        number = decode_number(value)
+        origin = origin_of(snap, bucket, number)
+        if origin is not None and (origin.mailbox, origin.uid) == (mailbox_id, uid):
+            return number, origin
+    # Damaged, or expunged when no place was written yet.
+    for key, row in snap.range(bucket, keys.RECOVERABLES, keys.after(keys.RECOVERABLES)):
+        origin = decode(row, Recoverable)
+        if (origin.mailbox, origin.uid) == (mailbox_id, uid):
+            return keys.recoverable_number(key), origin
+    return None
 
 
 def _recovered_row(snap: Snapshot, bucket: Bucket, number: int) -> MessageRow | None:

@@ -1,8 +1,8 @@
 """Recovered, mailbox id 0: what was expunged, in order of expunging, until its days are over.
 
 Owns its rows. M of id 0, f and c are those of any mailbox, so that it is looked at, counted and resynchronised as one;
-r says where a message lay, and there its m stays (``mail_rows`` finds it). All of them die with the message's bucket.
-Outside the quota. Under which name clients see it is ``mailbox/recovered``'s.
+r says where a message lay, and there its m stays (``mail_rows`` finds it); p leads from there to r. All of them die
+with the message's bucket. Outside the quota. Under which name clients see it is ``mailbox/recovered``'s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xtramail.store.mailbox_rows import (
     with_uids,
 )
 from xtramail.store.message_row import MessageRow
-from xtramail.store.records import FlagRow, MailboxRow, Recoverable, decode, encode
+from xtramail.store.records import FlagRow, MailboxRow, Recoverable, decode, encode, encode_number
 from xtramail.store.tallies import CounterChange
 from xtramail.store.transfers import copy
 from xtramail.store.uids import take_uids
@@ -92,6 +92,7 @@ def keep(
         )
         put_flags(txn, keys.RECOVERED, found.bucket, number, flags)
         txn.put(found.bucket, keys.recoverable(number), encode(origin))
+        txn.put(found.bucket, keys.recovered_place(mailbox.id, found.uid), encode_number(number))
         changes.setdefault(found.bucket, CounterChange()).arrive(flags.flags, sizes.get(found.uid, 0))
         ranges = with_uids(ranges, found.bucket, number, number)
     for bucket, change in changes.items():
@@ -162,6 +163,8 @@ def remove(txn: Txn, uids: Iterable[int], now: float) -> list[MessageRow]:
         changes.setdefault(found.bucket, CounterChange()).leave(found.row.flags, size)
         origin = origin_of(txn, found.bucket, found.uid)
         message = message_row(txn, origin.mailbox, found.bucket, origin.uid) if origin is not None else None
+        if origin is not None:
+            txn.delete(found.bucket, keys.recovered_place(origin.mailbox, origin.uid))
         if origin is not None and message is not None:
             delete_message(txn, origin.mailbox, found.bucket, origin.uid, message)
             gone.append(message)

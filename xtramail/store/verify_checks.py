@@ -17,7 +17,17 @@ from xtramail.model.flags import Flag
 from xtramail.store import keys, ledger, mail_rows, mailbox_rows, outbound, queue_keys, recovered, usage
 from xtramail.store.engine import Snapshot
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import Counters, FlagRow, MailboxRow, QueueEntry, decode_counters, decode_flags
+from xtramail.store.records import (
+    Counters,
+    FlagRow,
+    MailboxRow,
+    QueueEntry,
+    Recoverable,
+    decode,
+    decode_counters,
+    decode_flags,
+    decode_number,
+)
 
 UNREADABLE = (Corrupt, DecodeError, struct.error, ValueError)
 """What reading a damaged or foreign row can raise."""
@@ -88,11 +98,20 @@ def _mailboxes(snap: Snapshot) -> list[MailboxRow]:
 
 
 def _check_origins(snap: Snapshot, bucket: Bucket, present: list[int], place: str, check: MailCheck) -> None:
-    """Every message of Recovered says where it lay, and nothing else says so."""
-    stored = snap.range(bucket, keys.RECOVERABLES, keys.after(keys.RECOVERABLES))
-    for uid in sorted({keys.recoverable_number(key) for key, _ in stored} ^ set(present)):
-        missing = "its flags are missing" if uid not in present else "where it lay is missing"
+    """Every message of Recovered says where it lay, and nothing else says so; from there only it is led to."""
+    there = set(present)
+    origins = {
+        keys.recoverable_number(key): decode(value, Recoverable)
+        for key, value in snap.range(bucket, keys.RECOVERABLES, keys.after(keys.RECOVERABLES))
+    }
+    for uid in sorted(origins.keys() ^ there):
+        missing = "its flags are missing" if uid not in there else "where it lay is missing"
         check.findings.append(Finding("recovered", f"{place}: message {uid}: {missing}"))
+    for key, value in snap.range(bucket, keys.RECOVERED_PLACES, keys.after(keys.RECOVERED_PLACES)):
+        origin = origins.get(decode_number(value))
+        if origin is None or (origin.mailbox, origin.uid) != keys.message_place(key):
+            lay = "message {1} of mailbox {0}".format(*keys.message_place(key))
+            check.findings.append(Finding("recovered", f"{place}: {lay} lies there, it is said, and does not"))
 
 
 def _named(mailboxes: dict[int, MailboxRow], bucket: Bucket) -> set[int]:
