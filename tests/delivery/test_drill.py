@@ -15,6 +15,7 @@ from xtramail.delivery.drill import LOOK, TIDY_SECONDS, Drills
 from xtramail.delivery.drill_steps import STEPS, fresh_steps
 from xtramail.directory.users import OUTSIDE
 from xtramail.model.errors import BadInput, StoreFull
+from xtramail.model.outcome import Fate
 from xtramail.model.pending import Pending, drive
 from xtramail.store import alerts, drills, keys, mailboxes, messages, outbound, recovered
 from xtramail.store.drills import DrillRow, Pilot
@@ -198,9 +199,12 @@ def test_what_still_waits_is_withdrawn_and_nobody_is_told(world: DrillWorld) -> 
     world.courier.script = lose(Stage.CONNECT)
     drill = world.begin()
     world.look()
-    assert len(world.queue()) == 3
+    numbers = [entry.message_id for entry in world.queue()]
+    assert len(numbers) == 3
     world.to_the_end(drill)
     assert world.queue() == [] and world.balanced() and world.untold == []
+    fates = {fate for number in numbers for fate in world.fates(number).values()}
+    assert fates == {Fate.SUPPRESSED}, "nothing bounced"
     states = world.states(drill)
     assert (states["in"], states["in-primary"], states["in-found"]) == ("good", "failed", "skipped")
     assert "connection lost" in world.pilot(drill).step("in-primary").text

@@ -156,10 +156,10 @@ class Canaries:
         return self.engine.read(keys.user_scope(account_id), look)
 
     async def withdraw(self, numbers: Collection[int], reason: str) -> bool:
-        """Give up what of these messages still waits; False while somebody is just handing one of them over."""
+        """Suppress what of these messages still waits; False while somebody is just handing one of them over."""
         for number in numbers:
             for entry in self.engine.read(keys.QUEUE, partial(_waiting, number=number)):
-                await self.relay.bounce(entry.id, reason)
+                await self.relay.withdraw(entry.id, reason)
         return not any(self.engine.read(keys.QUEUE, partial(_waiting, number=number)) for number in numbers)
 
     async def erase(self, account_id: int, message_ids: Sequence[str]) -> int:

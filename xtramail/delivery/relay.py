@@ -152,6 +152,16 @@ class Relay:
             return None
         return await self._settle(_Work(leased=leased, carried=_everybody(leased, Verdict.REFUSED, reason)))
 
+    async def withdraw(self, entry_id: int, reason: str) -> None:
+        """Take mail of our own back, held or not: its open recipients are suppressed, and nobody is told.
+
+        Nothing is done when it is gone, or somebody is just handing it over.
+        """
+        leased = await self._engine.transact(keys.QUEUE, lambda txn: self._seize(txn, entry_id))
+        reach("relay.seized")
+        if leased is not None:
+            await self._reviewed(leased, lambda seized: self._review.withdraw(seized, reason))
+
     def owes(self, entry_id: int) -> bool:
         """Whether what became of an attempt is still to be written."""
         return entry_id in self._owed

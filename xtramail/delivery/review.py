@@ -6,6 +6,7 @@ Fates, queue entry, log and alert are one commit, with a look at the mailboxes i
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from xtramail.delivery import attempt_rows as rows
@@ -51,6 +52,10 @@ class Review:
     async def at_end(self, leased: QueueEntry) -> QueueEntry | None:
         """Before it is given up."""
         return await self._settled(leased, self._turn.at_end)
+
+    async def withdraw(self, leased: QueueEntry, reason: str) -> QueueEntry | None:
+        """In place of handing it over."""
+        return await self._settled(leased, partial(self._turn.withdrawn, reason=reason))
 
     async def _settled(
         self, leased: QueueEntry, looks: Callable[[QueueEntry, float], Coroutine[Any, Any, Look]]

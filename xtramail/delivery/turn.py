@@ -93,6 +93,14 @@ class Turn:
         }
         return Look(decided=decided, parts=self._suppression.still(entry, deleted))
 
+    async def withdrawn(self, entry: QueueEntry, now: float, *, reason: str) -> Look:
+        """Of mail of our own that nobody is to have any more."""
+        decided = {
+            one.address: _suppressed(one, f"{reason}{'; the primary may have it' if _doubtful(one) else ''}", now)
+            for one in open_recipients(entry)
+        }
+        return Look(decided=decided)
+
     async def _looked_for(self, entry: QueueEntry, doubtful: Iterable[QueueRecipient]) -> dict[str, bool | None]:
         """Whether each has it; without a Message-ID nobody can say."""
         domain = self._directory.domain(entry.destination)
