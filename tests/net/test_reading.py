@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xtramail.model.clock import SetClock
+from xtramail.net.limits import Limits, LimitSettings
 from xtramail.net.reading import Reading
 
 
@@ -32,11 +34,14 @@ def test_closing_reads_again_only_what_was_stopped() -> None:
     assert transport.calls == ["pause", "resume"]
 
 
-def test_a_bar_holds_whatever_the_pace() -> None:
-    reading, transport = Reading(), Transport()
-    reading.bar(transport)
+def test_who_waits_for_his_handshake_is_not_read_whatever_the_pace() -> None:
+    limits = Limits(LimitSettings(handshakes_per_address=1), SetClock())
+    first, second = (limits.admit("imap", "192.0.2.1") for _ in range(2))
+    before, reading, transport = Transport(), Reading(), Transport()
+    Reading().shake_in_turn(before, first)
+    reading.shake_in_turn(transport, second)
     reading.pace(transport, too_much=True)
     reading.pace(transport, too_much=False)
-    assert transport.calls == ["pause"]
-    reading.unbar(transport)
+    assert (before.calls, transport.calls) == ([], ["pause"])
+    first.handshake_ended()
     assert transport.calls == ["pause", "resume"]

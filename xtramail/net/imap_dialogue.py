@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from xtramail.mailbox.answers.answer import Answer, tell
+from xtramail.mailbox.answers.progress import progress_line
 from xtramail.mailbox.answers.table import TARGETED, answer_later, answer_now, must_wait
 from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Telling, View
@@ -106,6 +107,15 @@ class ImapDialogue:
             except NoSuchMailbox as error:
                 self._line.hang_up(error.text)
         return bool(told)
+
+    def sign_of_life(self) -> bytes:
+        """For who idles, or waits for an answer; empty where the client knows none of the latter kind."""
+        connection, session = self._line.connection, self.session
+        if connection.idling:
+            return b"* OK Still here\r\n"
+        if session is None or not session.terms.offers("INPROGRESS"):
+            return b""
+        return progress_line(connection.tag, 0, session.under_way)
 
     # Answers
 

@@ -17,7 +17,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from xtramail.mailbox.answers.progress import progress_line
 from xtramail.mailbox.fetch import StreamBroken
 from xtramail.model.errors import LimitReached
 from xtramail.model.peer import Peer
@@ -29,7 +28,7 @@ from xtramail.net.imap_dialogue import ImapDialogue
 from xtramail.net.imap_flow import Flow
 from xtramail.net.imap_line import OnError
 from xtramail.net.imap_service import ImapService
-from xtramail.net.imap_watch import STILL_HERE, ImapWatch
+from xtramail.net.imap_watch import ImapWatch
 from xtramail.net.reading import Reading
 from xtramail.net.smtp_pace import TextPace
 from xtramail.net.soon import Soon
@@ -336,12 +335,14 @@ class ImapServerProtocol(Protocol):
     def _reassure(self) -> None:
         if self._ended:
             return
+        sign = self._dialogue.sign_of_life()
         if self.connection.idling:
-            self.write(STILL_HERE if not self._unread else b"")
             self._watch.idling()
-        elif self._waiting and (session := self._dialogue.session) is not None and session.terms.offers("INPROGRESS"):
-            self.write(progress_line(self.connection.tag, 0, session.under_way) if not self._unread else b"")
+        elif self._waiting and sign:
             self._watch.working()
+        else:
+            return
+        self.write(sign if not self._unread else b"")
 
     # Ends
 
@@ -368,9 +369,8 @@ class ImapServerProtocol(Protocol):
     def _begin_handshake(self) -> None:
         self._handshaking = True
         self._patience.set_in(self._service.times.handshake)
-        ticket = self._dialogue.ticket
-        if ticket is not None and not ticket.may_shake(partial(self._reading.unbar, self.transport)):
-            self._reading.bar(self.transport)
+        if self._dialogue.ticket is not None:
+            self._reading.shake_in_turn(self.transport, self._dialogue.ticket)
 
     def _greet(self) -> None:
         self.write(self.connection.greeting())

@@ -12,7 +12,6 @@ from xtramail.mailbox.answers.progress import EVERY_SECONDS
 from xtramail.net.deadline import Deadline
 from xtramail.net.soon import Soon
 
-STILL_HERE = b"* OK Still here\r\n"
 _NUDGE = 0.2
 """Seconds between what is told in IDLE on a compressed connection and a sign of life behind it. Thunderbird (153) takes
 from what it inflated as much as its line buffer holds and then waits for the network, with the rest unread: now and

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
@@ -312,9 +311,8 @@ class Pop3ServerProtocol(Protocol):
     def _begin_handshake(self) -> None:
         self._handshaking = True
         self._patience.set_in(self._service.times.handshake)
-        ticket = self._dialogue.ticket
-        if ticket is not None and not ticket.may_shake(partial(self._reading.unbar, self.transport)):
-            self._reading.bar(self.transport)
+        if self._dialogue.ticket is not None:
+            self._reading.shake_in_turn(self.transport, self._dialogue.ticket)
 
     def _greet(self) -> None:
         self.write(self.connection.greeting())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from xtramail.net.limits import Ticket
 
 
 class Reading:
@@ -14,12 +17,13 @@ class Reading:
         self._paused = False
         self._barred = False
 
-    def bar(self, transport: Any) -> None:
-        """Stop until :meth:`unbar`, whatever the pace."""
-        self.pace(transport, too_much=True)
-        self._barred = True
+    def shake_in_turn(self, transport: Any, ticket: Ticket) -> None:
+        """Stop, whatever the pace, until ``ticket`` may have its TLS handshake, where that is not now."""
+        if not ticket.may_shake(partial(self._unbar, transport)):
+            self.pace(transport, too_much=True)
+            self._barred = True
 
-    def unbar(self, transport: Any) -> None:
+    def _unbar(self, transport: Any) -> None:
         self._barred = False
         self.resume(transport)
 

@@ -8,7 +8,6 @@ a question to the primary, a delay, a peer that does not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -310,8 +309,7 @@ class SmtpServerProtocol(Protocol):
     def _begin_handshake(self) -> None:
         self._handshaking = True
         self._patience.handshake_begins()
-        if not self._ticket.may_shake(partial(self._reading.unbar, self.transport)):
-            self._reading.bar(self.transport)
+        self._reading.shake_in_turn(self.transport, self._ticket)
 
     def _turn_away(self, error: LimitReached) -> None:
         self._service.turned_away(self._dialogue.peer, error.text)
