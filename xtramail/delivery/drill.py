@@ -30,7 +30,7 @@ from xtramail.model.bucket import CLASS_HELD
 from xtramail.model.clock import Clock
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
-from xtramail.store import accounts, alerts, devices, drills, keys
+from xtramail.store import accounts, alerts, drills, keys
 from xtramail.store.drills import DrillRow, Pilot
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import Account, DomainRow
@@ -157,8 +157,10 @@ class Drills:
         now = self._clock.now()
         if account.status != "active":
             return pilot.came(steps.CREDENTIAL, "waits", "his account is disabled", at=now)
-        if not account.password and not self._engine.read(keys.user_scope(account.id), devices.devices):
-            return pilot.came(steps.CREDENTIAL, "waits", "he has no password here", at=now)
+        if not self._engine.read(
+            keys.user_scope(account.id), partial(accounts.can_log_in, account=account, now=now)
+        ):
+            return pilot.came(steps.CREDENTIAL, "waits", _wanting(account), at=now)
         if pilot.step(steps.CREDENTIAL).state == "good":
             return pilot
         return pilot.came(steps.CREDENTIAL, "good", "he has a password", at=now)
@@ -327,6 +329,11 @@ class Drills:
                 f"drill for {pilot.address}, and can be deleted."
             ),
         )
+
+
+def _wanting(account: Account) -> str:
+    """What one who cannot log in lacks."""
+    return "with two-step sign-in on, he has no device password" if account.two_step else "he has no password here"
 
 
 def _waits(row: DrillRow, pilot: Pilot) -> bool:

@@ -20,7 +20,11 @@ OUT, OUT_ARRIVED, SENT_BACK = "out", "out-arrived", "sent-back"
 TIDY = "tidy"
 
 STEPS: dict[str, StepWords] = {
-    CREDENTIAL: StepWords("he has a password here", "give him one: xtramail user passwd {address} --generate"),
+    CREDENTIAL: StepWords(
+        "he has a password here",
+        "give him one: xtramail user passwd {address} --generate; "
+        "where two-step sign-in is on: xtramail device add {address} --name NAME",
+    ),
     TOLD: StepWords(
         "he was told, at an address elsewhere", "set another one: xtramail user set {address} outside-address=ADDRESS"
     ),

@@ -48,3 +48,13 @@ def standing(snap: Snapshot, account: Account, now: float) -> Account | None:
     if current.two_step or current.password_changed != account.password_changed:
         return None
     return current
+
+
+def can_log_in(snap: Snapshot, account: Account, now: float) -> bool:
+    """Whether he has anything that opens a mail protocol: with two-step sign-in, only a device password that has not
+    expired."""
+    if account.status != "active":
+        return False
+    if account.password and not account.two_step:
+        return True
+    return any(not 0 < device.expires <= now for _, device in devices.devices(snap))

@@ -15,7 +15,7 @@ from xtramail.directory.users import OUTSIDE, account_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import State
-from xtramail.store import devices, drills, keys
+from xtramail.store import accounts, drills, keys
 from xtramail.store.drills import DrillRow, Pilot
 from xtramail.store.records import Account, DomainRow
 from xtramail.store.server_lock import is_held
@@ -94,8 +94,8 @@ def _chosen(context: Context, domain: DomainRow, users: str) -> list[Account]:
 
 
 def _could_log_in(context: Context, account: Account) -> bool:
-    with_device = context.engine.read(keys.user_scope(account.id), devices.devices)
-    return account.status == "active" and bool(account.password or with_device)
+    look = partial(accounts.can_log_in, account=account, now=context.now())
+    return context.engine.read(keys.user_scope(account.id), look)
 
 
 def _ready(context: Context, domain: DomainRow) -> None:
