@@ -340,7 +340,7 @@ def test_a_primary_that_takes_mail_and_loses_it_is_found_out(world: DrillWorld) 
     assert 2 <= len(world.mailboxes.asked) <= 30 / LOOK + 1
     world.to_the_end(drill)
     step = world.pilot(drill).step("in-found")
-    assert step.state == "failed" and "xtramail replay relay.example --only-missing" in step.next
+    assert step.state == "failed" and "xtramail replay relay.example --from -1d --only-missing" in step.next
 
 
 def test_canaries_that_stay_at_the_primary_are_told_of(world: DrillWorld) -> None:

@@ -76,7 +76,7 @@ def test_one_that_was_taken_and_is_not_there_in_time_is_a_fault_and_an_alert(wor
     assert world.said == [] and world.state == State.UP
     world.go_on(2 * MINUTE)
     ((kind, domain, text),) = world.said
-    assert (kind, domain) == (MISSED, RELAY) and "xtramail replay relay.example --only-missing" in text
+    assert (kind, domain) == (MISSED, RELAY) and "xtramail replay relay.example --from -1d --only-missing" in text
     assert world.state == State.SUSPECT and "in no mailbox there" in world.watch.state(RELAY).cause
 
 

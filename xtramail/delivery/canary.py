@@ -53,11 +53,11 @@ class CanaryMailboxes(Protocol):
         """
 
 
-class GivesUp(Protocol):
+class TakesBack(Protocol):
     """``relay.Relay``, as far as canaries go."""
 
-    def bounce(self, entry_id: int, reason: str) -> Coroutine[Any, Any, object | None]:
-        """Give a queue entry up; None when it is gone, or somebody is just handing it over."""
+    def withdraw(self, entry_id: int, reason: str) -> Coroutine[Any, Any, None]:
+        """Suppress what still waits in a queue entry, unless somebody is just handing it over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Canaries:
     intake: Intake
     submission: Submission
     clock: Clock
-    relay: GivesUp
+    relay: TakesBack
     mailboxes: CanaryMailboxes
 
     async def come_in(self, canary: Canary) -> Sent:

@@ -38,7 +38,8 @@ STEPS: dict[str, StepWords] = {
     ),
     IN_FOUND: StepWords(
         "and it lies in his mailbox there",
-        "look for a rule there that deletes it; where other mail is missing: xtramail replay {domain} --only-missing",
+        "look for a rule there that deletes it; where other mail is missing: "
+        "xtramail replay {domain} --from -1d --only-missing",
     ),
     OUT: StepWords("what he sends is taken, and lies in Sent here", "see why: xtramail trace {address}"),
     OUT_ARRIVED: StepWords("and it arrived", "see the answers: xtramail trace {address}, xtramail queue list"),

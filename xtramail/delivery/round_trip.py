@@ -158,7 +158,8 @@ class RoundTrips:
         what = f"it took the canary {id_text(row.number)} for {canary} at {utc_text(taken)} with 250"
         cause = f"{what}, and it is in no mailbox there"
         fields = {"canary": canary, "message": id_text(row.number), "missed": str(over.missed)}
-        hint = f"Look at its rules and queues; send again what it lost: xtramail replay {domain.name} --only-missing"
+        replay = f"xtramail replay {domain.name} --from -1d --only-missing"
+        hint = f"Look at its rules and queues; send again what it lost: {replay}"
         self._say(MISSED, domain.name, f"The primary of {domain.name} may lose mail: {cause}. {hint}", fields)
         await self._watch.saw(domain.name, Signs(sign=Sign.FAULT, cause=cause))
 
