@@ -302,6 +302,23 @@ def test_a_device_password_ends_at_its_time_and_when_revoked(logins: Logins) -> 
     assert logins.world.directory.standing(stays) is None
 
 
+def test_sessions_of_a_device_are_woken_once_when_it_expires(logins: Logins) -> None:
+    engine, woken = logins.world.engine, []
+    rows = DeviceLogins(engine, KEYRING, logins.clock)
+    made = device(logins, "brief", expires=logins.clock.now() + 60)
+    account = logins.world.directory.account("ann@local.example")
+    found = rows.find(account, made)
+    assert account is not None and found is not None
+    rows.used(replace(account, device=found.mark), PEER, "imap")
+    engine.watch(keys.user_scope(account.id), lambda: woken.append(1))
+    drive(rows.end_expired())
+    assert woken == []
+    logins.clock.advance(61)
+    for _ in range(3):
+        drive(rows.end_expired())
+    assert woken == [1]
+
+
 def test_a_login_ends_with_what_it_came_by_and_not_with_anything_else(logins: Logins) -> None:
     stands = logins.world.directory.standing
     one, two = (logins.enter("ann@local.example", device(logins, name)) for name in ("one", "two"))

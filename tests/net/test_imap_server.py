@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.imap_world import MAIL, PASSWORD, TlsTransport, World
@@ -247,6 +248,18 @@ def test_a_session_ends_when_its_account_is_disabled_or_has_another_password(cha
     fields = {name: getattr(world.ann, name) for name in world.ann.__struct_fields__} | change
     world.put_account(type(world.ann)(**fields))
     assert client.heard().startswith("* BYE")
+    assert client.closed
+
+
+def test_a_login_that_was_revoked_before_anybody_watched_ends_at_once() -> None:
+    world = World()
+    world.login.gate = Pending()
+    client = world.client(login=False)
+    client.send(f'a LOGIN ann@example.org "{PASSWORD}"\r\n'.encode())
+    world.put_account(msgspec.structs.replace(world.ann, status="disabled"))
+    world.login.gate.settle(None)
+    world.advance(0)
+    assert "* BYE" in client.heard()
     assert client.closed
 
 

@@ -251,6 +251,19 @@ def test_a_revoked_login_ends_the_session_at_once() -> None:
     assert len(world.services.looks) == 0
 
 
+def test_a_login_that_was_revoked_before_anybody_watched_ends_at_once() -> None:
+    world = world_with(MAIL)
+    gate: Pending[None] = Pending()
+    world.pop3_login.gate = gate
+    client = world.pop3(login=False)
+    client.say("USER ann@example.org", f"PASS {PASSWORD}")
+    world.put_account(changed(world.ann, status="disabled"))
+    gate.settle(None)
+    world.advance(0)
+    assert b"This login is no longer valid" in client.heard()
+    assert client.closed
+
+
 def test_too_many_connections_of_an_account_are_refused() -> None:
     world = Pop3World(limits=LimitSettings(logged_in_per_account=1))
     world.pop3()

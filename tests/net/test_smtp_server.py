@@ -317,6 +317,19 @@ def test_a_login_ends_when_its_account_changes() -> None:
     assert bench.closed
 
 
+def test_a_login_that_ends_while_an_answer_is_made_ends_behind_that_answer() -> None:
+    bench = Bench(Role.SUBMISSION)
+    waiting: Pending[Reply] = Pending()
+    bench.world.primary.ask = lambda domain, address: waiting  # type: ignore[method-assign]
+    bench.log_in()
+    assert bench.codes(b"MAIL FROM:<ann@local.example>\r\nRCPT TO:<eve@ask.example>\r\nDATA\r\n") == [250]
+    bench.world.change_account(bench.world.ann, status="disabled")
+    assert bench.said() == b""
+    waiting.settle(Reply.of(250, "2.1.5", "ok"))
+    assert codes(bench.said()) == [250, 421], "no DATA after it"
+    assert bench.closed
+
+
 def test_a_login_is_counted_with_its_account() -> None:
     bench = Bench(Role.SUBMISSION, logged_in_per_account=1)
     assert codes(bench.log_in()) == [235]

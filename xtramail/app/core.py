@@ -127,11 +127,13 @@ class Core:
             reactor=reactor,
             metrics=metrics,
         )
+        device_logins = DeviceLogins(engine, keyring, clock)
         self.people = People(
             settings,
             engine=engine,
             directory=self.directory,
             own_mail=self.outgoing.own_mail,
+            device_logins=device_logins,
             clock=clock,
             reactor=reactor,
         )
@@ -233,7 +235,7 @@ class Core:
         self.metrics = metrics
         self.login = Login(
             accounts=self.directory,
-            devices=DeviceLogins(engine, keyring, clock),
+            devices=device_logins,
             keyring=keyring,
             worker=self.worker,
             guard=Guard(clock, guard_limits),

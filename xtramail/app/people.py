@@ -9,6 +9,7 @@ from xtramail.app.card import down_words
 from xtramail.app.settings import Settings
 from xtramail.delivery.cards import Cards
 from xtramail.delivery.own_mail import OwnMail
+from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.directory import Directory
 from xtramail.directory.login_times import LoginTimes
 from xtramail.model.clock import Clock
@@ -20,6 +21,7 @@ from xtramail.telemetry import maillog
 
 LOGIN_SECONDS = 10.0
 CARD_SECONDS = 30.0
+EXPIRED_SECONDS = 2.0
 
 
 class _CardLog:
@@ -40,6 +42,7 @@ class People:
         engine: Engine,
         directory: Directory,
         own_mail: OwnMail,
+        device_logins: DeviceLogins,
         clock: Clock,
         reactor: Any,
     ) -> None:
@@ -58,10 +61,14 @@ class People:
         self._logins = Rounds(
             reactor, work=self.login_times.flush, every=LOGIN_SECONDS, fault=maillog.fault_alarm("logins")
         )
+        self._expired = Rounds(
+            reactor, work=device_logins.end_expired, every=EXPIRED_SECONDS, fault=maillog.fault_alarm("devices")
+        )
         self._cards = Rounds(reactor, work=cards.look, every=CARD_SECONDS, fault=maillog.fault_alarm("cards"))
 
     def start(self) -> None:
         self._logins.startService()
+        self._expired.startService()
         self._cards.startService()
         # Each step of a primary raises an alert.
         self._unwatch = self._engine.watch(keys.ALERTS, self._cards.ask)
@@ -70,7 +77,7 @@ class People:
         """What was collected is written before the store is closed."""
         if self._unwatch is not None:
             self._unwatch()
-        for rounds in (self._cards, self._logins):
+        for rounds in (self._cards, self._expired, self._logins):
             if rounds.running:
                 rounds.stopService()
         start(self.login_times.flush()).addErrback(lambda _: None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 from xtramail.directory import passwords
 from xtramail.directory.keyring import Keyring
@@ -42,6 +43,17 @@ class DeviceLogins:
         self._written: OrderedDict[tuple[bytes, bool], float] = OrderedDict()
         """When (monotonic) the use of a device was last written down: without, and with the program's name, which some
         tell only after their login."""
+        self._ending: dict[bytes, tuple[int, float]] = {}
+        """Account and end of each device that came and has one: nobody commits anything when that time comes."""
+
+    async def end_expired(self) -> None:
+        """Wake the sessions of devices that have expired since they came: they see for themselves. Errors of the store
+        pass through, and it is tried again."""
+        now = self._clock.now()
+        for mark, (account_id, expires) in list(self._ending.items()):
+            if expires <= now:
+                await self._engine.transact(keys.user_scope(account_id), partial(devices.touch, mark=mark))
+                self._ending.pop(mark, None)
 
     def find(self, account: Account | None, secret: Secret) -> Found | None:
         """The device of ``account`` whose password it is; None for any other password."""
@@ -61,6 +73,9 @@ class DeviceLogins:
         ``client``: what the program calls itself, where that is known.
         """
         now, mark = self._clock.monotonic(), account.device
+        device = self._engine.read(keys.user_scope(account.id), partial(devices.get, mark=mark))
+        if device is not None and device.expires:
+            self._ending[mark] = account.id, device.expires
         key = mark, bool(client)
         last = self._written.get(key)
         if last is not None and now - last < EVERY:

@@ -262,6 +262,8 @@ class Pop3ServerProtocol(Protocol):
     def logged_in(self) -> None:
         self._login_deadline.clear()
         self._moved()
+        # What it came by may have been revoked while its mailboxes were made, when nobody watched yet.
+        self._hinted()
 
     def _fault(self, failure: Failure | None) -> None:
         """A bug of ours; without ``failure`` the exception being handled."""

@@ -61,6 +61,8 @@ class SmtpServerProtocol(Protocol):
         self._delayed: Any = None
         """The reactor's call that will write a delayed answer."""
         self._waiting = False
+        self._logged_out = False
+        """The login ended while an answer was being made."""
         self._unread = False
         """The peer does not read: more than 64 KiB wait to be sent."""
         self._handshaking = False
@@ -286,14 +288,19 @@ class SmtpServerProtocol(Protocol):
     def _release(self) -> None:
         """What was waited for is there."""
         self._waiting = False
-        if not self._ended:
-            self._patience.released()
+        if self._ended:
+            return
+        self._patience.released()
+        if self._logged_out:
+            self._hang_up(LOGGED_OUT)
+        else:
             self._pump()
 
     # Ends.
 
     def _revoked(self) -> None:
-        """The login is no longer valid: it ends now, or with the next MAIL when an answer is just being made."""
+        """The login is no longer valid: it ends now, or behind the answer that is just being made."""
+        self._logged_out = True
         if not self._waiting:
             self._hang_up(LOGGED_OUT)
 

@@ -21,6 +21,13 @@ def put(txn: Txn, mark: bytes, device: Device) -> None:
     txn.put(PERMANENT, keys.device(mark), encode(device))
 
 
+def touch(txn: Txn, mark: bytes) -> None:
+    """Write it as it is: who watches the user looks."""
+    device = get(txn, mark)
+    if device is not None:
+        put(txn, mark, device)
+
+
 def delete(txn: Txn, mark: bytes) -> bool:
     """Whether it was there."""
     return txn.delete(PERMANENT, keys.device(mark))
