@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-T = TypeVar("T")
+from tests.journeys.scripted_server import ScriptedServer
+
 Point = Literal["greeting", "login", "list", "search", "append", "appended"]
 Token = Any
 """Octets of an atom or string, or a list of tokens."""
@@ -146,7 +145,7 @@ class ImapScript:
     replies: Mapping[Point, str] = field(default_factory=dict)
 
 
-class ScriptedImap:
+class ScriptedImap(ScriptedServer):
     """``with ScriptedImap(mailboxes, certificate) as imap``; port ``imap.port`` of 127.0.0.1 is its own until the end.
 
     Without ``certificate`` it has no TLS. ``starttls``: TLS after STARTTLS, not from the first octet.
@@ -160,31 +159,16 @@ class ScriptedImap:
         starttls: bool = False,
         script: ImapScript | None = None,
     ) -> None:
+        super().__init__()
         self.mailboxes = mailboxes
         self.certificate = certificate
+        self.tls = None if starttls else certificate
         self.starttls = starttls
         self.script = script or ImapScript()
-        self.port = 0
         self.logins: list[tuple[str, str, str]] = []
         """Mechanism, who logged in and whose mailbox it is, of good logins."""
         self.commands: list[str] = []
         """Verbs, in order; those of UID with it."""
-        self.connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="primary-imap", daemon=True)
-        self._server: asyncio.Server | None = None
-        self._sessions: set[asyncio.Task[None]] = set()
-
-    def __enter__(self) -> ScriptedImap:
-        self._thread.start()
-        self.accept()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.refuse()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
     @property
     def host(self) -> str:
@@ -195,61 +179,8 @@ class ScriptedImap:
         """From the next command of each connection on."""
         self.script = script
 
-    def accept(self) -> None:
-        """Listen, on the same port as before."""
-        self._wait(self._listen)
-
-    def refuse(self) -> None:
-        """Close the port and every connection."""
-        self._wait(self._close)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
-    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        done: Future[T] = Future()
-
-        async def run() -> None:
-            try:
-                done.set_result(await work())
-            except BaseException as error:
-                done.set_exception(error)
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop)
-        return done.result(10)
-
-    async def _listen(self) -> None:
-        if self._server is not None:
-            return
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self.port))
-        self.port = listening.getsockname()[1]
-        tls = None if self.starttls else self.certificate
-        self._server = await asyncio.start_server(self._connected, sock=listening, ssl=tls, limit=1 << 27)
-
-    async def _close(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-        for session in list(self._sessions):
-            session.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._sessions.add(task)
-        self.connections += 1
-        try:
-            await _Session(self, reader, writer).talk()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError, TimeoutError):
-            pass
-        finally:
-            self._sessions.discard(task)
-            transport: Any = writer.transport
-            transport.abort()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Session(self, reader, writer).talk()
 
 
 class _Over(ConnectionError):

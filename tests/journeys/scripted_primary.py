@@ -13,14 +13,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from tests.journeys.scripted_imap import Mailboxes
+from tests.journeys.scripted_server import ScriptedServer
 
-T = TypeVar("T")
 Stage = Literal["banner", "ehlo", "starttls", "mail", "rcpt", "data", "final"]
 
 _ADDRESS = re.compile(rb"<([^>]*)>")
@@ -58,10 +57,11 @@ class Received:
     at: float
 
 
-class ScriptedPrimary:
+class ScriptedPrimary(ScriptedServer):
     """``with ScriptedPrimary() as primary``; port ``primary.port`` of 127.0.0.1 is its own until the end."""
 
     def __init__(self, script: Script | None = None, *, keep_octets: bool = True) -> None:
+        super().__init__()
         self._script = script or Script()
         self._keep_octets = keep_octets
         self.mailboxes = Mailboxes()
@@ -70,24 +70,7 @@ class ScriptedPrimary:
         self._messages: list[Received] = []
         self._asked: list[str] = []
         self._greylisted: set[str] = set()
-        self._connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="primary", daemon=True)
-        self._server: asyncio.Server | None = None
         self._blackhole: list[socket.socket] = []
-        self._sessions: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    def __enter__(self) -> ScriptedPrimary:
-        self._thread.start()
-        self.accept()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.refuse()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
     # What a test asks for.
 
@@ -113,11 +96,6 @@ class ScriptedPrimary:
         with self._lock:
             return list(self._asked)
 
-    @property
-    def connections(self) -> int:
-        """How many connections came until now."""
-        return self._connections
-
     def meet_anew(self) -> None:
         """Forget what was received and close every connection, so that the next message comes on a new one."""
         self.refuse()
@@ -131,14 +109,6 @@ class ScriptedPrimary:
         """From the next command of each connection on."""
         self._greylisted.clear()
         self._script = script
-
-    def accept(self) -> None:
-        """Listen, on the same port as before."""
-        self._wait(self._listen)
-
-    def refuse(self) -> None:
-        """Close the port and every connection: connecting is refused."""
-        self._wait(self._close)
 
     def blackhole(self) -> None:
         """Nobody accepts: the backlog is full and a connection attempt is never answered."""
@@ -157,58 +127,21 @@ class ScriptedPrimary:
 
     # Its own thread.
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
-    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        done: Future[T] = Future()
-
-        async def run() -> None:
-            try:
-                done.set_result(await work())
-            except BaseException as error:
-                done.set_exception(error)
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop)
-        return done.result(10)
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Session(self, reader, writer, self.connections).talk()
 
     async def _listen(self) -> None:
-        for one in self._blackhole:
-            one.close()
-        self._blackhole.clear()
-        if self._server is not None:
-            return
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self.port))
-        self.port = listening.getsockname()[1]
-        self._server = await asyncio.start_server(self._connected, sock=listening, backlog=100)
+        self._stop_trapping()
+        await super()._listen()
 
     async def _close(self) -> None:
+        self._stop_trapping()
+        await super()._close()
+
+    def _stop_trapping(self) -> None:
         for one in self._blackhole:
             one.close()
         self._blackhole.clear()
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-        for session in list(self._sessions):
-            session.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._sessions.add(task)
-        self._connections += 1
-        try:
-            await _Session(self, reader, writer, self._connections).talk()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError, TimeoutError):
-            pass
-        finally:
-            self._sessions.discard(task)
-            transport: Any = writer.transport
-            transport.abort()
 
     @property
     def script(self) -> Script:
