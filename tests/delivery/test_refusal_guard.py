@@ -121,6 +121,31 @@ def test_a_surge_is_the_primarys_trouble_whoever_is_refused(world: RelayWorld) -
     assert world.fates(refused(world, "new@any.example")) == {"new@any.example": Fate.BOUNCED}
 
 
+def test_a_surge_goes_on_after_a_restart(world: RelayWorld) -> None:
+    def restart() -> None:
+        world.relay = world.other_relay("next")
+
+    for number in range(4):
+        refused(world, f"u{number}@any.example", script=UNKNOWN)
+    world.clock.advance(300)
+    restart()
+    assert world.fates(refused(world, "u4@any.example")) == {"u4@any.example": Fate.HELD}
+    assert world.queue()[0].hold_reason == "any.example refused 5 recipients within 10m"
+    restart()
+    world.clock.advance(301)
+    assert world.fates(refused(world, "u5@any.example")) == {"u5@any.example": Fate.BOUNCED}, "four were before"
+
+
+def test_a_restart_does_not_make_one_refusal_several_nor_spam_a_surge(world: RelayWorld) -> None:
+    spam = refuse(Stage.FINAL, 550, "5.7.1")
+    for number in range(8):
+        refused(world, "u@any.example")
+        refused(world, f"u{number}@any.example", script=spam)
+        world.clock.advance(1)
+    world.relay = world.other_relay("next")
+    assert world.fates(refused(world, "v@any.example")) == {"v@any.example": Fate.BOUNCED}
+
+
 def test_the_same_recipient_again_and_again_is_no_surge(world: RelayWorld) -> None:
     for _ in range(8):
         assert world.fates(refused(world, "u@any.example")) == {"u@any.example": Fate.BOUNCED}

@@ -27,7 +27,7 @@ from xtramail.delivery.clock_doubt import doubt
 from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.judgement import decides, judge, parked, reached
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
-from xtramail.delivery.refusal_guard import RefusalGuard
+from xtramail.delivery.refusal_guard import Guarded, RefusalGuard
 from xtramail.delivery.review import Review
 from xtramail.delivery.routing import NoMailHost, Routing
 from xtramail.delivery.sent_back import SentBack, marked
@@ -65,8 +65,8 @@ class _Work:
     aside: bool = False
     unreadable: str = ""
     signs: Signs = NOTHING
-    guarded: dict[str, str] | None = None
-    """Refused recipients about whom a person decides, by address; None: not asked yet."""
+    guarded: Guarded | None = None
+    """Refused recipients about whom a person decides; None: not asked yet."""
 
 
 class Relay:
@@ -278,7 +278,7 @@ class Relay:
             final = {one.address: outcome for one, outcome in answers if judged[one.address].fate == Fate.BOUNCED}
             # Once, however often it is to be written: it counts.
             work.guarded = self._guard.held(leased, final)
-        guarded = work.guarded
+        guarded = work.guarded.reasons
         judged |= {one.address: parked(one, judged[one.address]) for one in tried if one.address in guarded}
         due = self.settings.timetable.next_attempt(attempts=leased.attempts + 1, now=now, chance=self._chance())
         # A clock that jumps must not end what an outage has held: no sender can be told that it was a mistake.
@@ -316,6 +316,7 @@ class Relay:
                 [
                     (keys.QUEUE, write),
                     (keys.LOG, lambda txn: rows.tell(txn, events, now)),
+                    *work.guarded.parts(leased.destination, now),
                     *rows.alarm(rows.REFUSED, planned, guarded, now),
                     *notices,
                 ]

@@ -73,3 +73,23 @@ def auth_event(at: float, digest: bytes) -> bytes:
 def auth_events_from(at: float) -> bytes:
     """The first key of an event at ``at`` or later."""
     return _TAG_U64.pack(b"a", micros(at))
+
+
+def refused_prefix(domain: str) -> bytes:
+    """What the rows of refusals by a domain's primary begin with."""
+    return b"x" + hashed(domain)
+
+
+def refused(domain: str, at: float, address: str) -> bytes:
+    """Of each domain ordered by time."""
+    return refused_from(domain, at) + hashed(address)
+
+
+def refused_from(domain: str, at: float) -> bytes:
+    """The first key of a refusal at ``at`` or later."""
+    return refused_prefix(domain) + _U64.pack(micros(at))
+
+
+def refused_at(key: bytes) -> float:
+    """Seconds since 1970, of a key made by ``refused``."""
+    return int(_U64.unpack_from(key, 17)[0]) / 1_000_000
