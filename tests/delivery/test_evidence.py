@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from tests.delivery.relay_world import RelayWorld, accept, lose
 from tests.delivery.user_steps import box, change, delete, move
 from tests.delivery.world import MESSAGE, id_of
@@ -23,21 +17,12 @@ from xtramail.model.primary import Event
 from xtramail.store import keys, ledger, logins, mailboxes, outages, outbound
 from xtramail.store.engine import Txn
 from xtramail.store.flag_changes import store_flags
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.outages import OutageRow
 from xtramail.store.records import Account, LedgerRow
 from xtramail.wire.smtp.client_events import Stage
 
 RELAY = "relay.example"
 RAY, STAFF = f"ray@{RELAY}", f"staff@{RELAY}"
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 def message(number: int) -> bytes:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 
@@ -22,20 +18,11 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.store import keys, mailboxes, messages, retention, schema, tracking
 from xtramail.store.engine import Snapshot, Txn
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import Account, encode
 from xtramail.wire.smtp.client_events import Stage
 
 ANN, BOB, RAY, BOX = "ann@local.example", "bob@local.example", "ray@relay.example", "box@local.example"
 DAY = 86_400.0
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import Pending, drive
 from xtramail.store.body_finding import find_body
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import DomainRow
 from xtramail.wire.smtp.client_events import Stage
 
@@ -43,13 +40,6 @@ class ScriptedMailboxes:
         if self.there is None:
             return Pending.of(None)
         return Pending.of(frozenset(one for one in some if (address, field, one) in self.there))
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 def message(number: int) -> bytes:

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from tests.delivery.relay_world import HOLD, RelayWorld, accept, lose, refuse
 from tests.delivery.user_steps import delete
 from tests.delivery.world import MESSAGE, id_of
@@ -20,19 +14,10 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.model.primary import Event
 from xtramail.store import keys, outbound
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.wire.smtp.client_events import Stage
 
 ANN, RAY, UNA = "ann@local.example", "ray@relay.example", "una@relay.example"
 DAY = 86_400.0
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 def story(world: RelayWorld, number: int) -> Story:

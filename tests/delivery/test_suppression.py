@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,18 +15,9 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.store import keys, messages, outbound
 from xtramail.store.engine import Txn
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.wire.smtp.client_events import Stage
 
 RAY, UNA = "ray@relay.example", "una@relay.example"
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 def waiting(world: RelayWorld, *recipients: str, message: bytes = MESSAGE) -> int:

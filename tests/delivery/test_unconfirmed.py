@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,19 +15,10 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.net.adapter import start
 from xtramail.store import alerts, keys, outbound
-from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.memory_engine import MemoryEngine
 from xtramail.wire.smtp.client_events import Stage
 
 RAY, UNA = "ray@relay.example", "una@relay.example"
 WITHOUT_ID = MESSAGE.replace(b"Message-ID: <m1@sender.example>\r\n", b"")
-
-
-@pytest.fixture(params=["memory", "lmdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayWorld]:
-    engine: Any = MemoryEngine() if request.param == "memory" else LmdbEngine(tmp_path / "store", create=True)
-    yield RelayWorld(engine=engine)
-    engine.close()
 
 
 def unconfirmed(world: RelayWorld, *recipients: str, message: bytes = MESSAGE) -> int:
