@@ -188,8 +188,10 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
 
 
 async def hold_domain(engine: Engine, name: str, *, reason: str, now: float, by: str = "admin") -> DomainRow:
-    """Keep the queue of a domain closed; mail goes on arriving and being read."""
+    """Keep the queue of a domain closed; mail goes on arriving and being read. BadInput for one without a primary."""
     row = require(engine, name)
+    if not row.primaries:
+        raise BadInput(f"domain {row.name} is local: there is no primary to keep mail from")
     await step(engine, row.name, Event.HOLD, cause=reason or "held by the admin", now=now, by=by, held_by="admin")
     return row
 

@@ -1,9 +1,10 @@
-"""Which domains' primaries are tried by round trips of a canary: the rule of these settings."""
+"""The rule of the canary that is put to a domain's primary, and which primaries are tried by its round trips."""
 
 from __future__ import annotations
 
 from xtramail.directory.domain_settings import switch, text
 from xtramail.directory.imap_access import access_of
+from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store.records import DomainRow
 
@@ -17,12 +18,15 @@ def wanted(domain: DomainRow) -> bool:
 
 def _possible(domain: DomainRow) -> bool:
     """A canary is looked for by IMAP, in a mailbox of the domain at its primary."""
-    inside = text(domain, "canary").rpartition("@")[2].lower() == domain.name
-    return inside and bool(domain.primaries) and access_of(domain) is not None
+    return bool(text(domain, "canary") and domain.primaries) and access_of(domain) is not None
 
 
 def check(domain: DomainRow) -> None:
-    """BadInput where a round trip is wanted that cannot be made."""
+    """BadInput for a canary of another domain, which the primary would refuse and so seem to be down, and where a round
+    trip is wanted that cannot be made."""
+    canary = text(domain, "canary")
+    if canary and Address.parse(canary).domain_key != domain.name:
+        raise BadInput(f"canary {canary!r}: must be an address in {domain.name}, of a mailbox that its primary has")
     if switch(domain, SWITCH) and not _possible(domain):
         raise BadInput(
             f"{SWITCH} on: it needs a primary, primary-imap=HOST, primary-imap-secret=- and canary=ADDRESS with an "

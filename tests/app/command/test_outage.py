@@ -72,6 +72,17 @@ def test_releasing_in_a_window_takes_it_back_and_says_so(office: Office) -> None
     assert office.json("domain", "release", RELAY)["windows-taken-back"] == []
 
 
+@pytest.mark.parametrize("words", [("domain", "hold"), ("outage", "status"), ("outage", "history")])
+def test_a_local_domain_is_neither_held_nor_away(office: Office, words: tuple[str, ...]) -> None:
+    assert "domain local.example is local" in office.refused(*words, "local.example")
+
+
+def test_a_canary_lies_in_its_domain(office: Office) -> None:
+    refused = office.refused("domain", "set", RELAY, "canary=probe@other.example")
+    assert f"must be an address in {RELAY}" in refused
+    office.done("domain", "set", RELAY, f"canary=Probe@{RELAY.upper()}")
+
+
 def test_a_window_is_planned_listed_and_taken_back(office: Office) -> None:
     added = office.json("maintenance", "add", RELAY, "--from", "+1h", "--to", "+3h", "--reason", "new disks")
     assert (added["state"], added["reason"]) == ("planned", "new disks")

@@ -36,6 +36,8 @@ def outage() -> None:
 
 def _named(context: Context, name: str | None) -> list[str]:
     rows = [domains.require(context.engine, name)] if name else domains.all_domains(context.engine)
+    if name and not rows[0].primaries:
+        raise BadInput(f"domain {rows[0].name} is local: it has no primary that could be away")
     return [row.name for row in rows if row.primaries]
 
 
