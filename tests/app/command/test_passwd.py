@@ -53,6 +53,8 @@ def test_users_of_a_file_get_one_given_password_each_with_its_own_hash(office: O
         (f"{ANN}\ngone@local.example\n", "line 2: user gone@local.example does not exist"),
         (f"{ANN}\nnobody\n", "line 2: address 'nobody': write it as"),
         ("staff@relay.example\n", "line 1: staff@relay.example is a list"),
+        (f"{ANN}\n" + "x" * 200_000, "line 2: field larger than field limit"),
+        (f"{ANN}\x0b{BOB}\n", "line 1: address"),
         ("\n# nobody\n", "there is nobody whose password could be changed"),
     ],
 )

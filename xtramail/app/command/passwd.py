@@ -160,11 +160,15 @@ def _of_file(context: Context, place: Path) -> list[Account]:
         raise BadInput(f"users: {place} is larger than {_LARGEST >> 20} MiB")
     found: dict[int, Account] = {}
     try:
-        lines = place.read_text("utf-8-sig").splitlines()
+        # Not splitlines(): it knows line ends that no editor counts.
+        lines = place.read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise BadInput(f"users: {place} is not UTF-8 text") from None
     for number, line in enumerate(lines, 1):
-        cell = next(iter(next(csv.reader([line]), [])), "").strip().lstrip("'")
+        try:
+            cell = next(iter(next(csv.reader([line.removesuffix("\r")]), [])), "").strip().lstrip("'")
+        except csv.Error as error:
+            raise BadInput(f"users: {place} line {number}: {error}; nothing was changed") from None
         if not cell or cell.startswith("#") or (number == 1 and "@" not in cell):
             continue
         try:
