@@ -319,6 +319,15 @@ def test_sessions_of_a_device_are_woken_once_when_it_expires(logins: Logins) -> 
     assert woken == [1]
 
 
+def test_who_was_made_a_list_is_logged_out_and_nothing_opens_it(logins: Logins) -> None:
+    made = device(logins)
+    came, own = logins.enter("ann@local.example", made), logins.enter("ann@local.example")
+    drive(users.set_user(logins.world.engine, Address.parse("ann@local.example"), kind="list"))
+    stands = logins.world.directory.standing
+    assert (stands(came), stands(own)) == (None, None)
+    assert logins.refused("ann@local.example", made) == logins.refused("ann@local.example")
+
+
 def test_a_login_ends_with_what_it_came_by_and_not_with_anything_else(logins: Logins) -> None:
     stands = logins.world.directory.standing
     one, two = (logins.enter("ann@local.example", device(logins, name)) for name in ("one", "two"))

@@ -157,6 +157,20 @@ def test_switching_off_wants_a_code_or_an_administrator_and_is_written_down(enro
         enrolled.disable()
 
 
+def test_what_was_only_begun_is_not_switched_off_and_nobody_is_written_down(steps: Steps) -> None:
+    steps.start()
+    with pytest.raises(NotPermitted, match="is not on"):
+        steps.disable()
+    assert steps.log() == []
+
+
+def test_it_stays_on_when_a_user_is_taken_over_as_a_discovered_one(enrolled: Steps) -> None:
+    engine = enrolled.world.engine
+    drive(users.set_user(engine, ANN, kind="discovered"))
+    drive(users.add_user(engine, ANN, now=enrolled.world.clock.now(), password="{X}"))
+    assert enrolled.on
+
+
 def test_the_secret_is_of_no_use_without_the_key_nor_for_another_user(enrolled: Steps) -> None:
     row = enrolled.world.engine.read(keys.user_scope(enrolled.world.ann.id), second_steps.get)
     assert row is not None and enrolled.seed.encode() not in row.secret

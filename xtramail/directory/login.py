@@ -25,6 +25,7 @@ from xtramail.model.errors import BadCredentials, BadInput
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
+from xtramail.store import accounts as rows
 from xtramail.store.records import Account, Device
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ class Login:
                 # Not a guess: no address is shut out for it.
                 self._refuse(name, peer, service, "two-step sign-in is on: this needs a device password")
             self._cache.remember(secret, stored)
-        if account is None or account.status != "active" or account.password != stored:
+        if account is None or not rows.is_open(account) or account.password != stored:
             self._refuse(name, peer, service, "account disabled or changed")
         self._guard.succeeded(key, peer)
         self._on_success(account, service)
@@ -196,7 +197,7 @@ class Login:
     ) -> Account:
         """Nobody guesses a device password: neither a failure nor a shut address counts."""
         device, reason = found.device, ""
-        if account.status != "active":
+        if not rows.is_open(account):
             reason = "account disabled or changed"
         elif 0 < device.expires <= self._clock.now():
             reason = f"device password {device.name!r} has expired"

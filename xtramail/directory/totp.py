@@ -99,7 +99,8 @@ async def disable(
     """
     account = users.find(engine, address)
 
-    def finish(txn: Txn, _row: TotpRow) -> None:
+    def finish(txn: Txn, row: TotpRow) -> None:
+        _must_be_on(txn, row)
         second_steps.delete(txn)
         accounts.put_account(txn, replace(_account(txn, account), two_step=False))
 

@@ -84,7 +84,10 @@ async def add_user(
         domains.put_recipient(txn, local, row)
 
     def open_it(txn: Txn) -> None:
-        accounts.put_account(txn, account)
+        before = accounts.get_account(txn)
+        # Who was a user once is no way around his two-step sign-in.
+        two_step = before is not None and before.two_step
+        accounts.put_account(txn, msgspec.structs.replace(account, two_step=two_step))
         if kind != "list":
             mailboxes.ensure_special(txn, now)
 

@@ -31,6 +31,11 @@ def delete_account(txn: Txn) -> bool:
     return txn.delete(PERMANENT, keys.ACCOUNT)
 
 
+def is_open(account: Account) -> bool:
+    """Whether any password may open it: nobody logs in to a list, though it was a user with one."""
+    return account.status == "active" and account.kind != "list"
+
+
 def standing(snap: Snapshot, account: Account, now: float) -> Account | None:
     """The account as it is at ``now``, for who logged in as ``account``; None when that login is no longer valid.
 
@@ -38,7 +43,7 @@ def standing(snap: Snapshot, account: Account, now: float) -> Account | None:
     when two-step sign-in is switched on: from then on the password alone opens nothing.
     """
     current = get_account(snap)
-    if current is None or current.status != "active":
+    if current is None or not is_open(current):
         return None
     if account.device:
         device = devices.get(snap, account.device)
@@ -53,7 +58,7 @@ def standing(snap: Snapshot, account: Account, now: float) -> Account | None:
 def can_log_in(snap: Snapshot, account: Account, now: float) -> bool:
     """Whether he has anything that opens a mail protocol: with two-step sign-in, only a device password that has not
     expired."""
-    if account.status != "active":
+    if not is_open(account):
         return False
     if account.password and not account.two_step:
         return True
