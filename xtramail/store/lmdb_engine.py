@@ -31,13 +31,7 @@ from xtramail.store.commit_numbers import CommitNumbers
 from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
 from xtramail.store.engine import PeekFunction, ReadFunction
 from xtramail.store.lmdb_rows import LmdbRows, LmdbWriteRows
-from xtramail.store.snapshot import (
-    OnCorrupt,
-    ScopePeek,
-    ScopeSnapshot,
-    stored_buckets,
-    stored_scopes,
-)
+from xtramail.store.snapshot import OnCorrupt, ScopePeek, ScopeSnapshot, stored_buckets, stored_scopes
 from xtramail.store.verbs import EngineVerbs, Work
 from xtramail.store.writer import (
     GROUP_JOBS,
