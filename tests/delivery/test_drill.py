@@ -14,6 +14,8 @@ from xtramail.delivery.canary import Canaries
 from xtramail.delivery.cards import Words
 from xtramail.delivery.drill import LOOK, TIDY_SECONDS, Drills
 from xtramail.delivery.drill_steps import STEPS, fresh_steps
+from xtramail.directory import relay_accounts
+from xtramail.directory.relay_clients import ACCOUNT
 from xtramail.directory.users import OUTSIDE
 from xtramail.model.errors import BadInput, StoreFull
 from xtramail.model.outcome import Fate
@@ -266,6 +268,15 @@ def test_at_the_end_he_fails_by_name_with_the_next_step(world: DrillWorld) -> No
     assert step.next.startswith(f"give him one: xtramail user passwd bea@{RELAY} --generate")
     (told,) = [one for one in world.engine.read(keys.ALERTS, alerts.alerts) if one.kind == "drill"]
     assert "1 of 2 users passed; not bea@relay.example" in told.text
+
+
+def test_a_relay_account_logs_in_while_a_drill_goes_on(world: DrillWorld) -> None:
+    world.begin()
+    domain = world.directory.domain(RELAY)
+    assert domain is not None
+    account = relay_accounts.of_domain(msgspec.structs.replace(domain, settings={ACCOUNT: "a hash"}))
+    assert account is not None and account.id < 0, "no number of a user"
+    world.drills.seen(account, "submission")
 
 
 def test_a_login_of_who_is_in_no_drill_or_after_its_end_counts_for_nothing(world: DrillWorld) -> None:

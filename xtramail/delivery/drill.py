@@ -79,6 +79,9 @@ class Drills:
 
     def seen(self, account: Account, service: str) -> None:
         """Somebody logged in; one read, and nothing is written here."""
+        if account.kind == "relay":
+            # A host, with no mailbox and no number of its own.
+            return
         now = self._clock.now()
         if self._engine.read(keys.DRILLS, partial(drills.in_drill, account_id=account.id, now=now)):
             self._logins[account.id] = service
