@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.delivery.outward_world import INSIDE, LETTER, OUTSIDE, OutwardWorld
-from tests.delivery.world import MESSAGE, rcpt, reverse
+from tests.delivery.world import MESSAGE, id_of, rcpt, reverse
 from tests.wire.mime.test_journal_report import report
 from xtramail.delivery.journal import Journal
 from xtramail.delivery.transaction import MailTransaction
@@ -81,11 +81,16 @@ def test_a_report_is_stored_unwrapped_by_its_real_envelope(world: JournalWorld) 
 
 
 def test_what_came_through_us_is_not_doubled(world: JournalWorld) -> None:
-    world.receive("rita@relay.example", message=BETWEEN)
-    world.copied(report(text=TEXT, inner=BETWEEN))
-    world.copied(report(text=TEXT, inner=BETWEEN))
+    replies = [world.receive("rita@relay.example", message=BETWEEN)]
+    replies += [world.copied(report(text=TEXT, inner=BETWEEN)) for _ in range(2)]
     assert world.counts() == (0, 1, 1, 0)
     assert world.balanced()
+    told = [world.events(id_of(reply))[0].fields for reply in replies]
+    assert [(one.get("stored"), one.get("had")) for one in told] == [
+        ("rita@relay.example INBOX", None),
+        ("ray@relay.example Sent", "rita@relay.example INBOX"),
+        (None, "rita@relay.example INBOX"),
+    ]
 
 
 def test_what_was_deleted_does_not_come_back(world: JournalWorld) -> None:

@@ -31,23 +31,28 @@ class Places:
     """Where the copies of one message came to lie. Parts of its commit may run again; the last time counts."""
 
     kept: dict[tuple[str, str], bool] = field(default_factory=dict)
-    """By account and mailbox: whether a copy was put there."""
+    """By account and mailbox: whether there is a copy."""
+    before: set[tuple[str, str]] = field(default_factory=set)
+    """Of them, where one came earlier and nothing was added."""
 
     def noted(self, address: str, mailbox: str, part: Callable[[Txn], bool]) -> Callable[[Txn], bool]:
         """``part``, which says whether it put a copy into that mailbox of ``address``."""
 
         def run(txn: Txn) -> bool:
+            self.before.discard((address, mailbox))
             self.kept[address, mailbox] = part(txn)
             return self.kept[address, mailbox]
 
         return run
 
     def fields(self, wanted: Callable[[str, str], bool]) -> dict[str, str]:
-        """``stored``: account and mailbox of each copy; ``skipped``: whose INBOX had no room for one."""
+        """``stored``: account and mailbox of each copy; ``had``: of those that came before, be they deleted by now;
+        ``skipped``: whose INBOX had no room for one."""
         places = [(place, kept) for place, kept in self.kept.items() if wanted(*place)]
-        stored = [f"{address} {mailbox}" for (address, mailbox), kept in places if kept]
+        stored = [" ".join(place) for place, kept in places if kept and place not in self.before]
+        had = [" ".join(place) for place, kept in places if kept and place in self.before]
         skipped = [address for (address, mailbox), kept in places if not kept and mailbox == INBOX]
-        named = {"stored": _listed(stored), "skipped": _listed(skipped)}
+        named = {"stored": _listed(stored), "had": _listed(had), "skipped": _listed(skipped)}
         return {name: text for name, text in named.items() if text}
 
 

@@ -92,12 +92,12 @@ def deliveries(
         )
         for bucket in {copy.bucket for copy in kept}
     }
-    merged = arrival.origin == "journal"
+    merged = places if arrival.origin == "journal" else None
     return [
         (
             keys.user_scope(copy.account.id),
             places.noted(
-                copy.account.address, INBOX, _delivery(by_bucket[copy.bucket], copy, policy, now, merged=merged)
+                copy.account.address, INBOX, _delivery(by_bucket[copy.bucket], copy, policy, now, merged)
             ),
         )
         for copy in kept
@@ -105,9 +105,9 @@ def deliveries(
 
 
 def _delivery(
-    message: NewMessage, copy: Copy, policy: Policy, now: float, *, merged: bool
+    message: NewMessage, copy: Copy, policy: Policy, now: float, merged: Places | None
 ) -> Callable[[Txn], bool]:
-    """``merged``: nothing is added where a message of that Message-ID came before, be it deleted by now."""
+    """``merged``: nothing is added where a message of that Message-ID came before, be it deleted by now; it is told."""
 
     def deliver(txn: Txn) -> bool:
         try:
@@ -123,7 +123,8 @@ def _delivery(
             if copy.must_keep:
                 raise NoSuchAccount
             return False
-        if merged and messages.came_before(txn, message.row.message_id, apart_from=("\\Sent", "\\Drafts")):
+        if merged is not None and messages.came_before(txn, message.row.message_id, apart_from=("\\Sent", "\\Drafts")):
+            merged.before.add((copy.account.address, INBOX))
             return True
         size = message.row.size
         if copy.limited and account.quota:

@@ -20,6 +20,8 @@ from xtramail.store.tracking import Query
 DAY = 86_400.0
 DAYS = 14
 COLUMNS = ("time", "id", "event", "from", "to", "text")
+_TOLD = ("subject", "account", "stored", "had", "skipped")
+"""Of what the log has of a message that was accepted. ``had``: mailboxes to which nothing had to be added."""
 
 
 def parse_id(text: str) -> int:
@@ -102,7 +104,7 @@ def for_people(event: LogEvent) -> dict[str, object]:
         told.append(f"from {fields.get('helo') or 'unknown'} [{fields.get('peer', '')}]")
         told.append(f"{fields.get('with', '')} {fields.get('tls') or 'without TLS'}".strip())
         told.append(f"{fields.get('size', '?')} octets")
-        told += [f"{name}: {fields[name]}" for name in ("subject", "account", "stored", "skipped") if fields.get(name)]
+        told += [f"{name}: {fields[name]}" for name in _TOLD if fields.get(name)]
     elif event.kind == "refused":
         told.insert(0, f"{fields.get('command', '')} of {fields.get('helo') or 'unknown'} [{fields.get('peer', '')}]")
         told += [f"{fields['left-out']} more like it are not written down"] if "left-out" in fields else []
