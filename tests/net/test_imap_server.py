@@ -249,6 +249,18 @@ def test_a_session_ends_when_its_account_is_disabled_or_has_another_password(cha
     assert client.closed
 
 
+def test_who_does_not_read_keeps_no_login_that_has_ended() -> None:
+    world = World()
+    client = world.client()
+    client.protocol.pauseProducing()
+    world.put_account(msgspec.structs.replace(world.ann, quota=1))
+    world.advance(0)
+    assert not client.transport.aborted
+    world.put_account(msgspec.structs.replace(world.ann, status="disabled"))
+    world.advance(0)
+    assert client.transport.aborted
+
+
 def test_a_login_that_was_revoked_before_anybody_watched_ends_at_once() -> None:
     world = World()
     world.login.gate = Pending()

@@ -329,7 +329,12 @@ class ImapServerProtocol(Protocol):
     def _look(self) -> None:
         try:
             self._overlooked = self._unread
-            if not self._unread and self._dialogue.look() and self._flow.compressed:
+            if self._unread:
+                # Who does not read is told nothing, but a login that has ended ends.
+                session = self._dialogue.session
+                if session is not None and not session.still_valid():
+                    self.cut()
+            elif self._dialogue.look() and self._flow.compressed:
                 self._watch.told_deflated()
         except Exception:
             self._fault(None)
