@@ -9,6 +9,7 @@ import signal
 import smtplib
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
@@ -120,6 +121,18 @@ def test_revoking_ends_the_sessions_of_that_device_and_of_no_other(office: Insta
         office.command("user", "set", ANN, "status=disabled")
         eventually(lambda: ended(two), within=5.0, what="a disabled user has no session")
     assert all(ONE_TEXT in text for text in refusals(office, ANN, phone).values())
+
+
+def test_an_expired_device_is_logged_out_though_nothing_else_happens(office: Installation) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=8)
+    brief = device(office, "brief", "--expires", f"{until:%Y-%m-%dT%H:%M:%S}")
+    with inside(office, ANN, brief) as client:
+        client.select()
+        client.send(b"i IDLE\r\n")
+        assert client.readline().startswith(b"+")
+        client.sock.settimeout(15.0)
+        assert client.readline() == b"* BYE This login is no longer valid\r\n"
+        assert until - timedelta(seconds=1) <= datetime.now(UTC) <= until + timedelta(seconds=6)
 
 
 def test_a_revoked_device_stays_revoked_whatever_dies_next(office: Installation) -> None:
