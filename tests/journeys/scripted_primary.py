@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.journeys.scripted_imap import Mailboxes
+from tests.journeys.primary_mailboxes import Mailboxes
 from tests.journeys.scripted_server import ScriptedServer
 
 Stage = Literal["banner", "ehlo", "starttls", "mail", "rcpt", "data", "final"]

@@ -11,7 +11,8 @@ import pytest
 from tests.journeys.authority import Authority
 from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
 from tests.journeys.harness import Installation, eventually, fetched, mail
-from tests.journeys.scripted_imap import ImapScript, Kept, ScriptedImap
+from tests.journeys.primary_mailboxes import Kept
+from tests.journeys.scripted_imap import ImapScript, ScriptedImap
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
 
 SECRET = "the secret of the service"

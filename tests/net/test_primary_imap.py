@@ -14,7 +14,8 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.journeys.authority import Authority
-from tests.journeys.scripted_imap import ImapScript, Mailboxes, ScriptedImap
+from tests.journeys.primary_mailboxes import Mailboxes
+from tests.journeys.scripted_imap import ImapScript, ScriptedImap
 from xtramail.delivery.courier import Body
 from xtramail.delivery.sent_back import Filed, SentCopy
 from xtramail.directory.imap_access import ImapAccess, Mechanism
