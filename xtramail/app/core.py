@@ -270,6 +270,7 @@ class Core:
             watch=self.watch,
             courier=self.outgoing.courier,
             fault=lambda error: self.relay_log.fault(0, error),
+            say=self.say,
         )
         self.housekeeping = Housekeeping(
             reactor,

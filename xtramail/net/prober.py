@@ -16,12 +16,14 @@ from twisted.python.failure import Failure
 
 from xtramail.delivery.asking import primary_hops
 from xtramail.delivery.courier import Courier
+from xtramail.delivery.raising import Say, say_nothing
 from xtramail.delivery.signs import ANSWERED, Signs, signs_of_canary
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domain_settings import seconds, text
 from xtramail.model.address import Address
 from xtramail.model.errors import PrimaryDown
-from xtramail.model.primary import Sign
+from xtramail.model.outcome import Reply
+from xtramail.model.primary import OUTAGE, Sign
 from xtramail.net.adapter import start
 from xtramail.store import domains, keys
 from xtramail.store.engine import Engine
@@ -44,17 +46,21 @@ class Prober(Service):
         watch: Watch,
         courier: Courier,
         fault: Callable[[BaseException], None],
+        say: Say = say_nothing,
         interval: float = 1.0,
     ) -> None:
         self._engine = engine
         self._watch = watch
         self._courier = courier
         self._fault = fault
+        self._say = say
         self._interval = interval
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor
         self._names: deque[str] = deque()
         self._under_way: dict[str, Deferred[Any]] = {}
+        self._canaries: dict[str, bool] = {}
+        """Canaries that were put to a primary since we run: whether it ever took them."""
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -111,11 +117,28 @@ class Prober(Service):
                 reply = await self._courier.ask(hop, Address.parse(canary))
                 signs = signs_of_canary(reply, f"{hop}: the canary {canary}")
                 if signs.sign is Sign.GOOD:
+                    self._canaries[canary] = self._canaries.get(canary, False) or reply.positive
                     return signs
+                if self._never_taken(domain, canary, reply):
+                    return ANSWERED
                 cause = cause or signs.cause
             except PrimaryDown as down:
                 cause = cause or down.text
         return Signs(sign=Sign.FAULT, cause=cause)
+
+    def _never_taken(self, domain: DomainRow, canary: str, reply: Reply) -> bool:
+        """Refused for good by a primary that is up and never took it: an address that is not there, not an outage."""
+        if reply.code < 500 or self._canaries.get(canary) or self._watch.state(domain.name).state in OUTAGE:
+            return False
+        if canary not in self._canaries:
+            self._canaries[canary] = False
+            self._say(
+                "canary-refused",
+                domain.name,
+                f"{domain.name} refuses the canary {canary}: {reply.text}. It counts for nothing until it was taken. "
+                f"Name one that is there: xtramail domain set {domain.name} canary=ADDRESS",
+            )
+        return True
 
     def _failed(self, failure: Failure) -> None:
         if failure.value is not None and self.running:
