@@ -19,7 +19,7 @@ from xtramail.model.outcome import Fate
 from xtramail.model.pending import Pending
 from xtramail.store import keys, outbound
 
-SEEDS = 150
+SEEDS = 250
 BATCH = 25
 DURABLE_SEEDS = 16
 
