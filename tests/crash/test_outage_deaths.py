@@ -134,6 +134,12 @@ def test_what_was_being_given_up_is_given_up_once(tmp_path: Path, point: str) ->
             server.send(mail(number), BEN, sender=ANN)
         server.stop()
 
+        # Mail is given up by a clock that somebody believes.
+        server.environment = moved_by(4)
+        server.start()
+        server.command("expire", "--confirm", environment=moved_by(4))
+        server.stop()
+
         server.environment = {**moved_by(4), "XTRAMAIL_CRASH_AT": f"{point}:2"}
         server.start(may_die=True)
         assert server.wait_for_death() == -signal.SIGKILL

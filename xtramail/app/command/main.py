@@ -49,7 +49,10 @@ COMMANDS = {
     "backup": (f"{_HERE}.backup", "Write store, settings, certificates and keys into a new folder."),
     "restore": (f"{_HERE}.backup", "Bring back what a backup wrote."),
     "store": (f"{_HERE}.store", "Look after the store itself."),
-    "readiness": (f"{_HERE}.readiness", "Say how ready a domain is for an outage, and what to do next."),
+    "readiness": (
+        f"{_HERE}.readiness",
+        "Say how ready DOMAIN is for an outage: a score of 100, who could not log in, and what to do next.",
+    ),
     "doctor": (f"{_HERE}.doctor", "Check ports, certificates, store, clock, queue and primaries."),
     "demo": (
         f"{_HERE}.demo",

@@ -51,7 +51,7 @@ WORDS = {
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @click.pass_obj
 def replay(context: Context, /, name: str, start: str, end: str, user: str | None, **chosen: bool) -> None:
-    """Send stored mail of a domain to its primary again.
+    """Send stored mail of a window of time to its primary again.
 
     What arrived in the window, for each recipient that it was for. It goes through the queue, at most `replay-rate`
     messages a minute, and is sent once however often this is run. Nobody outside is told of it, whatever comes of it.
