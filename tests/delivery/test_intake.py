@@ -324,3 +324,15 @@ def test_found_by_its_message_id(world: World) -> None:
         keys.user_scope(world.ann.id), lambda snap: messages.by_message_id(snap, "<m1@sender.example>")
     )
     assert len(found) == 1
+
+
+def test_a_message_whose_day_was_dropped_while_it_came_is_not_acknowledged(world: World) -> None:
+    transaction = world.intake.begin(PEER)
+    transaction.mail_from(reverse("zoe@sender.example"))
+    assert rcpt(transaction, "ann@local.example").code == 250
+    transaction.chunk(MESSAGE)
+    domain = world.directory.domain("local.example")
+    assert domain is not None
+    world.engine.drop_bucket(bucket_at(world.clock.now(), domain.retention_class), 1).result()
+    assert drive(transaction.commit()).code == 451
+    assert world.mailbox(world.ann) == []

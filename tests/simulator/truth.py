@@ -79,6 +79,10 @@ class Truth:
 
     def acknowledged(self, message: Acknowledged) -> None:
         self.messages[message.message_id] = message
+        # What closes at once may expire before anybody looks again, when the clock goes ahead by weeks.
+        rows = self.ledger()
+        places = ((message.message_id, recipient) for recipient in message.recipients)
+        self.fates.update({place: str(rows[place].fate) for place in places if place in rows})
 
     def attempted(self, attempt: Attempt) -> None:
         for one in attempt.changed:

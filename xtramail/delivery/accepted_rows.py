@@ -18,7 +18,7 @@ from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.policy import Policy, Route
 from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import Bucket
-from xtramail.model.errors import Corrupt, NoSuchAccount, NoSuchMailbox, Refused, XtramailError
+from xtramail.model.errors import Corrupt, NoSuchAccount, NoSuchMailbox, Refused, StoreFault, XtramailError
 from xtramail.model.flags import Flag
 from xtramail.model.outcome import Fate
 from xtramail.store import accounts, bodies, keys, mailboxes, messages, outbound, search_texts
@@ -195,9 +195,16 @@ def _body(spooled: Spooled, ref: BodyRef, tail: bodies.Tail, owners: list[int]) 
 
 
 def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callable[[Txn], None]:
-    """Queue entries (each with its message's bucket) and a ledger row for every recipient."""
+    """Queue entries (each with its message's bucket) and a ledger row for every recipient.
+
+    StoreFault when the day at which the message began was dropped meanwhile, which takes a clock that jumped by weeks:
+    nobody would ever see what is written there, and it must not be acknowledged.
+    """
 
     def write(txn: Txn) -> None:
+        days = {*(bucket for _, bucket in entries), *(arrival.bucket(route) for route in arrival.routes)}
+        if days & txn.dropped().keys():
+            raise StoreFault
         for entry, bucket in entries:
             outbound.enqueue(txn, entry)
             for one in entry.recipients:
