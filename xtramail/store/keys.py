@@ -26,6 +26,8 @@ DOMAIN_CHANGES = b"c"
 ALERTS = b"a"
 LOGINS = b"w"
 """Who logged in when, of all users: a batch is one transaction, and wakes nobody's session."""
+AUDIT = b"h"
+"""The history of every change of the directory."""
 DRILLS = b"p"
 """Drills of all domains, so that those that run are found at one look."""
 

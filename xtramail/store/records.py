@@ -168,6 +168,24 @@ class DomainRow(Record, frozen=True):
     quota: int = 0
     created: float = 0.0
     settings: dict[str, str] = {}
+    tenant: str = ""
+    """Whose it is; empty: the operator's own."""
+
+
+class AuditRow(Record, frozen=True):
+    """One change of the directory."""
+
+    at: float
+    actor: str
+    role: str
+    how: str
+    what: str
+    object: str
+    domain: str = ""
+    tenant: str = ""
+    before: dict[str, str | int | float | bool | None] | None = None
+    """None: it was not there."""
+    after: dict[str, str | int | float | bool | None] | None = None
 
 
 class RecipientRow(Record, frozen=True):

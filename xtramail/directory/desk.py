@@ -1,0 +1,128 @@
+"""Where changes are asked for: the store, who asks, and whether they may.
+
+Every function of ``directory`` that shows or changes something for a person takes a Desk. It gets domains and accounts
+from it alone: what its actor may not see is not found, with the words for what does not exist. And it changes through
+it alone, so that a change and its row in the audit log are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xtramail.model.actor import Actor, Role
+from xtramail.model.address import Address, domain_key
+from xtramail.model.clock import Clock
+from xtramail.model.errors import NoSuchAccount, NoSuchDomain, NotPermitted
+from xtramail.store import accounts, audit, domains, keys
+from xtramail.store.engine import Engine, TxnFunction
+from xtramail.store.records import Account, AuditRow, DomainRow
+
+Told = Mapping[str, str | int | float | bool | None]
+"""What an audit row says of an object: names and plain values, and ``set`` in the place of a secret."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What the audit row will say. The transaction fills in ``before`` and ``after``; it may run more than once."""
+
+    what: str
+    """The verb, as the command has it: ``user set``."""
+    object: str
+    """``ann@example.test``."""
+    domain: str = ""
+    """Whose admins may see the row; empty: only its tenant's and operators."""
+    tenant: str = ""
+    before: Told | None = None
+    after: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """``actor`` asks, at ``clock``'s time."""
+
+    engine: Engine
+    actor: Actor
+    clock: Clock
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.clock.now()
+
+    def require(self, role: Role, what: str) -> None:
+        """NotPermitted for who is less than ``role``; ``what`` completes "... is for ..."."""
+        if not self.actor.role.reaches(role):
+            raise NotPermitted(f"{what} is for a {role} or above; ask one")
+
+    def sees(self, row: DomainRow) -> bool:
+        """Whether the actor may know that this domain is served."""
+        match self.actor.role:
+            case Role.OPERATOR:
+                return True
+            case Role.TENANT:
+                return bool(row.tenant) and row.tenant == self.actor.tenant
+            case Role.DOMAIN:
+                return row.name in self.actor.domains
+            case Role.USER:
+                return row.name == self.actor.address.rpartition("@")[2]
+
+    def domain(self, name: str, role: Role = Role.DOMAIN) -> DomainRow:
+        """A served domain that the actor may see. NoSuchDomain; NotPermitted for who is less than ``role``."""
+        row = self.engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
+        if row is None or not self.sees(row):
+            raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
+        self.require(role, f"domain {row.name}")
+        return row
+
+    def domains(self) -> list[DomainRow]:
+        """Every domain that the actor may see, by name."""
+        return [row for row in domains.domain_rows(self.engine) if self.sees(row)]
+
+    def account(self, address: Address, role: Role = Role.DOMAIN) -> Account:
+        """An account that the actor may see; ``role`` USER: its own user may, too. NoSuchAccount, NotPermitted."""
+        missing = NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
+        own = self.actor.role is Role.USER and self.actor.address == address.key
+        if self.actor.role is Role.USER and not own:
+            raise missing
+        scope = keys.domain_scope(address.domain_key)
+        domain = self.engine.read(scope, domains.get_domain)
+        if domain is None or not self.sees(domain):
+            raise missing
+        row = self.engine.read(scope, lambda snap: domains.get_recipient(snap, address.local_key))
+        account = self.engine.read(keys.user_scope(row.account_id), accounts.get_account) if row is not None else None
+        if row is None or row.account_id == 0 or account is None:
+            raise missing
+        self.require(role, f"user {address.key}")
+        return account
+
+    async def change(self, change: Change, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> list[Any]:
+        """Run ``parts`` and write the audit row, in one transaction; the results of ``parts``.
+
+        Whether the actor may is asked before, by :meth:`domain`, :meth:`account` or :meth:`require`. NotPermitted for
+        who may only read. Where nothing was changed (``before`` equals ``after``, neither None) no row is written.
+        """
+        if self.actor.read_only:
+            raise NotPermitted(f"{change.what}: {self.actor.name} may only read; use a login or token that may change")
+
+        def tell(txn: Any) -> None:
+            if change.before is not None and change.before == change.after:
+                return
+            audit.append(
+                txn,
+                AuditRow(
+                    at=self.now(),
+                    actor=self.actor.name,
+                    role=self.actor.role,
+                    how=self.actor.how,
+                    what=change.what,
+                    object=change.object,
+                    domain=change.domain,
+                    tenant=change.tenant,
+                    before=dict(change.before) if change.before is not None else None,
+                    after=dict(change.after) if change.after is not None else None,
+                ),
+            )
+
+        results = await self.engine.transact_all([*parts, (keys.AUDIT, tell)])
+        return results[:-1]

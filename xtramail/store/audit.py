@@ -1,0 +1,63 @@
+"""Changes of the directory (scope AUDIT, kept for ever), each row sealed with the one before it.
+
+Owns the rows and the chain: a row that was altered, taken out or put in later breaks every seal behind it. Who rewrites
+all of them leaves a chain that is whole, but ends in another seal: the server's log holds each seal as it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from xtramail.model.bucket import PERMANENT
+from xtramail.store import audit_keys, keys
+from xtramail.store.engine import Snapshot, Txn
+from xtramail.store.records import AuditRow, decode, encode
+
+_AT_ONCE = 1_000
+_SEAL = 32
+
+
+def append(txn: Txn, row: AuditRow) -> tuple[int, bytes]:
+    """Write ``row`` behind the newest; its number (from 1) and its seal."""
+    number, seal = head(txn)
+    number += 1
+    value = encode(row)
+    sealed = seal_of(seal, number, value)
+    txn.put(PERMANENT, audit_keys.row(number), sealed + value)
+    txn.put(PERMANENT, audit_keys.HEAD, audit_keys.row(number) + sealed)
+    return number, sealed
+
+
+def head(snap: Snapshot) -> tuple[int, bytes]:
+    """Number and seal of the newest row; 0 and no octets before the first."""
+    value = snap.get(PERMANENT, audit_keys.HEAD)
+    if value is None:
+        return 0, b""
+    return audit_keys.number(value[:-_SEAL]), value[-_SEAL:]
+
+
+def seal_of(before: bytes, number: int, value: bytes) -> bytes:
+    """32 octets that stand for a row and all before it."""
+    return blake2b(before + audit_keys.row(number) + value, digest_size=_SEAL).digest()
+
+
+def newest(snap: Snapshot, since: float = 0.0) -> Iterator[tuple[int, AuditRow]]:
+    """The newest first, back to ``since`` (seconds since 1970)."""
+    high = keys.after(audit_keys.ROWS)
+    while rows := snap.range(PERMANENT, audit_keys.ROWS, high, limit=_AT_ONCE, reverse=True):
+        for key, value in rows:
+            row = decode(value[_SEAL:], AuditRow)
+            if row.at < since:
+                return
+            yield audit_keys.number(key), row
+        high = rows[-1][0]
+
+
+def oldest(snap: Snapshot) -> Iterator[tuple[int, bytes, bytes]]:
+    """The oldest first: number, seal, and the row's octets as they were sealed. For who checks the chain."""
+    low, high = audit_keys.ROWS, keys.after(audit_keys.ROWS)
+    while rows := snap.range(PERMANENT, low, high, limit=_AT_ONCE):
+        for key, value in rows:
+            yield audit_keys.number(key), value[:_SEAL], value[_SEAL:]
+        low = rows[-1][0] + b"\x00"
