@@ -25,7 +25,9 @@ from xtramail.app.config import FILE_VARIABLE, ConfigError, Loaded
 from xtramail.app.config import load as load_settings
 from xtramail.app.paths import Paths
 from xtramail.app.settings import Settings, named
+from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring, load_keyring
+from xtramail.model.actor import Actor, Role
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import BadInput
 from xtramail.model.pending import drive
@@ -87,6 +89,11 @@ class Context:
         click.get_current_context().call_on_close(engine.close)
         schema.open_format(engine)
         return engine
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Where everything of the directory is asked for: who has the store's files may do everything."""
+        return Desk(self.engine, Actor(role=Role.OPERATOR, name=self.who, how="command line"), self.clock)
 
     @cached_property
     def keyring(self) -> Keyring:
