@@ -16,7 +16,7 @@ from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import NoSuchAccount, NoSuchDomain, NotPermitted
 from xtramail.store import accounts, audit, domains, keys
-from xtramail.store.engine import Engine, TxnFunction
+from xtramail.store.engine import Engine, Txn, TxnFunction
 from xtramail.store.records import Account, AuditRow, DomainRow
 
 Told = Mapping[str, str | int | float | bool | None]
@@ -51,9 +51,14 @@ class Desk:
         return self.clock.now()
 
     def require(self, role: Role, what: str) -> None:
-        """NotPermitted for who is less than ``role``; ``what`` completes "... is for ..."."""
+        """NotPermitted for who is less than ``role``; ``what`` is named in its text."""
         if not self.actor.role.reaches(role):
-            raise NotPermitted(f"{what} is for a {role} or above; ask one")
+            raise NotPermitted(f"{what}: this is for {_A[role]} or above; ask one")
+
+    def require_change(self, what: str) -> None:
+        """NotPermitted for who may only read. :meth:`change` asks this; who writes something before it asks first."""
+        if self.actor.read_only:
+            raise NotPermitted(f"{what}: {self.actor.name} may only read; use a login or token that may change")
 
     def sees(self, row: DomainRow) -> bool:
         """Whether the actor may know that this domain is served."""
@@ -63,7 +68,8 @@ class Desk:
             case Role.TENANT:
                 return bool(row.tenant) and row.tenant == self.actor.tenant
             case Role.DOMAIN:
-                return row.name in self.actor.domains
+                # A domain that was given to another tenant since is no more theirs.
+                return row.name in self.actor.domains and row.tenant == self.actor.tenant
             case Role.USER:
                 return row.name == self.actor.address.rpartition("@")[2]
 
@@ -102,27 +108,54 @@ class Desk:
         Whether the actor may is asked before, by :meth:`domain`, :meth:`account` or :meth:`require`. NotPermitted for
         who may only read. Where nothing was changed (``before`` equals ``after``, neither None) no row is written.
         """
-        if self.actor.read_only:
-            raise NotPermitted(f"{change.what}: {self.actor.name} may only read; use a login or token that may change")
+        return await self.change_all([change], parts)
 
-        def tell(txn: Any) -> None:
-            if change.before is not None and change.before == change.after:
-                return
-            audit.append(
-                txn,
-                AuditRow(
-                    at=self.now(),
-                    actor=self.actor.name,
-                    role=self.actor.role,
-                    how=self.actor.how,
-                    what=change.what,
-                    object=change.object,
-                    domain=change.domain,
-                    tenant=change.tenant,
-                    before=dict(change.before) if change.before is not None else None,
-                    after=dict(change.after) if change.after is not None else None,
-                ),
-            )
+    async def change_all(
+        self, changes: Sequence[Change], parts: Sequence[tuple[bytes, TxnFunction[Any]]]
+    ) -> list[Any]:
+        """As :meth:`change`, of many objects: a row for each of them that was changed, in this order."""
+        for change in changes[:1]:
+            self.require_change(change.what)
+
+        def tell(txn: Txn) -> None:
+            for change in changes:
+                if change.before is None or change.before != change.after:
+                    audit.append(txn, self._row(change))
 
         results = await self.engine.transact_all([*parts, (keys.AUDIT, tell)])
         return results[:-1]
+
+    def _row(self, change: Change) -> AuditRow:
+        before, after = change.before, change.after
+        if before is not None and after is not None:
+            # Only what is another now.
+            names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+            before = {name: before.get(name) for name in names}
+            after = {name: after.get(name) for name in names}
+        return AuditRow(
+            at=self.now(),
+            actor=self.actor.name,
+            role=self.actor.role,
+            how=self.actor.how,
+            what=change.what,
+            object=change.object,
+            domain=change.domain,
+            tenant=change.tenant,
+            before=dict(before) if before is not None else None,
+            after=dict(after) if after is not None else None,
+        )
+
+
+def secret_told(value: str | bytes, before: str | bytes = "") -> str:
+    """What stands for a secret in an audit row: ``set``, ``changed`` (where it was another one before), or nothing."""
+    if not value:
+        return ""
+    return "changed" if before and before != value else "set"
+
+
+_A = {
+    Role.OPERATOR: "an operator",
+    Role.TENANT: "a tenant admin",
+    Role.DOMAIN: "a domain admin",
+    Role.USER: "a user",
+}
