@@ -39,6 +39,22 @@ def asked(local_key: str) -> bytes:
     return b"a" + _local(local_key)
 
 
+PLACES = b"r"
+
+
+def place(local_key: str) -> bytes:
+    """Where an address of the domain lives."""
+    return PLACES + _local(local_key)
+
+
+SENDERS = b"f"
+
+
+def sender(local_key: str) -> bytes:
+    """Who may send as an address; empty: as any of the domain."""
+    return SENDERS + _local(local_key)
+
+
 PRIMARY = b"s"
 """The state of the domain's primary."""
 MIRRORS = b"m"

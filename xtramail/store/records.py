@@ -152,6 +152,19 @@ class Recoverable(Record, frozen=True):
     """By a POP3 client, whose user may have it at home and nowhere else: no sign that he wants to be rid of it."""
 
 
+class OutboundRow(Record, frozen=True):
+    """A host that carries what a domain's people send to the world."""
+
+    host: str
+    port: int
+    priority: int
+    """The lowest is tried first; equal ones in random order."""
+    when: Literal["always", "up", "down"] = "always"
+    """``up``: while it answers, and the domain's primary is not away; ``down``: while that one is."""
+    user: str = ""
+    password: str = ""
+
+
 class DomainRow(Record, frozen=True):
     name: str
     retention_class: int
@@ -170,6 +183,12 @@ class DomainRow(Record, frozen=True):
     settings: dict[str, str] = {}
     tenant: str = ""
     """Whose it is; empty: the operator's own."""
+    priorities: tuple[int, ...] = ()
+    """One for each of ``primaries``, ascending; empty: each its own, in their order."""
+    outbound: tuple[OutboundRow, ...] = ()
+    """Beside ``smarthost``."""
+    unverified: bool = False
+    """Nobody has proved yet that it is his: it is not served."""
 
 
 class AuditRow(Record, frozen=True):
