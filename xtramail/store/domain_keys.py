@@ -55,6 +55,29 @@ def sender(local_key: str) -> bytes:
     return SENDERS + _local(local_key)
 
 
+ALIASES = b"A"
+
+
+def alias(local_key: str) -> bytes:
+    """Whom an address stands for; empty: every address that is not listed."""
+    return ALIASES + _local(local_key)
+
+
+ALIAS_OF = b"B"
+"""The domain that this one is another name of."""
+REWRITTEN = b"S"
+
+
+def rewritten(day: int, mark: bytes) -> bytes:
+    """A sender that did not fit into an address of ours, by the day on which it was rewritten."""
+    return rewritten_until(day) + mark
+
+
+def rewritten_until(day: int) -> bytes:
+    """``high`` of a range over all that were rewritten before ``day``."""
+    return REWRITTEN + day.to_bytes(4, "big")
+
+
 PRIMARY = b"s"
 """The state of the domain's primary."""
 MIRRORS = b"m"
