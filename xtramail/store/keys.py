@@ -28,6 +28,8 @@ LOGINS = b"w"
 """Who logged in when, of all users: a batch is one transaction, and wakes nobody's session."""
 AUDIT = b"h"
 """The history of every change of the directory."""
+ROLES = b"r"
+"""Tenants, admins and their tokens."""
 DRILLS = b"p"
 """Drills of all domains, so that those that run are found at one look."""
 
@@ -92,6 +94,17 @@ CLOCK_STATE = b"T"
 """What expiry knows of the clock (``delivery/clock_rule``)."""
 LAST_BACKUP = b"B"
 """When a backup was last written."""
+STS_POLICIES = b"P"
+"""MTA-STS policies of the world's domains (``store/sts_policies``): their number, and behind it each of them."""
+
+
+def sts_policy(domain: str) -> bytes:
+    return STS_POLICIES + hashed(domain)
+
+
+def sts_policies() -> tuple[bytes, bytes]:
+    """The range of all of them."""
+    return STS_POLICIES + b"\x00", after(STS_POLICIES)
 
 
 def retention_class(class_id: int) -> bytes:
