@@ -18,6 +18,9 @@ from xtramail.model.errors import BadInput
 MAX_LOCAL_OCTETS = 255
 # atext, "." and everything beyond ASCII (RFC 5321 §4.1.2, RFC 6531 §3.3)
 _UNQUOTED = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\x80-\U0010ffff]*")
+# quoted-string without its folding white space (RFC 5321 §4.1.2)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Underscores occur in names that are served in practice, so they pass.
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -61,8 +64,9 @@ class Address:
         local, at, domain = text.rpartition("@")
         if not at or not local or not domain:
             raise BadInput(f"address {text!r}: write it as name@example.org")
-        if len(local) >= 2 and local[0] == local[-1] == '"':
-            local = local[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        quoted = _QUOTED.fullmatch(local)
+        if quoted is not None:
+            local = _PAIR.sub(r"\1", quoted.group(1))
         elif not _is_plain(local):
             raise BadInput(f"address {text!r}: the part before @ has characters that need quotes")
         # RFC 5321 §4.5.3.1.1 says 64, but rewritten senders (SRS) and reply tokens are longer and must be answered.
@@ -73,8 +77,10 @@ class Address:
 
     @property
     def local_key(self) -> str:
-        """NFC, case folded: the same mailbox however it was typed."""
-        return unicodedata.normalize("NFC", self.local).casefold()
+        """Case folded, NFC: the same mailbox however it was typed (canonical caseless matching, Unicode D145)."""
+        if self.local.isascii():
+            return self.local.lower()
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFD", self.local).casefold())
 
     @property
     def domain_key(self) -> str:
