@@ -57,13 +57,13 @@ def _create(txn: Txn) -> None:
         put_retention_class(txn, RetentionClass(id=CLASS_HELD, days=DEFAULT_HELD_DAYS, owner="held"))
 
 
-def next_account_id(txn: Txn) -> int:
-    """A number that no account ever had, from 1 on."""
+def next_account_id(txn: Txn, count: int = 1) -> int:
+    """A number that no account ever had, from 1 on: the first of ``count`` in a row."""
     value = txn.get(PERMANENT, keys.NEXT_ACCOUNT)
     account_id = decode_number(value) if value is not None else 1
-    if account_id > _LAST_ACCOUNT:
+    if account_id + count - 1 > _LAST_ACCOUNT:
         raise LimitReached("account ids are used up")
-    txn.put(PERMANENT, keys.NEXT_ACCOUNT, encode_number(account_id + 1))
+    txn.put(PERMANENT, keys.NEXT_ACCOUNT, encode_number(account_id + count))
     return account_id
 
 
