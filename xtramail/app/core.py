@@ -33,6 +33,7 @@ from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import SHUT_OUT, Login
 from xtramail.directory.relay_clients import RelayClients
+from xtramail.directory.signing_keys import SigningKeys
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices
 from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_day
@@ -105,6 +106,7 @@ class Core:
         self.relay_log = RelayLog(metrics, self.say)
         self.smtp_log = SmtpLog(metrics, self.say, TurnedAway(engine, clock))
         run = secrets.token_hex(8)
+        signing = SigningKeys(engine, keyring, fault=lambda domain, text: self.say("dkim-key", domain, text))
         self.outgoing = Outgoing(
             settings,
             engine=engine,
@@ -116,6 +118,7 @@ class Core:
             untold=self.relay_log.untold,
             resolver=resolver,
             imap_refused=self._imap_refused,
+            signing=signing,
         )
         self.directory = self.outgoing.directory
         self.alerting = Alerting(
@@ -162,6 +165,7 @@ class Core:
             clock=clock,
             ids=ids,
             received_hops=settings.limits.received_hops,
+            keys=signing,
         )
         self.relay_clients = RelayClients(engine, clock)
         self.outward = Outward(

@@ -18,6 +18,7 @@ from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
 from xtramail.delivery.sent_back import SentBack
+from xtramail.delivery.signing import NO_KEYS, Keys
 from xtramail.delivery.suppression import Suppression
 from xtramail.delivery.turn import Turn
 from xtramail.directory.directory import Directory
@@ -77,6 +78,7 @@ class Outgoing:
         untold: Callable[[QueueEntry, str], None],
         resolver: Any = None,
         imap_refused: Callable[[str, str], None] = lambda domain, text: None,
+        signing: Keys = NO_KEYS,
     ) -> None:
         """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
         Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``imap_refused``: see PrimaryImap."""
@@ -113,6 +115,7 @@ class Outgoing:
             ids=ids,
             hostname=hostname,
             hold_seconds=settings.relay.hold_days * DAY,
+            keys=signing,
         )
         self.notices = Notices(directory=self.directory, hosts=hosts, own_mail=self.own_mail, untold=untold)
         self.relay = Relay(

@@ -165,6 +165,7 @@ class Acceptance:
             eightbit=path.body is BodyType.EIGHT_BIT,
             header_message_id=text.summary.message_id,
             account_id=0 if arrival.sender is None else arrival.sender.id,
+            signature=text.signed.fields,
         )
 
 

@@ -132,6 +132,8 @@ def _known(arrival: Arrival, text: Spooled, others: Sequence[LogEvent]) -> dict[
         fields["account"] = arrival.sender.address
     if others:
         fields["copies"] = " ".join(id_text(other.message_id) for other in others)
+    if text.signed.by:
+        fields["dkim"] = text.signed.by
     if arrival.relay_client:
         fields["relay-client"] = arrival.relay_client
     return fields

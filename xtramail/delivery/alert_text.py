@@ -23,6 +23,8 @@ TITLES = {
     "certificate-refused": "a new certificate was refused",
     "primary-imap": "the primary's IMAP refuses our login",
     "drill": "a drill is over",
+    "dkim-key": "mail goes out unsigned",
+    "sending-blocked": "a user may send nothing to the world any more",
     "canary-missed": "the primary took a canary that is not there",
     "test": "this is a test",
 }

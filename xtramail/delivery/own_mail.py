@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xtramail.delivery import accepted_rows as rows
+from xtramail.delivery import signing
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import begin_spool
 from xtramail.delivery.policy import Policy, Route
@@ -40,6 +41,8 @@ class OwnMail:
     ids: IdSource
     hostname: str
     hold_seconds: float
+    keys: signing.Keys = signing.NO_KEYS
+    """By whom what it writes is signed, as mail of the host's domain."""
 
     async def write(self, text: bytes, routes: Sequence[Route], *, retention_class: int, now: float) -> Written:
         """The writes that accept ``text`` for each of ``routes``; nothing is sent unless they are committed.
@@ -59,6 +62,7 @@ class OwnMail:
         spool = begin_spool(self.engine, self.clock, arrival, self.hostname)
         spool.write(text)
         spooled = await spool.finish()
+        signature = signing.of_own(self.keys, self.hostname, text, now)
         copies = list(rows.copies(arrival))
         queued = [
             (
@@ -75,6 +79,7 @@ class OwnMail:
                     recipients=tuple(rows.recipient(one, now) for one in some),
                     origin="dsn",
                     header_message_id=spooled.summary.message_id,
+                    signature=signature.fields,
                 ),
                 arrival.bucket(some[0]),
             )

@@ -30,7 +30,7 @@ from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelo
 from xtramail.delivery.refusal_guard import Guarded, RefusalGuard
 from xtramail.delivery.review import Review
 from xtramail.delivery.routing import NoMailHost, Routing
-from xtramail.delivery.sent_back import SentBack, marked
+from xtramail.delivery.sent_back import SentBack, marked, topped
 from xtramail.delivery.signs import NOTHING, Signs, signs_of
 from xtramail.delivery.turn import Turn
 from xtramail.model.clock import Clock
@@ -207,6 +207,9 @@ class Relay:
             if filed is not None:
                 work.carried, work.aside = filed, True
                 return
+        if entry.signature:
+            body = topped(body, entry.signature)
+        if entry.kind == "sent":
             body = marked(body)
         for hop in await self._routing.hops(entry):
             carried = await self._courier.carry(
@@ -340,6 +343,7 @@ class Relay:
             changed=rows.changed(leased, changed),
             host=carried.host,
             tls=carried.tls,
+            policy=carried.policy,
             reached=work.reached,
             aside=work.aside,
             unreadable=work.unreadable,

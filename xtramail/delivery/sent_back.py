@@ -6,7 +6,9 @@ way: by SMTP to the sender's own address, the Sent copy (Bcc and all) under one 
 mail over IMAP, where it is looked for first.
 
 By SMTP it has the null reverse-path and NOTIFY=NEVER: nobody answers it, no vacation notice and no bounce, so nothing
-comes back of it, and whoever forwards it keeps the null sender. What comes back all the same (the primary forwards the
+comes back of it, and whoever forwards it keeps the null sender. It is signed as what went to the others, so that a
+primary that checks mail from its own domain finds it good; a Sent copy put there over IMAP is what the user wrote and
+nothing else. What comes back all the same (the primary forwards the
 user's mail to where we take it) is refused as the loop that it is: :func:`came_back`.
 
 Owns which messages these are and what they look like. The commit is ``acceptance``'s, the attempt ``relay``'s.
@@ -90,6 +92,7 @@ def sent_entry(
         eightbit=path.body is BodyType.EIGHT_BIT,
         header_message_id=sent.summary.message_id,
         account_id=sender.id,
+        signature=sent.signed.fields,
     )
 
 

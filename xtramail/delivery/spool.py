@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from xtramail.delivery.signing import UNSIGNED, Signed
 from xtramail.model.bucket import Bucket
 from xtramail.model.message import Summary
 from xtramail.model.pending import Pending
@@ -24,6 +25,8 @@ class Spooled:
     body_id: int
     summary: Summary
     bodies: dict[Bucket, tuple[BodyRef, Tail]]
+    signed: Signed = UNSIGNED
+    """What goes out on top of it; no part of the bodies."""
 
     def ref(self, bucket: Bucket) -> BodyRef:
         return self.bodies[bucket][0]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from xtramail.delivery import trace
+from xtramail.delivery import signing, trace
 from xtramail.delivery.acceptance import Acceptance, unavailable
 from xtramail.delivery.account_sender import AccountSender, current
 from xtramail.delivery.arrival import Arrival
@@ -50,6 +50,7 @@ class Submission:
     clock: Clock
     ids: IdSource
     received_hops: int = trace.MAX_HOPS
+    keys: signing.Keys = signing.NO_KEYS
 
     def begin(self, peer: Peer, account: Account) -> SubmissionTransaction:
         """``account`` as it was when it logged in."""
@@ -182,5 +183,6 @@ class SubmissionTransaction:
             header,
             hostname=submission.policy.settings.hostname,
             sent_id=submission.ids.next(),
+            keys=submission.keys,
         )
         return self._text.write(rest) if rest else None

@@ -6,7 +6,9 @@ copy keeps it, nobody else sees it), another retention class makes two copies of
 
 from __future__ import annotations
 
-from xtramail.delivery import trace
+from dataclasses import replace
+
+from xtramail.delivery import signing, trace
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import trace_header
 from xtramail.delivery.outgoing_header import OutgoingHeader
@@ -31,8 +33,9 @@ class SubmissionText:
         *,
         hostname: str,
         sent_id: MessageId,
+        keys: signing.Keys,
     ) -> None:
-        """``sent_id``: the body id of the Sent copy, should it need a body of its own."""
+        """``sent_id``: the body id of the Sent copy, should it need a body of its own. ``keys``: who signs it."""
         top, received = trace_header(arrival, hostname)
         domain = arrival.relay_client or hostname
         if arrival.sender is not None:
@@ -52,24 +55,30 @@ class SubmissionText:
 
         self._relayed = spool(arrival.message_id, buckets)
         self._sent = spool(sent_id, (arrival.home,)) if apart else self._relayed if arrival.keeps_sent else None
-        lead = top + received + added
-        self._relayed.write(lead + header.without_bcc())
+        lead, leaving = top + received + added, header.without_bcc()
+        self._signature = signing.of_author(keys, header.authors[0], added + leaving, arrival.at)
+        self._relayed.write(lead + leaving)
         if self._sent is not None and self._sent is not self._relayed:
             self._sent.write(lead + header.octets)
         reach("intake.first-chunk")
 
     def write(self, octets: bytes) -> Pending[None] | None:
         """A Pending asks for a pause; it never fails."""
+        self._signature.write(octets)
         waits = [spool.write(octets) for spool in self._spools()]
         asked = [wait for wait in waits if wait is not None]
         return all_done(asked) if asked else None
 
     async def finish(self) -> tuple[Spooled, Spooled | None]:
-        """What is relayed, and the Sent copy: the same object where it is the same body, None where there is none."""
-        relayed = await self._relayed.finish()
+        """What is relayed, and the Sent copy: the same object where it is the same body, None where there is none.
+
+        Both are under the same signatures, which say nothing of a Bcc.
+        """
+        signed = self._signature.finish()
+        relayed = replace(await self._relayed.finish(), signed=signed)
         if self._sent is None or self._sent is self._relayed:
             return relayed, None if self._sent is None else relayed
-        return relayed, await self._sent.finish()
+        return relayed, replace(await self._sent.finish(), signed=signed)
 
     def _spools(self) -> tuple[Spool, ...]:
         if self._sent is None or self._sent is self._relayed:

@@ -1,4 +1,4 @@
-"""Secrets that must be read again (seeds of one-time codes), sealed by a server key that lies outside the store.
+"""Secrets that must be read again (seeds of codes, keys that sign), sealed by a server key that lies outside the store.
 
 AES-256-GCM; the name of what is sealed is bound to it, so that a row moved to another user does not open.
 """
@@ -32,7 +32,7 @@ def unseal(keyring: Keyring, key_id: str, sealed: bytes, *, about: bytes) -> byt
     try:
         return AESGCM(_key(key)).decrypt(sealed[:_NONCE], sealed[_NONCE:], about)
     except InvalidTag:
-        raise BadInput("a sealed secret does not belong to its user: begin two-step sign-in anew") from None
+        raise BadInput("a sealed secret does not belong where it lies: make it anew") from None
 
 
 def _key(key: bytes) -> bytes:

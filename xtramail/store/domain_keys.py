@@ -78,6 +78,14 @@ def rewritten_until(day: int) -> bytes:
     return REWRITTEN + day.to_bytes(4, "big")
 
 
+DKIM = b"y"
+
+
+def dkim(selector: str) -> bytes:
+    """A key by which the domain signs."""
+    return DKIM + selector.encode("ascii")
+
+
 PRIMARY = b"s"
 """The state of the domain's primary."""
 MIRRORS = b"m"

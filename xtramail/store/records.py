@@ -288,6 +288,8 @@ class QueueEntry(Record, frozen=True):
     """Who submitted it; 0: the world."""
     released: bool = False
     """A person said that it goes, whatever became of the copies here."""
+    signature: bytes = b""
+    """Fields that go out on top of its octets: by whom it was signed when it was accepted (DKIM)."""
 
     @property
     def for_primary(self) -> bool:
