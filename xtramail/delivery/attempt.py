@@ -29,6 +29,8 @@ class Attempt:
     """It went another way than by the destination's hosts, and shows nothing of them."""
     signs: Signs = NOTHING
     """What it shows of the primary."""
+    policy: str = ""
+    """By what TLS was chosen, as Carried has it."""
     unreadable: str = ""
     """Why the stored message could not be read; somebody should look."""
     parked: Mapping[str, str] = field(default_factory=dict)

@@ -132,6 +132,7 @@ def events(
             fields |= {
                 "host": carried.host,
                 "tls": carried.tls,
+                "tls-policy": carried.policy,
                 "attempt": str(entry.attempts),
                 "next": f"{entry.due:.0f}" if waits else "",
             }

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
+from xtramail.wire.dns.answer import Tlsa
 from xtramail.wire.smtp.client_events import RecipientOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One host to hand a message to. ``tls``: none, opportunistic, required or verify (which checks chain and name)."""
+    """One host to hand a message to. ``tls``: none, opportunistic, required, verify (which checks chain and name) or
+    dane (which checks ``tlsa``)."""
 
     host: str
     port: int
@@ -29,6 +31,13 @@ class Hop:
     """PEM file of the authorities to believe; empty: those of this machine."""
     user: str = ""
     password: Secret | None = None
+    addresses: tuple[str, ...] = ()
+    """Where it is; empty: as the machine's resolver says."""
+    tlsa: tuple[Tlsa, ...] = ()
+    names: tuple[str, ...] = ()
+    """For dane: whom a certificate below a trust anchor may be for; the first is asked for by SNI."""
+    promise: Literal["", "dane", "sts"] = ""
+    """What the domain itself says of TLS there; empty: nothing, ``tls`` is ours."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -49,6 +58,8 @@ class Carried:
     outcomes: tuple[RecipientOutcome, ...]
     host: str
     tls: str = ""
+    policy: str = ""
+    """By what TLS was chosen there: dane, sts, or as Hop has it; none when there was none."""
     fault: str = ""
     """Why the connection did not get as far as the message: refused, timed out, TLS, a reply; empty when it did."""
     dsn: bool = False

@@ -48,12 +48,30 @@ class RoutingSettings:
     outside_port: int = 25
     hosts: int = 5
     """Most hosts of one domain that are tried in one attempt."""
+    authorities: str = ""
+    """PEM file of those to believe where a domain of the world asks for a certificate; empty: those of this machine."""
+
+
+class PromisedHosts(Protocol):
+    """Where a domain takes its mail, and what it promises of TLS there; ``secure_hosts`` is the real one."""
+
+    async def hops(self, domain: str, settings: RoutingSettings) -> list[Hop]:
+        """In the order in which they are to be tried. NoMailHost, NameServiceDown; Unavailable when none will do."""
 
 
 class Routing:
-    def __init__(self, *, directory: Directory, hosts: MailHosts, settings: RoutingSettings) -> None:
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        hosts: MailHosts,
+        settings: RoutingSettings,
+        promised: PromisedHosts | None = None,
+    ) -> None:
+        """``promised`` None: no name server is trusted, and TLS to the world is as the settings have it."""
         self._directory = directory
         self._hosts = hosts
+        self._promised = promised
         self.settings = settings
 
     async def hops(self, entry: QueueEntry) -> list[Hop]:
@@ -78,6 +96,8 @@ class Routing:
         if self.settings.smarthost:
             host, port = parse_host(self.settings.smarthost)
             return [Hop(host=host, port=port, tls=self.settings.tls)]
+        if self._promised is not None:
+            return await self._promised.hops(entry.destination, self.settings)
         found = await self._hosts.mail_hosts(entry.destination)
         # RFC 5321 §5.1: the lowest preference first, hosts of equal preference in random order.
         ordered = sorted(found, key=lambda pair: (pair[0], random.random()))

@@ -37,7 +37,9 @@ class RelayLog:
                 maillog.recipient_suppressed(message_id=entry.message_id, recipient=to, by=reply)
                 self._metrics.relayed("suppressed")
             elif recipient.fate == Fate.DELIVERED:
-                maillog.recipient_delivered(message_id=entry.message_id, recipient=to, host=host, reply=reply)
+                maillog.recipient_delivered(
+                    message_id=entry.message_id, recipient=to, host=host, reply=reply, tls=attempt.policy
+                )
                 self._metrics.relayed("delivered")
                 self._metrics.held(max(recipient.changed - entry.arrival, 0))
                 if entry.kind == "primary":
@@ -50,7 +52,12 @@ class RelayLog:
                 self._metrics.relayed("unconfirmed")
             else:
                 maillog.recipient_deferred(
-                    message_id=entry.message_id, recipient=to, host=host, reply=reply, next_attempt=entry.due
+                    message_id=entry.message_id,
+                    recipient=to,
+                    host=host,
+                    reply=reply,
+                    next_attempt=entry.due,
+                    tls=attempt.policy,
                 )
                 self._metrics.relayed("deferred")
 

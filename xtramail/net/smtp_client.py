@@ -111,7 +111,8 @@ class SmtpCourier:
             if line.alive:
                 self._keep(hop, line, used + 1)
             dsn = line.engine.offers("DSN")
-            return Carried(outcomes=outcomes, host=str(hop), tls=line.tls, fault=fault, dsn=dsn)
+            policy = _policy(hop) if line.tls else "none"
+            return Carried(outcomes=outcomes, host=str(hop), tls=line.tls, policy=policy, fault=fault, dsn=dsn)
 
     async def _transaction(
         self, line: SmtpLine, envelope: Envelope, body: Body, before_dot: BeforeDot
@@ -188,6 +189,10 @@ class SmtpCourier:
         line.close()
 
 
+def _policy(hop: Hop) -> str:
+    return hop.promise or hop.tls
+
+
 def _wanted(line: SmtpLine) -> bool:
     """The host still takes the message; it may end it at any time."""
     return line.engine.body_open
@@ -204,7 +209,7 @@ def _all(envelope: Envelope, stage: Stage, reply: Reply | None) -> tuple[Recipie
 
 
 def _not_carried(envelope: Envelope, hop: Hop, stage: Stage, reply: Reply | None, fault: str) -> Carried:
-    return Carried(outcomes=_all(envelope, stage, reply), host=str(hop), fault=fault)
+    return Carried(outcomes=_all(envelope, stage, reply), host=str(hop), policy=_policy(hop), fault=fault)
 
 
 def _pending(coroutine: Coroutine[Any, Any, T]) -> Pending[T]:

@@ -6,6 +6,7 @@ is ``smtp_client``'s and ``smtp_asker``'s.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from xtramail.model.outcome import Reply
 from xtramail.net.certificates import CertificateFault
 from xtramail.net.courier_settings import CourierSettings
 from xtramail.net.smtp_line import LineLost, SmtpLine
-from xtramail.net.tls_client import ClientContexts, TlsMode
+from xtramail.net.tls_client import ClientContexts, ClientTls, TlsMode
 from xtramail.wire.smtp.client_config import SmtpClientConfig
 from xtramail.wire.smtp.client_events import Declined, Greeted, LoggedIn, Ready, Stage
 from xtramail.wire.smtp.events import Need
@@ -96,6 +97,13 @@ class Dialer:
                 raise
 
     async def _dial(self, hop: Hop, wait: Callable[[Stage], float]) -> SmtpLine:
+        *others, last = hop.addresses or (hop.host,)
+        for address in others:
+            with contextlib.suppress(LineLost):
+                return await self._dial_at(address, hop.port, wait)
+        return await self._dial_at(last, hop.port, wait)
+
+    async def _dial_at(self, place: str, port: int, wait: Callable[[Stage], float]) -> SmtpLine:
         if self.stopped:
             raise LineLost(STOPPING)
         seconds = self.settings.connect
@@ -103,11 +111,11 @@ class Dialer:
         factory = Factory.forProtocol(lambda: SmtpLine(self._reactor, config, wait))
         factory.noisy = False
         try:
-            host: Any = hop.host if hop.host.isascii() else hop.host.encode("idna")
-            endpoint: Any = HostnameEndpoint(self._reactor, host, hop.port, timeout=seconds)
+            host: Any = place if place.isascii() else place.encode("idna")
+            endpoint: Any = HostnameEndpoint(self._reactor, host, port, timeout=seconds)
             dialling: Deferred[SmtpLine] = endpoint.connect(factory)
         except ValueError as error:
-            raise LineLost(f"connect: {hop.host} is no host name: {error}") from None
+            raise LineLost(f"connect: {place} is no host name: {error}") from None
         # The endpoint's own timeout is for each address; looking up the name has none at all.
         timer = self._reactor.callLater(seconds, dialling.cancel)
         self._dialling.add(dialling)
@@ -158,14 +166,18 @@ class Dialer:
         if event is not Need.TLS:
             raise LineLost("TLS: the host said something else")
         try:
-            ca_file = Path(hop.ca) if hop.ca else None
-            creator = self._contexts.for_host(hop.host, mode=TlsMode(tls), ca_file=ca_file)
+            creator = self._creator(hop, tls)
         except CertificateFault as fault:
             raise LineLost(f"TLS: {fault}") from None
         try:
             await line.start_tls(creator, self.settings.greeting)
         except LineLost as lost:
             raise _TlsFailed(creator.fault or lost.text) from None
+
+    def _creator(self, hop: Hop, tls: str) -> ClientTls:
+        if tls == "dane":
+            return self._contexts.for_dane(hop.tlsa, hop.names)
+        return self._contexts.for_host(hop.host, mode=TlsMode(tls), ca_file=Path(hop.ca) if hop.ca else None)
 
 
 async def _hello(line: SmtpLine) -> None:

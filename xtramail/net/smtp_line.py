@@ -148,8 +148,11 @@ class SmtpLine(Protocol):
             _stop(timer)
         if not self.alive:
             raise LineLost(self.fault)
-        self.engine.tls_started()
         connection = self.transport.getHandle()
+        if fault := creator.judge_shown(connection):
+            self.drop(fault)
+            raise LineLost(fault)
+        self.engine.tls_started()
         self.tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
 
     def drop(self, fault: str) -> None:

@@ -1,23 +1,24 @@
 """Our TLS towards primaries, smarthosts and mail exchangers.
 
-Owns how much is asked of the peer's certificate, and the words for what was wrong with it. Whether a connection without
-TLS will do is the courier's decision.
+Owns how much is asked of the peer's certificate; the words for what is wrong with it are ``peer_names``' and
+``dane``'s. Whether a connection without TLS will do is the courier's decision.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
-from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import extract_patterns
-from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from xtramail.net.certificates import CertificateFault, certificate_names, day_text, is_address
+from xtramail.net.certificates import CertificateFault, is_address
+from xtramail.net.dane import dane_fault
+from xtramail.net.peer_names import chain_fault, name_fault
+from xtramail.wire.dns.answer import Tlsa
 
 
 class TlsMode(StrEnum):
@@ -35,29 +36,6 @@ class TlsMode(StrEnum):
 # Unverified TLS is better than none, so it takes what old servers have; the least is TLS 1.2 all the same.
 _UNVERIFIED_CIPHERS = b"HIGH:!aNULL:!eNULL:!3DES:!MD5:@SECLEVEL=0"
 _VERIFIED_CIPHERS = b"HIGH:!aNULL:!eNULL:!3DES:!MD5:!kRSA"
-
-# Error numbers of X509_verify_cert(3).
-_NOT_YET_VALID = 9
-_EXPIRED = 10
-_SELF_SIGNED = frozenset({18, 19})
-_NO_ISSUER = frozenset({2, 20, 21})
-_REVOKED = 23
-
-
-def chain_fault(number: int, certificate: X509) -> str:
-    """What X509_verify_cert(3) found, in words."""
-    x509 = certificate.to_cryptography()
-    if number == _EXPIRED:
-        return f"certificate expired on {day_text(x509.not_valid_after_utc)}"
-    if number == _NOT_YET_VALID:
-        return f"certificate is not valid before {day_text(x509.not_valid_before_utc)}"
-    if number in _SELF_SIGNED:
-        return "certificate is self-signed by nobody we trust"
-    if number in _NO_ISSUER:
-        return f"certificate was issued by nobody we trust ({x509.issuer.rfc4514_string()})"
-    if number == _REVOKED:
-        return "certificate was revoked"
-    return f"certificate chain is not valid (X509_verify_cert error {number})"
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -83,25 +61,31 @@ class ClientTls:
             connection.set_verify(SSL.VERIFY_PEER, self._judge)
         return connection
 
+    def judge_shown(self, connection: SSL.Connection) -> str:
+        """To be asked after the handshake, before anything is said: what is wrong with the peer; empty: nothing."""
+        return self.fault
+
     def _judge(self, _connection: SSL.Connection, certificate: X509, number: int, depth: int, good: int) -> bool:
         """Called for each certificate, the peer's own last: a refusal ends the handshake before any mail is said."""
         if not good:
             self.fault = self.fault or chain_fault(number, certificate)
             return False
         if depth == 0:
-            self.fault = self._name_fault(certificate)
+            self.fault = name_fault(certificate, (self._hostname,))
         return not self.fault
 
-    def _name_fault(self, certificate: X509) -> str:
-        address = is_address(self._hostname)
-        wanted = IPAddress_ID(self._hostname) if address else DNS_ID(self._hostname)
-        x509 = certificate.to_cryptography()
-        try:
-            verify_service_identity(extract_patterns(x509), obligatory_ids=[wanted], optional_ids=[])
-        except (VerificationError, CertificateError):
-            names = ", ".join(certificate_names(x509)[:5]) or "no host"
-            return f"certificate is for {names}, not for {self._hostname}"
-        return ""
+
+class DaneTls(ClientTls):
+    """The same for a host that is held to TLSA records."""
+
+    def __init__(self, context: SSL.Context, *, records: Sequence[Tlsa], names: Sequence[str]) -> None:
+        super().__init__(context, mode=TlsMode.REQUIRED, hostname=names[0])
+        self._records = records
+        self._names = names
+
+    def judge_shown(self, connection: SSL.Connection) -> str:
+        self.fault = dane_fault(connection.get_peer_cert_chain() or (), self._records, self._names)
+        return self.fault
 
 
 class ClientContexts:
@@ -119,7 +103,14 @@ class ClientContexts:
         if mode is TlsMode.NONE:
             raise ValueError("no TLS was asked for")
         verified = mode is TlsMode.VERIFY
-        trust = ca_file if verified else None
+        return ClientTls(self._context(verified, ca_file if verified else None), mode=mode, hostname=hostname)
+
+    def for_dane(self, records: Sequence[Tlsa], names: Sequence[str]) -> DaneTls:
+        """TLS for one new connection to a host with usable TLSA ``records``; ``names`` as Hop has them."""
+        # RFC 7672 §3.1: no authority of this machine has a say.
+        return DaneTls(self._context(False, None), records=records, names=names)
+
+    def _context(self, verified: bool, trust: Path | None) -> SSL.Context:
         try:
             key = (verified, trust, trust.stat().st_mtime_ns if trust is not None else 0)
             context = self._contexts.get(key)
@@ -127,7 +118,7 @@ class ClientContexts:
                 context = self._contexts[key] = _client_context(trust, verified)
         except (OSError, SSL.Error):
             raise CertificateFault(f"{trust}: holds no PEM certificate that can be trusted") from None
-        return ClientTls(context, mode=mode, hostname=hostname)
+        return context
 
 
 def _client_context(trust: Path | None, verified: bool) -> SSL.Context:

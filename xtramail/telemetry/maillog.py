@@ -202,14 +202,17 @@ def copy_skipped(*, message_id: int, account: Address | str) -> None:
 # Mail out.
 
 
-def recipient_delivered(*, message_id: int, recipient: Address | str, host: str, reply: str) -> None:
-    _tell("recipient-delivered", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply)
+def recipient_delivered(
+    *, message_id: int, recipient: Address | str, host: str, reply: str, tls: str = ""
+) -> None:
+    """``tls``: by what it was chosen: dane, sts, verify, required or opportunistic; none when there was none."""
+    _tell("recipient-delivered", id=id_text(message_id), recipient=str(recipient), host=host, reply=reply, tls=tls)
 
 
 def recipient_deferred(
-    *, message_id: int, recipient: Address | str, host: str, reply: str, next_attempt: float
+    *, message_id: int, recipient: Address | str, host: str, reply: str, next_attempt: float, tls: str = ""
 ) -> None:
-    """``next_attempt`` in seconds since 1970."""
+    """``next_attempt`` in seconds since 1970; ``tls`` as above."""
     _tell(
         "recipient-deferred",
         id=id_text(message_id),
@@ -217,6 +220,7 @@ def recipient_deferred(
         host=host,
         reply=reply,
         next_attempt=next_attempt,
+        tls=tls,
     )
 
 

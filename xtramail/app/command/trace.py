@@ -20,6 +20,7 @@ from xtramail.store.tracking import Query
 DAY = 86_400.0
 DAYS = 14
 COLUMNS = ("time", "id", "event", "from", "to", "text")
+_POLICIES = {"dane": "held to DANE", "sts": "held to MTA-STS", "none": "without TLS"}
 _TOLD = ("subject", "account", "stored", "had", "skipped")
 """Of what the log has of a message that was accepted. ``had``: mailboxes to which nothing had to be added."""
 
@@ -110,6 +111,8 @@ def for_people(event: LogEvent) -> dict[str, object]:
         told += [f"{fields['left-out']} more like it are not written down"] if "left-out" in fields else []
     elif fields.get("host"):
         told.append(f"by {fields['host']}" + (f" with {fields['tls']}" if fields.get("tls") else ""))
+        if policy := _POLICIES.get(fields.get("tls-policy", "")):
+            told.append(policy)
     return shown | {"text": "; ".join(told)}
 
 
