@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.names import dns, error
 
 from xtramail.delivery.routing import NameServiceDown, NoMailHost
-from xtramail.net.dns import MailHostLookup
+from xtramail.net.dns import MailHostLookup, TextLookup
 
 
 class Resolver:
@@ -19,6 +19,9 @@ class Resolver:
         self.answer = answer
 
     def lookupMailExchange(self, domain: str, timeout: tuple[int, ...]) -> Deferred[Any]:
+        return self.lookupText(domain, timeout)
+
+    def lookupText(self, name: str, timeout: tuple[int, ...]) -> Deferred[Any]:
         if isinstance(self.answer, Exception):
             return fail(self.answer)
         return succeed((self.answer, [], []))
@@ -73,3 +76,21 @@ def test_a_resolver_that_raises_at_once_is_trouble_too() -> None:
 
     with pytest.raises(NameServiceDown, match="a.example"):
         MailHostLookup(Broken()).mail_hosts("a.example").result()
+
+
+def texts(answer: Any) -> list[str]:
+    return TextLookup(Resolver(answer)).texts("s1._domainkey.a.example").result()
+
+
+def test_the_strings_of_a_text_are_joined_without_anything_between() -> None:
+    records = [header(dns.Record_CNAME("real.example")), header(dns.Record_TXT(b"v=DKIM1; p=AA", b"BB"))]
+    assert texts([*records, header(dns.Record_TXT(b"other"))]) == ["v=DKIM1; p=AABB", "other"]
+
+
+def test_a_name_that_is_not_there_has_no_texts() -> None:
+    assert texts(error.DNSNameError("no")) == []
+
+
+def test_a_name_server_that_fails_says_nothing_of_texts() -> None:
+    with pytest.raises(NameServiceDown, match="s1._domainkey.a.example"):
+        texts(error.DNSServerError("no"))

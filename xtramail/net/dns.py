@@ -1,4 +1,4 @@
-"""DNS for the relay: where a domain takes its mail. The packets are Twisted Names'."""
+"""DNS for the relay: where a domain takes its mail, and what its TXT records say. The packets are Twisted Names'."""
 
 from __future__ import annotations
 
@@ -44,5 +44,30 @@ class MailHostLookup:
 
         # A name that cannot be put into a packet raises at once.
         asked = maybeDeferred(self._resolver.lookupMailExchange, domain, timeout=_TIMEOUTS)
+        asked.addCallbacks(answered, failed)
+        return pending
+
+
+class TextLookup:
+    """TXT records over a ``twisted.names`` resolver."""
+
+    def __init__(self, resolver: Any) -> None:
+        self._resolver = resolver
+
+    def texts(self, name: str) -> Pending[list[str]]:
+        """Each record at ``name``, its strings joined; none where there is none. NameServiceDown."""
+        pending: Pending[list[str]] = Pending()
+
+        def answered(sections: Any) -> None:
+            found = [b"".join(record.payload.data) for record in sections[0] if record.type == dns.TXT]
+            pending.settle([octets.decode("utf-8", "replace") for octets in found])
+
+        def failed(failure: Any) -> None:
+            if failure.check(error.DNSNameError):
+                pending.settle([])
+            else:
+                pending.fail(NameServiceDown(f"DNS does not answer for {name}: {failure.type.__name__}"))
+
+        asked = maybeDeferred(self._resolver.lookupText, name, timeout=_TIMEOUTS)
         asked.addCallbacks(answered, failed)
         return pending

@@ -21,6 +21,7 @@ COMMANDS = {
     "device": (f"{_HERE}.device", "Passwords for single phones and programs: made, listed and revoked."),
     "totp": (f"{_HERE}.totp", "Two-step sign-in of a user: codes of a phone beside the password."),
     "auth": (f"{_HERE}.auth", "Who logged in, who was refused and why."),
+    "dkim": (f"{_HERE}.dkim", "Sign what a domain sends (DKIM): keys made, published, put to work and replaced."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
     "maintenance": (
         f"{_HERE}.maintenance",
