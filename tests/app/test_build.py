@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
+from tests.desks import operator
 from xtramail.app.authority import issue
 from xtramail.app.build import build, limit_settings
 from xtramail.app.command.init import create
@@ -18,6 +19,7 @@ from xtramail.app.core import keep_days, open_keyring
 from xtramail.app.settings import Limits, Listen, Relay, Retention, Server, Settings, Store
 from xtramail.directory.domains import add_domain
 from xtramail.model.bucket import CLASS_HELD, CLASS_LOG
+from xtramail.model.clock import SetClock
 from xtramail.model.errors import BadInput
 from xtramail.model.pending import drive
 from xtramail.store import keys, schema
@@ -37,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     """An installation with a domain, as ``init`` makes it."""
     create(tmp_path / "mail", ("mail.example.org",), local=False, now=NOW)
     engine = LmdbEngine(tmp_path / "mail" / "store")
-    drive(add_domain(engine, "example.org", now=NOW))
+    drive(add_domain(operator(engine, SetClock(NOW)), "example.org"))
     engine.close()
     return tmp_path / "mail"
 

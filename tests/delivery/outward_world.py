@@ -40,11 +40,11 @@ class OutwardWorld(World):
     def set(self, domain: str, *changes: str) -> None:
         """As ``xtramail domain set`` does."""
         parsed = [parse_change(*change.split("=", 1)) for change in changes]
-        drive(set_domain(self.engine, domain, parsed))
+        drive(set_domain(self.desk, domain, parsed))
 
     def account(self, domain: str) -> Account:
         """A relay account, logged in."""
-        drive(create(self.engine, domain, KEYRING, now=self.clock.now()))
+        drive(create(self.desk, domain, KEYRING))
         found = relay_account(self.engine, domain)
         assert found is not None
         return found
@@ -54,7 +54,7 @@ class OutwardWorld(World):
         return bodies.read(self.engine, entry.body)[entry.body.return_path_length :]
 
     def remove_domain(self, name: str) -> None:
-        drive(remove_domain(self.engine, name))
+        drive(remove_domain(self.desk, name))
 
     def hand_over(
         self,

@@ -239,7 +239,7 @@ class RelayWorld(World):
         return drive(self.relay.deliver(entry if isinstance(entry, int) else entry.id))
 
     def hold(self, domain: str) -> None:
-        drive(hold_domain(self.engine, domain, reason="", now=self.clock.now()))
+        drive(hold_domain(self.desk, domain, reason=""))
 
     def only(self) -> QueueEntry:
         """The one entry of the queue."""

@@ -46,7 +46,7 @@ class CardWorld(World):
         self.told.append(("not", account, to, reason))
 
     def outside(self, address: str) -> None:
-        drive(set_user(self.engine, Address.parse(RAY), outside=address))
+        drive(set_user(self.desk, Address.parse(RAY), outside=address))
 
     def steps(self, *events: Event) -> None:
         for event in events:
@@ -95,9 +95,9 @@ def test_nobody_is_written_to_who_is_not_to_be(world: CardWorld) -> None:
     world.steps(Event.FAILS)
     assert world.look() == 0, "the domain does not want it"
     world.change_domain(RELAY, settings={"card-on-down": "on"})
-    drive(set_user(world.engine, Address.parse(RAY), status="disabled"))
+    drive(set_user(world.desk, Address.parse(RAY), status="disabled"))
     assert world.look() == 0, "who cannot log in has no use for it"
-    drive(set_user(world.engine, Address.parse(RAY), status="active"))
+    drive(set_user(world.desk, Address.parse(RAY), status="active"))
     assert world.look() == 1
 
 

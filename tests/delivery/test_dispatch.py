@@ -78,7 +78,7 @@ def test_what_is_held_by_the_admin_stays_closed(world: RelayWorld) -> None:
     world.hold("relay.example")
     fill(world, "any.example", 1, first=10)
     assert world.dispatch.take().start == (10,)
-    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    drive(release_domain(world.desk, "relay.example"))
     assert world.dispatch.take().start == (1,), "one connection at first"
 
 

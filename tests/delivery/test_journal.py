@@ -225,7 +225,7 @@ def test_a_suggestion_is_taken(world: JournalWorld) -> None:
 
 def test_a_mirror_has_a_journals_copy_once_whichever_way_came_first(world: JournalWorld) -> None:
     box = world.user("box@local.example")
-    drive(add_mirror(world.engine, "relay.example", into="box@local.example", days=7, now=world.clock.now()))
+    drive(add_mirror(world.desk, "relay.example", into="box@local.example", days=7))
     world.receive("rita@relay.example", message=BETWEEN, sender="ray@relay.example")
     assert world.copied(report(text=TEXT, inner=BETWEEN)).code == 250
     assert world.counts()[2] == len(world.mailbox(box)) == 1

@@ -141,6 +141,6 @@ def test_octets_are_sacred(world: LmtpWorld) -> None:
 
 def test_a_mirror_has_a_copy_of_it_too(world: LmtpWorld) -> None:
     box = world.user("box@local.example")
-    drive(add_mirror(world.engine, "ray@relay.example", into="box@local.example", days=7, now=world.clock.now()))
+    drive(add_mirror(world.desk, "ray@relay.example", into="box@local.example", days=7))
     assert world.copy("ray@relay.example", "ann@local.example") == [250, 250]
     assert len(world.mailbox(box)) == len(world.mailbox(world.ray)) == 1 and world.queue() == []

@@ -31,7 +31,7 @@ def box(world: RelayWorld) -> Account:
 
 
 def mirror(world: World, source: str, into: str = BOX, days: int = 0) -> None:
-    drive(add_mirror(world.engine, source, into=into, days=days, now=world.clock.now()))
+    drive(add_mirror(world.desk, source, into=into, days=days))
 
 
 def after(world: World, days: float) -> None:
@@ -196,7 +196,7 @@ def test_a_box_that_cannot_be_written_is_left_out_and_the_mail_accepted(
 
 def test_a_box_that_was_removed_is_left_out(world: RelayWorld, box: Account) -> None:
     mirror(world, ANN)
-    drive(remove_user(world.engine, Address.parse(BOX)))
+    drive(remove_user(world.desk, Address.parse(BOX)))
     world.receive(ANN)
     assert len(world.mailbox(world.ann)) == 1 and world.log.skips == []
 
@@ -227,7 +227,7 @@ def test_without_continuity_only_who_is_mirrored_has_copies(world: RelayWorld) -
 def test_what_is_taken_back_is_mirrored_no_more_and_keeps_what_it_has(world: RelayWorld, box: Account) -> None:
     mirror(world, ANN, days=7)
     world.receive(ANN)
-    drive(remove_mirror(world.engine, ANN))
+    drive(remove_mirror(world.desk, ANN))
     world.receive(ANN)
     assert len(world.mailbox(box)) == 1
     after(world, 8)

@@ -203,7 +203,7 @@ def test_a_removed_account_ends_at_once(world: OutwardWorld) -> None:
     account = world.account("relay.example")
     ended: list[bool] = []
     world.outward.watch(account, lambda: ended.append(True))
-    drive(remove(world.engine, "relay.example"))
+    drive(remove(world.desk, "relay.example"))
     assert ended == [True]
     assert world.outward.begin_submission(OUTSIDE, account).mail_from(reverse("ray@relay.example")).code == 421
 

@@ -135,7 +135,7 @@ def test_it_cannot_be_switched_on_without_what_it_needs(world: TripWorld, missin
     if missing != "canary":
         changes.append(parse_change("canary", CANARY))
     with pytest.raises(BadInput, match="canary-round-trip on: it needs"):
-        drive(set_domain(world.engine, RELAY, changes))
+        drive(set_domain(world.desk, RELAY, changes))
 
 
 def test_a_domain_without_the_setting_is_left_alone(world: TripWorld) -> None:

@@ -143,11 +143,11 @@ def test_in_an_outage_only_means_from_its_first_fault_to_the_last_message_given_
 
 
 def test_it_waits_while_the_primary_is_held_and_goes_with_the_rest(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, "relay.example", reason=""))
     submit(world)
     entry = sent(world)
     assert world.deliver(entry) is None
-    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    drive(release_domain(world.desk, "relay.example"))
     world.ticks(2)
     assert world.fates(entry.message_id) == {RAY: Fate.DELIVERED}
 
@@ -230,7 +230,7 @@ def test_a_sent_copy_that_its_user_deleted_is_not_given_back(world: RelayWorld) 
     entry = sent(world)
     world.hold("relay.example")
     expunge_sent(world)
-    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    drive(release_domain(world.desk, "relay.example"))
     world.clock.advance(60)
     world.ticks(2)
     assert world.fates(entry.message_id) == {RAY: Fate.SUPPRESSED}
@@ -300,4 +300,4 @@ def test_the_field_alone_stops_no_mail(world: RelayWorld) -> None:
 
 def test_imap_wants_a_host_and_a_secret(world: RelayWorld) -> None:
     with pytest.raises(BadInput, match="primary-imap=HOST"):
-        drive(set_domain(world.engine, "relay.example", [parse_change("sent-back-by", "imap")]))
+        drive(set_domain(world.desk, "relay.example", [parse_change("sent-back-by", "imap")]))

@@ -136,7 +136,7 @@ def test_a_refusal_that_waits_for_a_person_is_held_with_the_reason(world: RelayW
 
 
 def test_while_its_domain_is_held_it_says_why_and_afterwards_when(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", reason="moving house", now=world.clock.now(), by="root"))
+    drive(hold_domain(world.desk, "relay.example", reason="moving house"))
     world.clock.advance(10)
     number = id_of(world.receive(RAY, ANN))
     held = "444 Redirect because: moving house"
@@ -147,7 +147,7 @@ def test_while_its_domain_is_held_it_says_why_and_afterwards_when(world: RelayWo
     ]
     assert (story(world, number).held(RAY), story(world, number).held(ANN)) == (held, "")
     world.clock.advance(3_600)
-    drive(release_domain(world.engine, "relay.example", now=world.clock.now(), by="root"))
+    drive(release_domain(world.desk, "relay.example"))
     assert lines(world, number)[-1] == "state: held: in its turn, relay.example is given back what waited"
     world.ticks(times=3, seconds=60)
     assert lines(world, number)[1:] == [
@@ -157,8 +157,8 @@ def test_while_its_domain_is_held_it_says_why_and_afterwards_when(world: RelayWo
         "state: delivered: 250 2.0.0 taken",
     ]
     back = [event for event in story(world, number).events if event.kind == "let go"]
-    assert [event.fields["by"] for event in back] == ["root"]
-    drive(hold_domain(world.engine, "relay.example", reason="again", now=world.clock.now()))
+    assert [event.fields["by"] for event in back] == ["olga"]
+    drive(hold_domain(world.desk, "relay.example", reason="again"))
     assert "again" not in "".join(lines(world, number))
 
 

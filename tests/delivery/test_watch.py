@@ -157,7 +157,7 @@ def test_who_wants_to_be_asked_is_asked_before_anything_is_given_back(world: Rel
     assert state(world) is State.HELD and world.watch.state(DOMAIN).held_by == "ok"
     world.ticks(times=5, seconds=600)
     assert len(world.queue()) == 3
-    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    drive(release_domain(world.desk, DOMAIN))
     world.ticks(times=5, seconds=1)
     assert world.queue() == [] and state(world) is State.UP
 
@@ -174,15 +174,15 @@ def test_a_window_that_ends_in_an_outage_does_not_speak_for_who_wants_to_be_aske
     row = world.watch.state(DOMAIN)
     assert state(world) is State.HELD and row.held_by == "ok"
     assert row.cause == "the maintenance window is over; waits for your word"
-    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    drive(release_domain(world.desk, DOMAIN))
     assert state(world) is State.RECOVERING
 
 
 def test_what_a_person_lets_go_to_a_primary_that_is_away_does_not_make_it_up(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, DOMAIN, reason=""))
     world.receive(RAY)
     world.courier.script = lose(Stage.CONNECT, "connect: refused")
-    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    drive(release_domain(world.desk, DOMAIN))
     world.ticks(times=3, seconds=1)
     assert state(world) is State.RECOVERING and len(world.queue()) == 1
     domain = world.directory.domain(DOMAIN)
@@ -220,7 +220,7 @@ def test_a_release_within_a_window_is_not_undone_by_it(world: RelayWorld) -> Non
         window = Window(id=number, start=start, end=start + 3_600)
         world.engine.transact(keys.domain_scope(DOMAIN), partial(outages.put_window, row=window)).result()
     drive(world.watch.window(DOMAIN))
-    drive(release_domain(world.engine, DOMAIN, now=world.clock.now()))
+    drive(release_domain(world.desk, DOMAIN))
     drive(world.watch.window(DOMAIN))
     world.ticks(times=3, seconds=1)
     assert state(world) is State.UP
@@ -249,14 +249,14 @@ def test_a_persons_hold_outlives_the_window_it_was_made_in(world: RelayWorld) ->
     window = Window(id=1, start=now, end=now + 60)
     world.engine.transact(keys.domain_scope(DOMAIN), lambda txn: outages.put_window(txn, window)).result()
     drive(world.watch.window(DOMAIN))
-    drive(hold_domain(world.engine, DOMAIN, reason="not yet", now=now))
+    drive(hold_domain(world.desk, DOMAIN, reason="not yet"))
     world.clock.advance(120)
     drive(world.watch.window(DOMAIN))
     assert state(world) is State.HELD and world.watch.state(DOMAIN).held_by == "admin"
 
 
 def test_held_mail_is_there_on_day_13_and_reported_on_day_14(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, DOMAIN, reason=""))
     number = id_of(world.receive(RAY, sender="ann@local.example"))
     world.ticks(seconds=13 * 86_400.0)
     assert world.fates(number) == {RAY: Fate.HELD}
@@ -274,7 +274,7 @@ def test_states_survive_a_restart(world: RelayWorld) -> None:
 
 
 def test_people_are_warned_a_day_before_mail_is_given_up_and_once_a_day(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, DOMAIN, reason=""))
     world.receive(RAY)
     assert world.overdue().risks == ()
     world.clock.advance(13 * 86_400.0 + 60)
@@ -284,7 +284,7 @@ def test_people_are_warned_a_day_before_mail_is_given_up_and_once_a_day(world: R
 
 
 def test_what_was_queued_anew_does_not_hide_what_is_given_up_behind_it(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, DOMAIN, reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, DOMAIN, reason=""))
     world.receive(RAY, sender="ann@local.example")
     (waits,) = world.queue()
     world.clock.advance(13 * 86_400.0 + 60)

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.desks import operator
 from xtramail.delivery.acceptance import Acceptance, Receipts
 from xtramail.delivery.arrival import Accepted, Arrival
 from xtramail.delivery.audit import Audit
@@ -18,9 +19,10 @@ from xtramail.delivery.policy import Policy, PolicySettings
 from xtramail.delivery.routing import NameServiceDown, NoMailHost
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.transaction import MailTransaction
+from xtramail.directory.desk import Desk
 from xtramail.directory.directory import Directory
 from xtramail.directory.domains import add_domain
-from xtramail.directory.users import add_user, find
+from xtramail.directory.users import add_user
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
 from xtramail.model.envelope import ForwardPath, ReversePath
@@ -152,9 +154,9 @@ class World:
         schema.open_format(self.engine)
         if self.directory.domain("local.example") is None:
             self._populate()
-        self.ann = find(self.engine, Address.parse("ann@local.example"))
-        self.bob = find(self.engine, Address.parse("bob@local.example"))
-        self.ray = find(self.engine, Address.parse("ray@relay.example"))
+        self.ann = self.desk.account(Address.parse("ann@local.example"))
+        self.bob = self.desk.account(Address.parse("bob@local.example"))
+        self.ray = self.desk.account(Address.parse("ray@relay.example"))
 
     def _populate(self) -> None:
         hosts = (("primary.example", 25),)
@@ -166,11 +168,16 @@ class World:
             self.user(address)
         self.user("staff@relay.example", kind="list")
 
+    @property
+    def desk(self) -> Desk:
+        """An operator's."""
+        return operator(self.engine, self.clock)
+
     def domain(self, name: str, **options: Any) -> DomainRow:
-        return drive(add_domain(self.engine, name, now=self.clock.now(), **options))
+        return drive(add_domain(self.desk, name, **options))
 
     def user(self, address: str, *, quota: int = 0, kind: Any = "user") -> Account:
-        return drive(add_user(self.engine, Address.parse(address), now=self.clock.now(), quota=quota, kind=kind))
+        return drive(add_user(self.desk, Address.parse(address), quota=quota, kind=kind))
 
     def change_domain(self, name: str, **changes: Any) -> None:
         scope = keys.domain_scope(name)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.delivery.world import World
 from xtramail.directory import auth_log
 from xtramail.directory.auth_log import AuthLog
-from xtramail.model.errors import StoreFull
+from xtramail.model.errors import NoSuchDomain, StoreFull
 from xtramail.model.peer import Peer
 from xtramail.store.records import AuthEvent
 
@@ -27,7 +27,7 @@ class Kept:
 
     def rows(self, *, failed: bool = False, domain: str = "", address: str = "", since: float = 0.0) -> list[AuthEvent]:
         return auth_log.events(
-            self.world.engine, domain=domain, address=address, failed=failed, since=since, most=1_000
+            self.world.desk, domain=domain, address=address, failed=failed, since=since, most=1_000
         )
 
 
@@ -80,7 +80,9 @@ def test_rows_are_chosen_by_domain_address_outcome_and_time(kept: Kept) -> None:
     kept.refuse("\udcff")
     kept.log.good(kept.world.ann, HERE, "imap")
     assert [row.outcome for row in kept.rows(address=ANN)] == ["good", "refused"]
-    assert [row.address for row in kept.rows(domain="gone.example")] == ["eve@gone.example"]
+    assert [row.address for row in kept.rows(domain="LOCAL.example")] == [ANN, ANN]
+    with pytest.raises(NoSuchDomain):
+        kept.rows(domain="gone.example")
     assert len(kept.rows(failed=True)) == 3 and len(kept.rows()) == 4
     assert kept.rows(since=kept.world.clock.now() + 1) == []
 

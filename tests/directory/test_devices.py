@@ -29,15 +29,11 @@ def world() -> World:
 def add(
     world: World, name: str, scopes: Collection[str] = ("imap",), expires: float = 0.0, who: Address = ANN
 ) -> Secret:
-    return drive(
-        devices.add(
-            world.engine, who, KEYRING, name=name, scopes=scopes, expires=expires, now=world.clock.now()
-        )
-    )
+    return drive(devices.add(world.desk, who, KEYRING, name=name, scopes=scopes, expires=expires))
 
 
 def names(world: World) -> list[str]:
-    return [known.device.name for known in devices.of_user(world.engine, ANN)]
+    return [known.device.name for known in devices.of_user(world.desk, ANN)]
 
 
 def test_devices_are_listed_oldest_first_without_their_passwords(world: World) -> None:
@@ -45,7 +41,7 @@ def test_devices_are_listed_oldest_first_without_their_passwords(world: World) -
     world.clock.advance(1)
     add(world, "phone", ("smtp", "pop"))
     assert names(world) == ["Zoe's laptop", "phone"]
-    laptop, phone = devices.of_user(world.engine, ANN)
+    laptop, phone = devices.of_user(world.desk, ANN)
     assert (laptop.device.services, phone.device.services) == (("imap",), ("pop3", "submission"))
     assert laptop.device.key_id == KEYRING.current and laptop.use is None
     assert first.reveal() not in repr(laptop)
@@ -82,14 +78,14 @@ def test_devices_of_one_user_are_bounded(world: World) -> None:
 def test_one_or_all_are_revoked(world: World) -> None:
     for name in ("one", "two", "three"):
         add(world, name)
-    assert drive(devices.revoke(world.engine, ANN, " TWO ")).name == "two"
+    assert drive(devices.revoke(world.desk, ANN, " TWO ")).name == "two"
     assert sorted(names(world)) == ["one", "three"]
     with pytest.raises(NoSuchAccount, match="has no device 'two'"):
-        drive(devices.revoke(world.engine, ANN, "two"))
-    assert drive(devices.revoke_all(world.engine, ANN)) == 2 and names(world) == []
+        drive(devices.revoke(world.desk, ANN, "two"))
+    assert drive(devices.revoke_all(world.desk, ANN)) == 2 and names(world) == []
 
 
 def test_devices_go_with_their_user(world: World) -> None:
     add(world, "phone")
-    drive(users.remove_user(world.engine, ANN))
+    drive(users.remove_user(world.desk, ANN))
     assert world.engine.read(keys.user_scope(world.ann.id), rows.devices) == []

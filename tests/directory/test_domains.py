@@ -15,7 +15,6 @@ from xtramail.directory.domains import (
     parse_host,
     release_domain,
     remove_domain,
-    require,
     set_domain,
 )
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted, StoreFull
@@ -34,7 +33,7 @@ def world() -> RelayWorld:
 
 def change(world: RelayWorld, name: str, *changes: str) -> None:
     parsed = [parse_change(*one.split("=", 1)) for one in changes]
-    drive(set_domain(world.engine, name, parsed))
+    drive(set_domain(world.desk, name, parsed))
 
 
 @pytest.mark.parametrize(
@@ -86,11 +85,11 @@ def test_each_setting_refuses_by_name_and_rule(key: str, value: str, words: str)
 def test_a_domain_is_known_by_any_spelling_of_its_name(world: RelayWorld) -> None:
     world.domain("Bücher.example")
     for name in ("bücher.EXAMPLE", "xn--bcher-kva.example.", "XN--BCHER-KVA.example"):
-        assert require(world.engine, name).name == "xn--bcher-kva.example"
+        assert world.desk.domain(name).name == "xn--bcher-kva.example"
     with pytest.raises(AlreadyExists, match="xtramail domain set xn--bcher-kva.example"):
         world.domain("xn--bcher-kva.example")
     with pytest.raises(NoSuchDomain, match="xtramail domain list"):
-        require(world.engine, "other.example")
+        world.desk.domain("other.example")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a.example", "x" * 64 + ".example", "a..example", "a@b"])
@@ -110,28 +109,28 @@ def test_a_domain_without_primary_has_nobody_to_ask(world: RelayWorld) -> None:
 
 
 def test_all_changes_or_none(world: RelayWorld) -> None:
-    before = require(world.engine, "relay.example")
+    before = world.desk.domain("relay.example")
     with pytest.raises(BadInput):
         change(world, "relay.example", "retention-days=9", "primary=", "recipients=ask")
-    assert require(world.engine, "relay.example") == before
+    assert world.desk.domain("relay.example") == before
     classes = world.engine.read(keys.STORE, schema.retention_classes)
     assert classes[before.retention_class].days == 90
     world.engine.fail_next(StoreFull())
     with pytest.raises(StoreFull):
         change(world, "relay.example", "retention-days=9")
-    assert require(world.engine, "relay.example") == before
+    assert world.desk.domain("relay.example") == before
 
 
 def test_a_change_of_days_reaches_mail_that_is_kept_already(world: RelayWorld) -> None:
     change(world, "relay.example", "retention-days=9", "contact=ray@relay.example")
-    row = require(world.engine, "relay.example")
+    row = world.desk.domain("relay.example")
     assert (row.retention_days, row.settings) == (9, {"contact": "ray@relay.example"})
     assert world.engine.read(keys.STORE, schema.retention_classes)[row.retention_class].days == 9
 
 
 def test_each_domain_has_a_retention_class_of_its_own_for_ever(world: RelayWorld) -> None:
     first = world.domain("again.example").retention_class
-    drive(remove_domain(world.engine, "again.example"))
+    drive(remove_domain(world.desk, "again.example"))
     assert world.domain("again.example").retention_class != first
     assert first in world.engine.read(keys.STORE, schema.retention_classes), "its old mail still has its days"
 
@@ -145,12 +144,12 @@ def test_continuity_off_keeps_no_copies_and_goes_on_relaying(world: RelayWorld) 
 
 
 def test_a_held_domain_takes_mail_and_lets_it_go_on_release(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", reason="", now=world.clock.now()))
+    drive(hold_domain(world.desk, "relay.example", reason=""))
     number = id_of(world.receive(RAY))
     assert len(world.mailbox(world.ray)) == 1
     world.ticks(times=3, seconds=100)
     assert world.courier.calls == [] and world.fates(number) == {RAY: Fate.HELD}
-    drive(release_domain(world.engine, "relay.example", now=world.clock.now()))
+    drive(release_domain(world.desk, "relay.example"))
     world.ticks(2)
     assert world.fates(number) == {RAY: Fate.DELIVERED}
 
@@ -158,10 +157,10 @@ def test_a_held_domain_takes_mail_and_lets_it_go_on_release(world: RelayWorld) -
 def test_a_domain_with_open_mail_is_not_removed_also_when_it_came_this_moment(world: RelayWorld) -> None:
     world.receive(RAY)
     with pytest.raises(NotPermitted, match="1 messages still wait for the primary; see: xtramail queue list"):
-        drive(remove_domain(world.engine, "relay.example"))
-    assert require(world.engine, "relay.example") and world.directory.account(RAY) is not None
+        drive(remove_domain(world.desk, "relay.example"))
+    assert world.desk.domain("relay.example") and world.directory.account(RAY) is not None
     world.ticks()
-    removal = remove_domain(world.engine, "relay.example")
+    removal = remove_domain(world.desk, "relay.example")
     # Mail that arrives between the administrator's decision and its commit.
     world.engine.pause()
     transaction = world.intake.begin(PEER)
@@ -172,12 +171,12 @@ def test_a_domain_with_open_mail_is_not_removed_also_when_it_came_this_moment(wo
     world.engine.resume()
     assert arriving.called and isinstance(waiting.result, Failure) and waiting.result.check(NotPermitted)
     waiting.addErrback(lambda _: None)
-    assert require(world.engine, "relay.example") and len(world.queue()) == 1
+    assert world.desk.domain("relay.example") and len(world.queue()) == 1
 
 
 def test_removing_a_domain_takes_its_users_and_its_hold(world: RelayWorld) -> None:
-    drive(hold_domain(world.engine, "relay.example", reason="", now=world.clock.now()))
-    drive(remove_domain(world.engine, "relay.example"))
+    drive(hold_domain(world.desk, "relay.example", reason=""))
+    drive(remove_domain(world.desk, "relay.example"))
     assert world.directory.account(RAY) is None and world.directory.domain("relay.example") is None
     # It is a domain of the outside world now, and mail to it must go.
     assert world.engine.read(keys.QUEUE, lambda snap: outbound.destination_closed(snap, "relay.example")) is None
@@ -185,7 +184,7 @@ def test_removing_a_domain_takes_its_users_and_its_hold(world: RelayWorld) -> No
 
 def test_two_who_add_the_same_domain_at_once_do_not_both_succeed(world: RelayWorld) -> None:
     world.engine.pause()
-    adding = [add_domain(world.engine, "race.example", now=0.0) for _ in range(2)]
+    adding = [add_domain(world.desk, "race.example") for _ in range(2)]
     waiting = [one.send(None) for one in adding]
     world.engine.resume()
     assert all(one.done for one in waiting)

@@ -78,7 +78,7 @@ class Logins:
         self.set(self.world.bob, passwords.hash_generated(GOOD, KEYRING))
 
     def set(self, account: Account, stored: str) -> None:
-        drive(users.set_password(self.world.engine, Address.parse(account.address), stored, now=self.clock.now()))
+        drive(users.set_password(self.world.desk, Address.parse(account.address), stored))
 
     def enter(self, name: str, secret: Secret = GOOD, peer: Peer = PEER) -> Account:
         return drive(self.login.password(name, secret, peer=peer, service="imap"))
@@ -99,13 +99,12 @@ def device(
 ) -> Secret:
     return drive(
         devices.add(
-            logins.world.engine,
+            logins.world.desk,
             Address.parse("ann@local.example"),
             KEYRING,
             name=name,
             scopes=scopes,
             expires=expires,
-            now=logins.clock.now(),
         )
     )
 
@@ -165,7 +164,7 @@ def test_every_failure_has_one_text_and_the_same_work(logins: Logins, monkeypatc
 
 def test_a_disabled_user_is_refused_like_a_wrong_password_and_at_once(logins: Logins) -> None:
     logins.enter("ann@local.example")
-    drive(users.set_user(logins.world.engine, Address.parse("ann@local.example"), status="disabled"))
+    drive(users.set_user(logins.world.desk, Address.parse("ann@local.example"), status="disabled"))
     assert logins.refused("ann@local.example") == logins.refused("eve@local.example")
     assert logins.failures[0][1] == "account disabled or changed"
 
@@ -193,7 +192,7 @@ def test_a_password_that_changes_while_it_is_worked_out_does_not_open(logins: Lo
 def test_a_user_removed_while_it_is_worked_out_does_not_open(logins: Logins) -> None:
     logins.worker.hold = []
     waiting = start(logins.login.password("ann@local.example", GOOD, peer=PEER, service="imap"))
-    drive(users.remove_user(logins.world.engine, Address.parse("ann@local.example")))
+    drive(users.remove_user(logins.world.desk, Address.parse("ann@local.example")))
     logins.worker.hold.pop()()
     failed: list[Any] = []
     waiting.addErrback(lambda failure: failed.append(failure.value))
@@ -296,7 +295,7 @@ def test_a_device_password_ends_at_its_time_and_when_revoked(logins: Logins) -> 
     logins.clock.advance(61)
     assert "has expired" in (logins.refused("ann@local.example", brief) and logins.failures[-1][1])
     assert logins.world.directory.standing(came) is None and logins.world.directory.standing(stays) is not None
-    drive(devices.revoke(logins.world.engine, Address.parse("ann@local.example"), "KEPT"))
+    drive(devices.revoke(logins.world.desk, Address.parse("ann@local.example"), "KEPT"))
     logins.refused("ann@local.example", kept)
     assert logins.failures[-1][1] == "wrong password"
     assert logins.world.directory.standing(stays) is None
@@ -322,7 +321,7 @@ def test_sessions_of_a_device_are_woken_once_when_it_expires(logins: Logins) -> 
 def test_who_was_made_a_list_is_logged_out_and_nothing_opens_it(logins: Logins) -> None:
     made = device(logins)
     came, own = logins.enter("ann@local.example", made), logins.enter("ann@local.example")
-    drive(users.set_user(logins.world.engine, Address.parse("ann@local.example"), kind="list"))
+    drive(users.set_user(logins.world.desk, Address.parse("ann@local.example"), kind="list"))
     stands = logins.world.directory.standing
     assert (stands(came), stands(own)) == (None, None)
     assert logins.refused("ann@local.example", made) == logins.refused("ann@local.example")
@@ -332,12 +331,12 @@ def test_a_login_ends_with_what_it_came_by_and_not_with_anything_else(logins: Lo
     stands = logins.world.directory.standing
     one, two = (logins.enter("ann@local.example", device(logins, name)) for name in ("one", "two"))
     own = logins.enter("ann@local.example")
-    drive(devices.revoke(logins.world.engine, Address.parse("ann@local.example"), "one"))
+    drive(devices.revoke(logins.world.desk, Address.parse("ann@local.example"), "one"))
     assert (stands(one), bool(stands(two)), bool(stands(own))) == (None, True, True)
     logins.clock.advance(1)
     logins.set(logins.world.ann, passwords.hash_chosen(WRONG, KEYRING, 4))
     assert stands(own) is None and stands(two) is not None
-    drive(users.set_user(logins.world.engine, Address.parse("ann@local.example"), status="disabled"))
+    drive(users.set_user(logins.world.desk, Address.parse("ann@local.example"), status="disabled"))
     assert stands(two) is None
 
 
@@ -421,11 +420,11 @@ def test_the_last_use_of_a_device_is_written_once_a_minute_and_wakes_no_session(
         logins.enter("ann@local.example", made, ELSEWHERE)
         logins.login.client_named(came, ELSEWHERE, "imap", "another")
     assert engine.newest_commit() == commits + 1
-    (known,) = devices.of_user(engine, address)
+    (known,) = devices.of_user(logins.world.desk, address)
     assert known.use is not None
     assert (known.use.at, known.use.block, known.use.service) == (at, "192.0.2.0/24", "imap")
     assert known.use.client == "Gnus ? 5.13"
     logins.clock.advance(31)
     logins.enter("ann@local.example", made, ELSEWHERE)
-    assert [one.use.block for one in devices.of_user(engine, address) if one.use] == ["198.51.100.0/24"]
+    assert [one.use.block for one in devices.of_user(logins.world.desk, address) if one.use] == ["198.51.100.0/24"]
     assert woken == []

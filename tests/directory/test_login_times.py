@@ -70,7 +70,7 @@ def test_what_a_full_store_does_not_take_is_written_later(kept: Times, monkeypat
 def test_a_user_who_is_removed_is_forgotten(kept: Times) -> None:
     kept.times.seen(kept.world.ann, "imap")
     drive(kept.times.flush())
-    drive(remove_user(kept.world.engine, Address.parse("ann@local.example")))
+    drive(remove_user(kept.world.desk, Address.parse("ann@local.example")))
     assert kept.of(kept.world.ann.id) == {}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.delivery.outward_world import KEYRING, OutwardWorld
-from xtramail.directory.domains import require
 from xtramail.directory.relay_accounts import create, relay_account, remove
 from xtramail.directory.relay_clients import certificates, networks
 from xtramail.directory.shared_networks import PROVIDERS
@@ -71,12 +70,12 @@ def test_what_is_never_enough_alone_wants_an_account_first(world: OutwardWorld, 
         world.set("any.example", f"relay-from={network}")
     assert f"relay-from {network}" in refused.value.text and reason in refused.value.text
     assert "xtramail domain relay-account any.example create" in refused.value.text
-    drive(create(world.engine, "any.example", KEYRING, now=1.0))
+    drive(create(world.desk, "any.example", KEYRING))
     world.set("any.example", f"relay-from={network}")
     address = network.partition("/")[0]
     assert "any.example" not in world.clients.domains_of(Peer(address=address)), "the address alone is not enough"
     with pytest.raises(BadInput, match="is never enough alone"):
-        drive(remove(world.engine, "any.example"))
+        drive(remove(world.desk, "any.example"))
 
 
 def test_a_name_needs_who_vouches_for_it(world: OutwardWorld) -> None:
@@ -97,18 +96,19 @@ def test_a_change_holds_at_once(world: OutwardWorld) -> None:
 
 
 def test_an_account_is_made_once_and_kept_as_a_hash(world: OutwardWorld) -> None:
-    made = drive(create(world.engine, "Any.Example", KEYRING, now=7.0))
-    row = require(world.engine, "any.example")
+    made = drive(create(world.desk, "Any.Example", KEYRING))
+    row = world.desk.domain("any.example")
     assert made.reveal() not in repr(row) and row.settings["relay-account"].startswith("{XTRA-HMAC}")
     assert len(made.reveal().replace("-", "")) == 20
     account = relay_account(world.engine, "any.example")
-    assert account is not None and (account.address, account.kind, account.created) == ("any.example", "relay", 7.0)
+    assert account is not None and (account.address, account.kind) == ("any.example", "relay")
+    assert account.created == world.clock.now()
     with pytest.raises(AlreadyExists, match="removing it first"):
-        drive(create(world.engine, "any.example", KEYRING, now=8.0))
-    drive(remove(world.engine, "any.example"))
+        drive(create(world.desk, "any.example", KEYRING))
+    drive(remove(world.desk, "any.example"))
     assert relay_account(world.engine, "any.example") is None
     with pytest.raises(NoSuchAccount):
-        drive(remove(world.engine, "any.example"))
+        drive(remove(world.desk, "any.example"))
 
 
 def test_the_table_of_shared_networks_says_where_it_is_from() -> None:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.delivery.world import World
-from xtramail.directory.primaries import step
-from xtramail.model.pending import drive
+from xtramail.directory.primaries import step_parts
 from xtramail.model.primary import Event
 from xtramail.store import alerts, keys
 from xtramail.store.alerts import AlertRow
@@ -16,7 +15,8 @@ def told(*events: Event) -> list[AlertRow]:
     """The alerts that a primary's steps leave, the oldest first."""
     world = World()
     for event in events:
-        drive(step(world.engine, NAME, event, cause=f"it {event}", now=world.clock.now(), by="root"))
+        parts = step_parts(NAME, event, cause=f"it {event}", now=world.clock.now(), by="root")
+        world.engine.transact_all(parts).result()
         world.clock.advance(60)
     rows: list[AlertRow] = world.engine.read(keys.ALERTS, alerts.alerts)
     return rows[::-1]

@@ -7,6 +7,7 @@ import pytest
 from tests.delivery.relay_world import RelayWorld, outcome
 from tests.delivery.world import World
 from xtramail.directory import users
+from xtramail.directory.open_mail import open_mail
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted, StoreFull
 from xtramail.model.outcome import Reply
@@ -21,13 +22,13 @@ def world() -> World:
 
 
 def add(world: World, address: str, **options: object) -> None:
-    drive(users.add_user(world.engine, Address.parse(address), now=world.clock.now(), **options))  # type: ignore[arg-type]
+    drive(users.add_user(world.desk, Address.parse(address), **options))  # type: ignore[arg-type]
 
 
 def test_a_user_has_the_special_mailboxes_and_is_known_by_any_spelling(world: World) -> None:
     world.domain("bücher.example")
     add(world, "Änn@Bücher.example")
-    account = users.find(world.engine, Address.parse("ÄNN@xn--bcher-kva.EXAMPLE"))
+    account = world.desk.account(Address.parse("ÄNN@xn--bcher-kva.EXAMPLE"))
     assert account.address == "Änn@Bücher.example"
     names = {row.name for row in world.engine.read(keys.user_scope(account.id), mailboxes.mailboxes)}
     assert {"INBOX", "Sent", "Drafts", "Trash", "Junk", "Archive"} <= names
@@ -36,29 +37,29 @@ def test_a_user_has_the_special_mailboxes_and_is_known_by_any_spelling(world: Wo
 def test_refusals_name_what_is_wrong_and_what_to_do(world: World) -> None:
     with pytest.raises(AlreadyExists, match="xtramail user set"):
         add(world, "ANN@local.example")
-    with pytest.raises(NoSuchDomain, match="xtramail domain add"):
+    with pytest.raises(NoSuchDomain, match="xtramail domain list"):
         add(world, "ann@other.example")
     with pytest.raises(BadInput, match="choose one of user, list, discovered"):
         add(world, "cy@local.example", kind="robot")
     with pytest.raises(NoSuchAccount, match="xtramail user list"):
-        users.show(world.engine, Address.parse("nobody@local.example"))
+        users.show(world.desk, Address.parse("nobody@local.example"))
     for options, words in (
         ({"status": "gone"}, "choose one of active, disabled"),
         ({"kind": "x"}, "choose one of user"),
         ({"quota": -1}, "quota"),
     ):
         with pytest.raises(BadInput, match=words):
-            drive(users.set_user(world.engine, Address.parse("ann@local.example"), **options))  # type: ignore[arg-type]
+            drive(users.set_user(world.desk, Address.parse("ann@local.example"), **options))  # type: ignore[arg-type]
 
 
 def test_a_discovered_user_keeps_its_mail_when_it_becomes_a_real_one(world: World) -> None:
     world.primary.knows["dee"] = Reply.of(250, "", "ok")
     world.receive("dee@ask.example")
-    found = users.find(world.engine, Address.parse("dee@ask.example"))
+    found = world.desk.account(Address.parse("dee@ask.example"))
     assert found.kind == "discovered" and found.password == ""
     assert len(world.mailbox(found)) == 1, "kept from the first message on"
     add(world, "Dee@ask.example", password="{hash}")
-    now = users.find(world.engine, Address.parse("dee@ask.example"))
+    now = world.desk.account(Address.parse("dee@ask.example"))
     assert (now.id, now.kind, now.address) == (found.id, "user", "Dee@ask.example")
     assert len(world.mailbox(now)) == 1
     with pytest.raises(AlreadyExists):
@@ -69,12 +70,12 @@ def test_a_change_is_whole_or_not_at_all(world: World) -> None:
     address = Address.parse("ann@local.example")
     world.engine.fail_next(StoreFull())
     with pytest.raises(StoreFull):
-        drive(users.set_user(world.engine, address, quota=5, kind="list"))
-    assert users.find(world.engine, address) == world.ann
-    changed = drive(users.set_user(world.engine, address, quota=5, status="disabled", kind="list"))
+        drive(users.set_user(world.desk, address, quota=5, kind="list"))
+    assert world.desk.account(address) == world.ann
+    changed = drive(users.set_user(world.desk, address, quota=5, status="disabled", kind="list"))
     assert (changed.quota, changed.status, changed.kind) == (5, "disabled", "list")
-    later = drive(users.set_password(world.engine, address, "{new}", now=77.0))
-    assert (later.password, later.password_changed, later.quota) == ("{new}", 77.0, 5)
+    later = drive(users.set_password(world.desk, address, "{new}"))
+    assert (later.password, later.password_changed, later.quota) == ("{new}", world.clock.now(), 5)
 
 
 def test_a_user_is_removed_only_when_none_of_its_own_mail_is_open() -> None:
@@ -84,22 +85,22 @@ def test_a_user_is_removed_only_when_none_of_its_own_mail_is_open() -> None:
     both = (Address.parse("ray@relay.example"), Address.parse("UNA@relay.example"))
     for address in both:
         with pytest.raises(NotPermitted, match="1 messages still wait"):
-            drive(users.remove_user(world.engine, address))
+            drive(users.remove_user(world.desk, address))
     done = outcome(Verdict.DELIVERED, Stage.FINAL, Reply.of(250, "", "ok"))
     later = outcome(Verdict.DEFERRED, Stage.RCPT, Reply.of(450, "", "busy"))
     world.courier.script = lambda call: call.says(*(done if r.startswith("ray") else later for r in call.recipients))
     world.deliver(world.only())
-    assert users.open_mail(world.engine, "relay.example") == 1
-    drive(users.remove_user(world.engine, both[0]))
+    assert open_mail(world.engine, "relay.example") == 1
+    drive(users.remove_user(world.desk, both[0]))
     with pytest.raises(NotPermitted):
-        drive(users.remove_user(world.engine, both[1]))
-    assert users.users_of(world.engine, "relay.example") == [
-        account for account in users.users_of(world.engine, "relay.example") if account.id != world.ray.id
+        drive(users.remove_user(world.desk, both[1]))
+    assert users.list_users(world.desk, "relay.example") == [
+        account for account in users.list_users(world.desk, "relay.example") if account.id != world.ray.id
     ]
     assert world.directory.account("una@relay.example") == una
 
 
 def test_an_account_number_is_never_given_twice(world: World) -> None:
     first = world.user("cy@local.example")
-    drive(users.remove_user(world.engine, Address.parse("cy@local.example")))
+    drive(users.remove_user(world.desk, Address.parse("cy@local.example")))
     assert world.user("cy@local.example").id > first.id

@@ -65,7 +65,7 @@ def test_a_skipped_copy_and_a_refusal_are_told(told: list[tuple[str, dict[str, A
 
 def test_a_mirror_that_is_left_out_is_told_as_one() -> None:
     world, metrics = World(), Metrics()
-    drive(add_mirror(world.engine, "ann@local.example", into="bob@local.example", now=world.clock.now()))
+    drive(add_mirror(world.desk, "ann@local.example", into="bob@local.example"))
     said: list[str] = []
     log = SmtpLog(metrics, lambda kind, domain, text, fields=None: said.append(f"{kind} {domain}: {text}"))
     log.copy_skipped(accepted(world).arrival, "bob@local.example")

@@ -265,10 +265,10 @@ class Office(RelayWorld):
     # The administrator.
 
     def holds_domain(self, name: str) -> None:
-        self.run(hold_domain(self.engine, name, reason="", now=self.clock.now()))
+        self.run(hold_domain(self.desk, name, reason=""))
 
     def releases_domain(self, name: str) -> None:
-        self.run(release_domain(self.engine, name, now=self.clock.now()))
+        self.run(release_domain(self.desk, name))
 
     def plans(self, name: str, seconds: float) -> None:
         """A planned hold that begins now."""

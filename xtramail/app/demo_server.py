@@ -24,9 +24,12 @@ from xtramail.app.demo_folder import ANN, BEN, DOMAIN, PRIMARY_PORT, USERS, Demo
 from xtramail.app.paths import Paths
 from xtramail.app.settings import Settings
 from xtramail.directory import passwords, users
+from xtramail.directory.desk import Desk
 from xtramail.directory.domains import add_domain, parse_change, set_domain
 from xtramail.directory.keyring import load_keyring
+from xtramail.model.actor import SERVER
 from xtramail.model.address import Address
+from xtramail.model.clock import SystemClock
 from xtramail.model.errors import BadInput
 from xtramail.model.pending import drive
 from xtramail.store.lmdb_engine import LmdbEngine
@@ -96,22 +99,22 @@ def prepare(place: DemoFolder, now: float) -> bool:
     paths = Paths.of(settings, place.config)
     engine = LmdbEngine(paths.store, map_size=settings.store.map_size)
     try:
-        place.create(_people(engine, paths.keys, port, now), port)
+        place.create(_people(Desk(engine, SERVER, SystemClock()), paths.keys, port), port)
     finally:
         engine.close()
     return True
 
 
-def _people(engine: LmdbEngine, keys: Path, port: int, now: float) -> dict[str, str]:
-    drive(add_domain(engine, DOMAIN, now=now, primaries=((HOST, port),), primary_tls="none"))
+def _people(desk: Desk, keys: Path, port: int) -> dict[str, str]:
+    drive(add_domain(desk, DOMAIN, primaries=((HOST, port),), primary_tls="none"))
     # Whoever looks on wants to see the end of an outage in seconds.
-    drive(set_domain(engine, DOMAIN, [parse_change("probe-busy", "500ms")]))
+    drive(set_domain(desk, DOMAIN, [parse_change("probe-busy", "500ms")]))
     keyring = load_keyring(keys)
     logins = {}
     for address in USERS:
         secret = passwords.generate()
         hashed = passwords.hash_generated(secret, keyring)
-        drive(users.add_user(engine, Address.parse(address), now=now, password=hashed))
+        drive(users.add_user(desk, Address.parse(address), password=hashed))
         logins[address] = secret.reveal()
     return logins
 

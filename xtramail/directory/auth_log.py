@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 
+from xtramail.directory.desk import Desk
+from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
@@ -105,15 +107,26 @@ class AuthLog:
 
 
 def events(
-    engine: Engine, *, domain: str = "", address: str = "", failed: bool = False, since: float = 0.0, most: int
+    desk: Desk, *, domain: str = "", address: str = "", failed: bool = False, since: float = 0.0, most: int
 ) -> list[AuthEvent]:
-    """The newest first, at most ``most``: those of a domain, or of one address (an ``Address.key``), or all."""
+    """The newest first, at most ``most``: those of a domain, or of one address (an ``Address.key``), or all.
+
+    All are an operator's; other admins see those of their domains, a user his own. NoSuchDomain.
+    """
+    domain = desk.domain(domain).name if domain else ""
+    actor = desk.actor
+    seen = {row.name for row in desk.domains()}
+
+    def visible(known: str) -> bool:
+        if actor.role is Role.USER:
+            return known == actor.address
+        return actor.role is Role.OPERATOR or known.rpartition("@")[2] in seen
 
     def wanted(event: AuthEvent) -> bool:
         known = _known(event.address)
         if failed and event.outcome != "refused":
             return False
-        return address in ("", known) and domain in ("", known.rpartition("@")[2])
+        return visible(known) and address in ("", known) and domain in ("", known.rpartition("@")[2])
 
     def look(snap: Snapshot) -> list[AuthEvent]:
         found: list[AuthEvent] = []
@@ -125,7 +138,7 @@ def events(
                     break
         return found
 
-    return engine.read(keys.LOG, look)
+    return desk.engine.read(keys.LOG, look)
 
 
 def _known(name: str) -> str:

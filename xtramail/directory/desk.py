@@ -34,6 +34,7 @@ class Change:
     domain: str = ""
     """Whose admins may see the row; empty: only its tenant's and operators."""
     tenant: str = ""
+    """Empty: whose the domain is."""
     before: Told | None = None
     after: Told | None = None
 
@@ -116,16 +117,21 @@ class Desk:
         """As :meth:`change`, of many objects: a row for each of them that was changed, in this order."""
         for change in changes[:1]:
             self.require_change(change.what)
+        tenants = {name: self._tenant_of(name) for name in {change.domain for change in changes}}
 
         def tell(txn: Txn) -> None:
             for change in changes:
                 if change.before is None or change.before != change.after:
-                    audit.append(txn, self._row(change))
+                    audit.append(txn, self._row(change, change.tenant or tenants.get(change.domain, "")))
 
         results = await self.engine.transact_all([*parts, (keys.AUDIT, tell)])
         return results[:-1]
 
-    def _row(self, change: Change) -> AuditRow:
+    def _tenant_of(self, name: str) -> str:
+        row = self.engine.read(keys.domain_scope(name), domains.get_domain) if name else None
+        return row.tenant if row is not None else ""
+
+    def _row(self, change: Change, tenant: str) -> AuditRow:
         before, after = change.before, change.after
         if before is not None and after is not None:
             # Only what is another now.
@@ -140,7 +146,7 @@ class Desk:
             what=change.what,
             object=change.object,
             domain=change.domain,
-            tenant=change.tenant,
+            tenant=tenant,
             before=dict(before) if before is not None else None,
             after=dict(after) if after is not None else None,
         )

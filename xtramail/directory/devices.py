@@ -9,20 +9,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
-from xtramail.directory import passwords, users
+from xtramail.directory import passwords
+from xtramail.directory.desk import Change, Desk
 from xtramail.directory.keyring import Keyring
+from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, LimitReached, NoSuchAccount, NotPermitted
 from xtramail.model.secret import Secret
 from xtramail.store import accounts, devices, keys
-from xtramail.store.engine import Engine, Snapshot, Txn
-from xtramail.store.records import Account, Device, DeviceUse
+from xtramail.store.engine import Snapshot, Txn
+from xtramail.store.records import Device, DeviceUse
 
 SCOPES = {"imap": "imap", "pop": "pop3", "smtp": "submission"}
 """How people name what a device password opens, and the service that it is."""
 MOST = 100
 """Devices of one user: more are forgotten ones."""
 LONGEST_NAME = 100
+MOST_TOLD = 2_000
+"""Characters of names in an audit row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +38,13 @@ class Known:
 
 
 async def add(
-    engine: Engine,
+    desk: Desk,
     address: Address,
     keyring: Keyring,
     *,
     name: str,
     scopes: Collection[str] = tuple(SCOPES),
     expires: float = 0.0,
-    now: float,
 ) -> Secret:
     """The new password of 100 random bits, which is kept nowhere. Durable when this returns.
 
@@ -50,9 +53,10 @@ async def add(
     """
     label = check_name(name)
     services = check_scopes(scopes)
+    now = desk.now()
     if expires and expires <= now:
         raise BadInput("expires: a time that is still to come")
-    account = users.find(engine, address)
+    account = desk.account(address, Role.USER)
     if account.kind == "list":
         raise NotPermitted(f"{account.address} is a list: nobody logs in to it")
     made = passwords.generate()
@@ -72,53 +76,62 @@ async def add(
             raise LimitReached(f"{account.address} has {MOST} devices; revoke those that are not used any more")
         devices.put(txn, mark, row)
 
-    await engine.transact(keys.user_scope(account.id), put)
+    told = Change("device add", address.key, address.domain_key, after=_told(row))
+    await desk.change(told, [(keys.user_scope(account.id), put)])
     return made
 
 
-def of_user(engine: Engine, address: Address) -> list[Known]:
+def of_user(desk: Desk, address: Address) -> list[Known]:
     """Oldest first. NoSuchAccount."""
-    account = users.find(engine, address)
-    rows = engine.read(keys.user_scope(account.id), devices.devices)
+    account = desk.account(address, Role.USER)
+    rows = desk.engine.read(keys.user_scope(account.id), devices.devices)
 
     def known(snap: Snapshot) -> list[Known]:
         return [Known(device=row, use=devices.last_use(snap, account.id, mark)) for mark, row in rows]
 
-    return engine.read(keys.LOGINS, known)
+    return desk.engine.read(keys.LOGINS, known)
 
 
-async def revoke(engine: Engine, address: Address, name: str) -> Device:
+async def revoke(desk: Desk, address: Address, name: str) -> Device:
     """Durable when this returns; sessions of the device end within a second. NoSuchAccount for an unknown name."""
-    account = users.find(engine, address)
-    rows = engine.read(keys.user_scope(account.id), devices.devices)
+    account = desk.account(address, Role.USER)
+    rows = desk.engine.read(keys.user_scope(account.id), devices.devices)
     found = [(mark, row) for mark, row in rows if row.name.casefold() == name.strip().casefold()]
     if not found:
         raise NoSuchAccount(f"{account.address} has no device {name!r}; see: xtramail device list {account.address}")
     mark, device = found[0]
-    await _revoke(engine, account, mark)
+    told = Change("device revoke", address.key, address.domain_key, before=_told(device))
+    await desk.change(
+        told,
+        [
+            (keys.user_scope(account.id), lambda txn: devices.delete(txn, mark)),
+            (keys.LOGINS, lambda txn: devices.forget_use(txn, account.id, mark)),
+        ],
+    )
     return device
 
 
-async def revoke_all(engine: Engine, address: Address) -> int:
+async def revoke_all(desk: Desk, address: Address) -> int:
     """As :func:`revoke`, of every device of a user; how many there were."""
-    account = users.find(engine, address)
-    results = await engine.transact_all(
-        [
-            (keys.user_scope(account.id), devices.delete_all),
-            (keys.LOGINS, partial(devices.forget_use, account_id=account.id)),
-        ]
+    account = desk.account(address, Role.USER)
+    told = Change("device revoke", address.key, address.domain_key)
+
+    def take(txn: Txn) -> int:
+        there = devices.devices(txn)
+        told.before = {"devices": ", ".join(row.name for _, row in there)[:MOST_TOLD]}
+        told.after = {"devices": ""}
+        return devices.delete_all(txn)
+
+    results = await desk.change(
+        told,
+        [(keys.user_scope(account.id), take), (keys.LOGINS, partial(devices.forget_use, account_id=account.id))],
     )
     count: int = results[0]
     return count
 
 
-async def _revoke(engine: Engine, account: Account, mark: bytes) -> None:
-    await engine.transact_all(
-        [
-            (keys.user_scope(account.id), lambda txn: devices.delete(txn, mark)),
-            (keys.LOGINS, lambda txn: devices.forget_use(txn, account.id, mark)),
-        ]
-    )
+def _told(device: Device) -> dict[str, str | int | float | bool | None]:
+    return {"name": device.name, "services": ",".join(device.services), "expires": device.expires}
 
 
 def check_name(name: str) -> str:

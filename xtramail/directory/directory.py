@@ -7,55 +7,29 @@ those are ``domains`` and ``users``.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from xtramail.directory.desk import Desk
 from xtramail.directory.mirrors import Keeping, kept_for
 from xtramail.directory.relay_accounts import relay_account
+from xtramail.directory.resolution import ROLE_LOCALS as ROLE_LOCALS
+from xtramail.directory.resolution import Resolution as Resolution
+from xtramail.directory.resolution import Resolver
+from xtramail.directory.resolution import Standing as Standing
 from xtramail.directory.users import account_of, add_discovered
+from xtramail.model.actor import SERVER
 from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
-from xtramail.model.primary import OUTAGE, State
+from xtramail.model.primary import State
 from xtramail.store import accounts, domains, keys, outages
-from xtramail.store.engine import Engine, Snapshot
+from xtramail.store.aliases import served_as
+from xtramail.store.engine import Engine
 from xtramail.store.records import Account, AskedRow, DomainRow
-
-ROLE_LOCALS = frozenset({"postmaster", "abuse"})
-"""Always accepted (RFC 5321 §4.5.1, RFC 2142 §4)."""
 
 GOOD_SECONDS = 14 * 86_400.0
 BAD_SECONDS = 3_600.0
-
-
-class Standing(StrEnum):
-    """What is known of an address."""
-
-    LISTED = "listed"
-    """Ours, or answered with yes by the primary."""
-    ASK = "ask"
-    """Nobody has asked the primary yet, or its answer is too old."""
-    ANY = "any"
-    """The domain takes every address."""
-    UNKNOWN = "unknown"
-    ELSEWHERE = "elsewhere"
-    """Its domain is not served here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """``accounts``: whose mailboxes get a copy. ``relay``: it is handed on to the domain's primary."""
-
-    standing: Standing
-    domain: DomainRow | None
-    accounts: tuple[Account, ...]
-    relay: bool
-    up: bool = True
-    """Its primary is up, or there is none."""
-    keeping: Keeping | None = None
-    """How the mailboxes keep it."""
 
 
 class Asker(Protocol):
@@ -76,25 +50,30 @@ class Directory:
         asker: Asker,
         keep_yes: float = GOOD_SECONDS,
         keep_no: float = BAD_SECONDS,
+        operator: tuple[str, ...] = (),
     ) -> None:
-        """``keep_yes`` and ``keep_no``: seconds for which a primary's answer is believed."""
+        """``keep_yes`` and ``keep_no``: seconds for which a primary's answer is believed. ``operator``: addresses that
+        get postmaster's mail of a domain that has nobody."""
         self._engine = engine
         self._clock = clock
         self._asker = asker
         self._keep_yes = keep_yes
         self._keep_no = keep_no
+        self._resolver = Resolver(engine=engine, clock=clock, served=self.domain, operator=operator)
 
     def domain(self, name: str) -> DomainRow | None:
-        """The served domain of that name (any case, U- or A-labels), None when it is not served."""
+        """The served domain of that name (any case, U- or A-labels) or other name; None when it is not served."""
         try:
             key = domain_key(name)
         except BadInput:
             return None
-        return self._engine.read(keys.domain_scope(key), domains.get_domain)
+        return served_as(self._engine, key)
 
     def account(self, address_key: str) -> Account | None:
-        """The account that logs in under this address."""
-        return account_of(self._engine, address_key)
+        """The account that logs in under this address, be it in another name of its domain."""
+        local, _, name = address_key.rpartition("@")
+        domain = self.domain(name)
+        return account_of(self._engine, f"{local}@{domain.name}") if domain is not None else None
 
     def standing(self, account: Account) -> Account | None:
         """The account as it is now, for who logged in as ``account``; see ``store.accounts.standing``."""
@@ -107,44 +86,22 @@ class Directory:
 
     def resolve(self, address: Address) -> Resolution:
         """What becomes of mail for ``address``, by what is known now."""
-        domain = self.domain(address.domain)
+        return self._resolver.resolve(address)
+
+    def canonical(self, address: Address) -> Address:
+        """``address`` in its domain's own name, where that has another."""
+        return self._resolver.canonical(address)
+
+    def place(self, address: Address) -> Place:
+        """Where a served address lives; of one that is not served, that it is handed to nobody."""
+        domain, local = self.domain(address.domain), address.local_key
         if domain is None:
-            return Resolution(standing=Standing.ELSEWHERE, domain=None, accounts=(), relay=False)
-        local, relay = address.local_key, bool(domain.primaries)
-        now = self._clock.now()
+            return HERE
+        return self._engine.read(keys.domain_scope(domain.name), lambda snap: place_of(snap, domain, local))
 
-        def look(snap: Snapshot) -> tuple[int, Standing, State, Keeping | None]:
-            state = outages.state(snap) if relay else State.UP
-            account_id, standing = known(snap, state)
-            return account_id, standing, state, kept_for(snap, domain, local)
-
-        def known(snap: Snapshot, state: State) -> tuple[int, Standing]:
-            row = domains.get_recipient(snap, local)
-            if row is not None:
-                return row.account_id, Standing.LISTED
-            if local in ROLE_LOCALS:
-                return (0 if relay else _role_account(snap)), Standing.LISTED
-            if domain.recipients == "any":
-                return 0, Standing.ANY
-            if domain.recipients == "listed" or not relay:
-                return 0, Standing.UNKNOWN
-            asked = domains.get_asked(snap, local)
-            if state in OUTAGE:
-                # What was learned stays as it was; a no may be the first sign of what went wrong there.
-                return 0, Standing.LISTED if asked is not None and asked.good else Standing.ASK
-            if asked is None or asked.until <= now:
-                return 0, Standing.ASK
-            return 0, Standing.LISTED if asked.good else Standing.UNKNOWN
-
-        account_id, standing, state, keeping = self._engine.read(keys.domain_scope(domain.name), look)
-        return Resolution(
-            standing=standing,
-            domain=domain,
-            accounts=() if keeping is None else self._mailboxes_of(account_id),
-            relay=relay,
-            up=state is State.UP,
-            keeping=keeping,
-        )
+    def away(self, domain: DomainRow) -> bool:
+        """Whether nothing is handed to the primary of a domain now."""
+        return bool(domain.primaries) and self._engine.read(keys.domain_scope(domain.name), outages.state) in CLOSED
 
     def keeping(self, address: Address) -> Keeping | None:
         """How the mailbox of a served address keeps its mail; None where it does not."""
@@ -184,21 +141,15 @@ class Directory:
             # A full mailbox, or a primary that does not like us today: the recipient is no less good for it.
             return True
         # The mailbox first: with the answer alone its mail would be relayed and not kept.
-        if good and self.keeping(address) is not None:
-            await add_discovered(self._engine, address, now=now)
+        if good and self.keeping(address) is not None and not self.resolve(address).accounts:
+            await add_discovered(Desk(self._engine, SERVER, self._clock), self.canonical(address))
         row = AskedRow(good=good, until=now + (self._keep_yes if good else self._keep_no), asked=now)
         await self._engine.transact(scope, lambda txn: domains.put_asked(txn, local, row))
         return good
 
     def owns(self, account: Account, address: Address) -> bool:
-        """Whether ``account`` may send as ``address``."""
-        return Address.parse(account.address).key == address.key
-
-    def _mailboxes_of(self, account_id: int) -> tuple[Account, ...]:
-        if account_id == 0:
-            return ()
-        account = self._engine.read(keys.user_scope(account_id), accounts.get_account)
-        return (account,) if account is not None and account.kind != "list" else ()
+        """Whether ``account`` may send as ``address``: his own, or one that stands for him."""
+        return Address.parse(account.address).key == address.key or self._resolver.stands_for(address, account)
 
 
 def _says_unknown(reply: Reply) -> bool:
@@ -207,15 +158,3 @@ def _says_unknown(reply: Reply) -> bool:
     5.4.1 is what Exchange Online says of recipients it does not know.
     """
     return reply.enhanced in ("", "5.0.0", "5.4.1") or reply.enhanced.startswith("5.1.")
-
-
-def _role_account(snap: Snapshot) -> int:
-    """Whose mailbox gets postmaster's mail in a domain without a primary: its contact's, else its first user's."""
-    domain = domains.get_domain(snap)
-    contact = domain.settings.get("contact", "") if domain is not None else ""
-    if contact:
-        row = domains.get_recipient(snap, contact.rpartition("@")[0].casefold())
-        if row is not None and row.account_id:
-            return row.account_id
-    users = sorted((row.created, row.account_id) for _, row in domains.recipients(snap) if row.account_id)
-    return users[0][1] if users else 0

@@ -77,9 +77,17 @@ SETTINGS: dict[str, DomainSetting] = {
     one.name: one
     for one in (
         DomainSetting("contact", "", _address, "ADDRESS", "who gets postmaster's mail of a local domain"),
+        DomainSetting("plus-addressing", "on", ON_OFF, "on|off", "mail for ann+x is ann's, unless ann+x is listed"),
         DomainSetting("card-contact", "", _line, "TEXT", "whom users ask, as their card says it; else contact"),
         DomainSetting("card-on-down", "off", ON_OFF, "on|off", "on down, users get their card at an outside address"),
         DomainSetting("recovered", "on", ON_OFF, "on|off", "users see what they deleted in a mailbox `Recovered`"),
+        DomainSetting(
+            "users-live",
+            "there",
+            _one_of("there", "here"),
+            "there|here",
+            "here: users' mailboxes are here alone; only others' mail goes to the primary",
+        ),
         DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
         DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),
         DomainSetting("outage-window", "1m", _time(0.1), "TIME", "the window in which faults are counted"),

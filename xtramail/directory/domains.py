@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from xtramail.directory import journal_addresses, relay_clients, round_trips
+from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.domain_settings import SETTINGS, regular, text
 from xtramail.directory.imap_access import access_of
-from xtramail.directory.primaries import step
-from xtramail.directory.users import refuse_while_open, users_of
+from xtramail.directory.open_mail import refuse_while_open
+from xtramail.directory.primaries import step_parts
+from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
+from xtramail.directory.tenants import owner_of, still_there
+from xtramail.directory.users import users_of
+from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
-from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
 from xtramail.store import accounts, domains, keys, logins, outages, outbound, schema
-from xtramail.store.engine import Engine, Txn
+from xtramail.store.engine import Engine, Snapshot, Txn, TxnFunction
 from xtramail.store.records import DomainRow
 
 TlsWord = Literal["none", "opportunistic", "required", "verify"]
@@ -26,6 +32,20 @@ RecipientsWord = Literal["ask", "listed", "any"]
 TLS_MODES: tuple[TlsWord, ...] = ("none", "opportunistic", "required", "verify")
 RECIPIENT_MODES: tuple[RecipientsWord, ...] = ("ask", "listed", "any")
 MAX_DAYS = 3_650
+OPERATORS_OWN = frozenset({"primary_ca", AUTHORITIES, "tenant"})
+"""Fields and settings that are for operators alone: whose a domain is, and what names files of this machine."""
+ROUTE_KEYS = (
+    "primary",
+    "primary-tls",
+    "primary-ca",
+    "recipients",
+    "continuity",
+    "retention-days",
+    "smarthost",
+    "smarthost-user",
+    "tenant",
+)
+"""What :func:`parse_change` knows beside SETTINGS."""
 W = TypeVar("W", bound=str)
 
 
@@ -37,16 +57,34 @@ class DomainChange:
     value: object
 
 
-def require(engine: Engine, name: str) -> DomainRow:
-    """NoSuchDomain when it is not served."""
-    row = engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
-    if row is None:
-        raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
-    return row
-
-
 def all_domains(engine: Engine) -> list[DomainRow]:
+    """For the server's own looks; people see those of their desk (``Desk.domains``)."""
     return domains.domain_rows(engine)
+
+
+def domain_told(row: DomainRow, before: DomainRow | None = None) -> dict[str, str | int | float | bool | None]:
+    """What an audit row says of a domain that was ``before``: no secret."""
+    old = before.settings if before is not None else {}
+    secret = {ACCOUNT, *(name for name, one in SETTINGS.items() if one.secret)}
+    return {
+        "primary": ",".join(host_text(host, port) for host, port in row.primaries),
+        "primary-tls": row.primary_tls,
+        "primary-ca": row.primary_ca,
+        "recipients": row.recipients,
+        "continuity": row.continuity,
+        "retention-days": row.retention_days,
+        "smarthost": row.smarthost,
+        "smarthost-user": row.smarthost_user,
+        "smarthost-password": secret_told(row.smarthost_password, before.smarthost_password if before else ""),
+        "quota": row.quota,
+        "tenant": row.tenant,
+        **{name: secret_told(v, old.get(name, "")) if name in secret else v for name, v in row.settings.items()},
+    }
+
+
+def host_text(host: str, port: int) -> str:
+    """As it is written behind ``--primary``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _one_of(field: str, value: str, choices: tuple[W, ...]) -> W:
@@ -63,10 +101,10 @@ def _days(value: int) -> int:
 
 
 async def add_domain(
-    engine: Engine,
+    desk: Desk,
     name: str,
     *,
-    now: float,
+    tenant: str = "",
     primaries: tuple[tuple[str, int], ...] = (),
     primary_tls: str = "opportunistic",
     primary_ca: str = "",
@@ -76,9 +114,14 @@ async def add_domain(
 ) -> DomainRow:
     """Serve a domain from this moment on. Without ``primaries`` it is local: mailboxes only.
 
-    ``recipients`` empty: ``ask`` with a primary, ``listed`` without.
+    ``recipients`` empty: ``ask`` with a primary, ``listed`` without. ``tenant`` empty: the actor's own. NoSuchTenant.
     """
     key = domain_key(name)
+    desk.require(Role.TENANT, f"domain add {key}")
+    desk.require_change("domain add")
+    if primary_ca:
+        desk.require(Role.OPERATOR, "primary-ca, a file of the server")
+    owner = owner_of(desk, tenant)
     mode = _one_of("recipients", recipients or ("ask" if primaries else "listed"), RECIPIENT_MODES)
     if mode == "ask" and not primaries:
         raise BadInput("recipients ask: there is no primary to ask; give --primary or choose listed")
@@ -86,9 +129,12 @@ async def add_domain(
     _days(retention_days)
     scope = keys.domain_scope(key)
     taken = f"domain {key} exists already; change it with: xtramail domain set {key}"
-    if engine.read(scope, domains.get_domain) is not None:
+    standing = desk.engine.read(scope, domains.get_domain)
+    if standing is not None and not desk.sees(standing):
+        raise NotPermitted(f"domain {key} cannot be added; ask an operator of this server")
+    if standing is not None:
         raise AlreadyExists(taken)
-    retention_class = await engine.transact(
+    retention_class = await desk.engine.transact(
         keys.STORE, lambda txn: schema.new_retention_class(txn, retention_days, key)
     )
     row = DomainRow(
@@ -104,8 +150,9 @@ async def add_domain(
         smarthost_user="",
         smarthost_password="",
         quota=quota,
-        created=now,
+        created=desk.now(),
         settings={},
+        tenant=owner,
     )
 
     def put(txn: Txn) -> None:
@@ -113,7 +160,11 @@ async def add_domain(
             raise AlreadyExists(taken)
         domains.put_domain(txn, row)
 
-    await engine.transact(scope, put)
+    told = Change("domain add", key, key, owner, after=domain_told(row))
+    await desk.change(
+        told,
+        [(scope, put), (keys.ROLES, still_there(owner)), (keys.DOMAIN_CHANGES, domains.settings_changed)],
+    )
     return row
 
 
@@ -141,15 +192,23 @@ def parse_change(key: str, value: str) -> DomainChange:
             return DomainChange(field="smarthost", value=value)
         case "smarthost-user":
             return DomainChange(field="smarthost_user", value=value)
+        case "tenant":
+            return DomainChange(field="tenant", value=value)
     if key in SETTINGS:
         return DomainChange(field="settings", value=(key, regular(key, value)))
-    known = "primary primary-tls primary-ca recipients continuity retention-days smarthost smarthost-user".split()
-    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {', '.join([*known, *SETTINGS])}")
+    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {', '.join([*ROUTE_KEYS, *SETTINGS])}")
 
 
-async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> DomainRow:
-    """All of ``changes`` or none."""
-    row = require(engine, name)
+async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> DomainRow:
+    """All of ``changes`` or none. Those of OPERATORS_OWN are for operators."""
+    row = desk.domain(name)
+    for one in changes:
+        key = one.value[0] if one.field == "settings" and isinstance(one.value, tuple) else one.field
+        if key in OPERATORS_OWN:
+            desk.require(Role.OPERATOR, f"{str(key).replace('_', '-')} of {row.name}")
+        if key == "tenant":
+            owner_of(desk, str(one.value))
+    told = Change("domain set", row.name, row.name)
     fields = {change.field: change.value for change in changes if change.field != "settings"}
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
 
@@ -170,53 +229,76 @@ async def set_domain(engine: Engine, name: str, changes: list[DomainChange]) -> 
         relay_clients.check(changed)
         journal_addresses.check(changed)
         domains.put_domain(txn, changed)
+        told.before, told.after = domain_told(current), domain_told(changed, current)
         return changed
 
     def days(txn: Txn) -> None:
         if "retention_days" in fields:
             schema.set_retention_days(txn, row.retention_class, int(str(fields["retention_days"])))
 
-    results = await engine.transact_all(
+    results = await desk.change(
+        told,
         [
             (keys.domain_scope(row.name), change),
             (keys.STORE, days),
+            (keys.ROLES, still_there(str(fields.get("tenant", "")))),
             (keys.DOMAIN_CHANGES, domains.settings_changed),
-        ]
+        ],
     )
     changed: DomainRow = results[0]
     return changed
 
 
-async def hold_domain(engine: Engine, name: str, *, reason: str, now: float, by: str = "admin") -> DomainRow:
+async def hold_domain(desk: Desk, name: str, *, reason: str) -> DomainRow:
     """Keep the queue of a domain closed; mail goes on arriving and being read. BadInput for one without a primary."""
-    row = require(engine, name)
+    row = desk.domain(name)
     if not row.primaries:
         raise BadInput(f"domain {row.name} is local: there is no primary to keep mail from")
-    await step(engine, row.name, Event.HOLD, cause=reason or "held by the admin", now=now, by=by, held_by="admin")
+    cause, by = reason or "held by the admin", desk.actor.name
+    parts = step_parts(row.name, Event.HOLD, cause=cause, now=desk.now(), by=by, held_by="admin")
+    await _step(desk, "domain hold", row.name, parts)
     return row
 
 
-async def release_domain(engine: Engine, name: str, *, now: float, by: str = "admin") -> DomainRow:
+async def release_domain(desk: Desk, name: str) -> DomainRow:
     """Open the queue of a held domain, by whatever it is held: what waits is given back, the oldest first.
 
     Windows of maintenance that run now are taken back, for they would close it again.
     """
-    row = require(engine, name)
-    await engine.transact(keys.domain_scope(row.name), lambda txn: outages.end_windows(txn, now))
-    await step(engine, row.name, Event.RELEASE, cause="released", now=now, by=by)
+    row, now = desk.domain(name), desk.now()
+    parts = step_parts(row.name, Event.RELEASE, cause="released", now=now, by=desk.actor.name)
+    end_windows = (keys.domain_scope(row.name), partial(outages.end_windows, now=now))
+    await _step(desk, "domain release", row.name, [end_windows, *parts])
     return row
 
 
-async def remove_domain(engine: Engine, name: str) -> DomainRow:
+async def _step(desk: Desk, what: str, name: str, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> None:
+    told, scope = Change(what, name, name), keys.domain_scope(name)
+
+    def standing(snap: Snapshot) -> dict[str, str | int | float | bool | None]:
+        row = outages.primary(snap)
+        return {"state": row.state, "held-by": row.held_by, "cause": row.cause, "windows": len(outages.windows(snap))}
+
+    def look(snap: Snapshot) -> None:
+        told.before = standing(snap)
+
+    def look_again(snap: Snapshot) -> None:
+        told.after = standing(snap)
+
+    await desk.change(told, [(scope, look), *parts, (scope, look_again)])
+
+
+async def remove_domain(desk: Desk, name: str) -> DomainRow:
     """Stop serving a domain. NotPermitted while mail has an open fate; kept copies go with their days."""
-    row = require(engine, name)
-    users = users_of(engine, row.name)
+    row = desk.domain(name, Role.TENANT)
+    users = users_of(desk.engine, row.name)
 
     def open_queue(txn: Txn) -> None:
         # Mail to it goes out into the world from now on; a hold that nobody could release must not keep it.
         outbound.clear_destination(txn, row.name)
 
-    await engine.transact_all(
+    await desk.change(
+        Change("domain remove", row.name, row.name, before={**domain_told(row), "users": len(users)}),
         [
             (keys.QUEUE, refuse_while_open(row.name)),
             (keys.QUEUE, open_queue),
@@ -224,6 +306,6 @@ async def remove_domain(engine: Engine, name: str) -> DomainRow:
             (keys.DOMAIN_CHANGES, domains.settings_changed),
         ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
-        + [(keys.LOGINS, partial(logins.forget, account_id=account.id)) for account in users]
+        + [(keys.LOGINS, partial(logins.forget, account_id=account.id)) for account in users],
     )
     return row

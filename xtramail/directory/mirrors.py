@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xtramail.directory.users import find
-from xtramail.model.address import Address, domain_key
+from xtramail.directory.desk import Change, Desk
+from xtramail.directory.places import lives_here
+from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
 from xtramail.store import accounts, domains, keys, mirrors, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
@@ -69,7 +70,7 @@ def kept_for(snap: Snapshot, domain: DomainRow, local_key: str) -> Keeping | Non
     """How an address's own mailbox keeps its mail (scope of the domain); None: not at all."""
     own = own_mirror(snap, local_key)
     if own is None or not own.retention_class:
-        if own is None and not domain.continuity:
+        if own is None and not domain.continuity and not lives_here(snap, domain, local_key):
             return None
         return Keeping(retention_class=domain.retention_class, days=domain.retention_days)
     return Keeping(retention_class=own.retention_class, days=own.days)
@@ -107,28 +108,31 @@ def _rows(snap: Snapshot, locals_: set[str]) -> list[tuple[int, Keeping]]:
     return [(row.into, Keeping(row.retention_class, row.days) if row.retention_class else own) for row in rows]
 
 
-async def add_mirror(engine: Engine, source: str, *, into: str = "", days: int = 0, now: float) -> Mirror:
+async def add_mirror(desk: Desk, source: str, *, into: str = "", days: int = 0) -> Mirror:
     """Mirror a domain or an address from now on.
 
     ``into`` empty: into each user's own mailbox. ``days`` 0: the domain's. BadInput names the field and its rule.
     NoSuchDomain, NoSuchAccount, AlreadyExists.
     """
-    domain, local = read_source(engine, source)
+    domain, local = _source(desk, source)
+    desk.require_change("mirror add")
     if days and not 1 <= days <= MAX_DAYS:
         raise BadInput(f"days {days}: a number from 1 to {MAX_DAYS}")
-    account = find(engine, Address.parse(into)) if into else None
+    account = desk.account(Address.parse(into)) if into else None
     if account is not None and account.kind == "list":
         raise BadInput(f"into {into}: it is of type list and has no mailbox; name a user")
     number = 0 if account is None else account.id
     taken = AlreadyExists(f"{source} is mirrored there already; take it back first: xtramail mirror remove {source}")
     scope = keys.domain_scope(domain.name)
-    if _same(engine.read(scope, mirrors.mirrors), local, number) is not None:
+    if _same(desk.engine.read(scope, mirrors.mirrors), local, number) is not None:
         raise taken
     retention_class = 0
     if days:
         # For good, whatever the domain's become; without, its copies lie where the domain's do, and share the bodies.
         owner = f"mirror of {source}"
-        retention_class = await engine.transact(keys.STORE, lambda txn: schema.new_retention_class(txn, days, owner))
+        retention_class = await desk.engine.transact(
+            keys.STORE, lambda txn: schema.new_retention_class(txn, days, owner)
+        )
 
     def put(txn: Txn) -> MirrorRow:
         rows = mirrors.mirrors(txn)
@@ -142,60 +146,58 @@ async def add_mirror(engine: Engine, source: str, *, into: str = "", days: int =
             into=number,
             retention_class=retention_class,
             days=days,
-            created=now,
+            created=desk.now(),
         )
         mirrors.put_mirror(txn, row)
         return row
 
-    return Mirror(domain=domain.name, row=await engine.transact(scope, put), into=account)
+    told = Change("mirror add", source, domain.name, after={"into": into or OWN, "days": days or domain.retention_days})
+    results = await desk.change(told, [(scope, put)])
+    return Mirror(domain=domain.name, row=results[0], into=account)
 
 
-async def remove_mirror(engine: Engine, source: str, *, into: str = "") -> Mirror:
+async def remove_mirror(desk: Desk, source: str, *, into: str = "") -> Mirror:
     """Mirror it no more; what was kept goes with its days.
 
     ``into`` is an address, OWN, GONE, or empty: the only mirror of it. BadInput.
     """
-    domain, local = read_source(engine, source)
-    mine = [one for one in of_domain(engine, domain) if one.row.local == local]
+    domain, local = _source(desk, source)
+    mine = [one for one in list_mirrors(desk, domain.name) if one.row.local == local]
     if into in (OWN, GONE):
         mine = [one for one in mine if one.target == into]
     elif into:
-        wanted = find(engine, Address.parse(into)).id
+        wanted = desk.account(Address.parse(into)).id
         mine = [one for one in mine if one.row.into == wanted]
     if not mine:
         raise BadInput(f"{source}: it is not mirrored{' there' if into else ''}; see: xtramail mirror list")
     if len(mine) > 1 and into != GONE:
         places = ", ".join(sorted({one.target for one in mine}))
         raise BadInput(f"{source}: it is mirrored {len(mine)} times; name one with --into: {places}")
-    number = mine[0].row.id
-    await engine.transact(keys.domain_scope(domain.name), lambda txn: mirrors.delete_mirror(txn, number))
-    return mine[0]
+    gone = mine[0]
+    told = Change("mirror remove", source, domain.name, before={"into": gone.target, "days": gone.row.days})
+    await desk.change(told, [(keys.domain_scope(domain.name), lambda txn: mirrors.delete_mirror(txn, gone.row.id))])
+    return gone
 
 
-def of_domain(engine: Engine, domain: DomainRow) -> list[Mirror]:
-    """The mirrors of a domain and its addresses."""
+def list_mirrors(desk: Desk, name: str) -> list[Mirror]:
+    """The mirrors of a domain and its addresses. NoSuchDomain."""
+    domain = desk.domain(name)
     return [
         Mirror(
             domain=domain.name,
             row=row,
-            into=engine.read(keys.user_scope(row.into), accounts.get_account) if row.into else None,
+            into=desk.engine.read(keys.user_scope(row.into), accounts.get_account) if row.into else None,
         )
-        for row in engine.read(keys.domain_scope(domain.name), mirrors.mirrors)
+        for row in desk.engine.read(keys.domain_scope(domain.name), mirrors.mirrors)
     ]
 
 
-def read_source(engine: Engine, source: str) -> tuple[DomainRow, str]:
+def _source(desk: Desk, source: str) -> tuple[DomainRow, str]:
     """The served domain of a domain's or an address's name, and the local key (empty: all of it)."""
-    local = ""
-    if "@" in source:
-        address = Address.parse(source)
-        local, name = address.local_key, address.domain_key
-    else:
-        name = domain_key(source)
-    domain = engine.read(keys.domain_scope(name), domains.get_domain)
-    if domain is None:
-        raise NoSuchDomain(f"domain {name} is not served here; see: xtramail domain list")
-    return domain, local
+    if "@" not in source:
+        return desk.domain(source), ""
+    address = Address.parse(source)
+    return desk.domain(address.domain), address.local_key
 
 
 def _same(rows: Iterable[MirrorRow], local: str, into: int) -> MirrorRow | None:

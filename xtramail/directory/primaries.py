@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from xtramail.directory import step_words
 from xtramail.directory.domain_settings import count, seconds
 from xtramail.model.address import domain_key
 from xtramail.model.primary import OUTAGE, Event, Hysteresis, State
 from xtramail.store import alerts, keys, outages, outbound
-from xtramail.store.engine import Engine, Txn
+from xtramail.store.engine import Engine, Txn, TxnFunction
 from xtramail.store.outages import PrimaryRow, Transition
 from xtramail.store.records import Destination, DomainRow
 from xtramail.telemetry.crashpoint import reach
@@ -35,13 +37,25 @@ async def step(
     *,
     cause: str,
     now: float,
-    by: str = "",
     held_by: str = "",
     ask_first: bool = False,
 ) -> Transition | None:
-    """Take a step in the table of states; None when it leads nowhere from the state that is there by then.
+    """Take a step in the table of states; None when it leads nowhere from the state that is there by then."""
+    parts = step_parts(name, event, cause=cause, now=now, held_by=held_by, ask_first=ask_first)
+    reach("outage.before-step")
+    results = await engine.transact_all(parts)
+    reach("outage.after-step")
+    transition: Transition | None = results[0]
+    return transition
 
-    State, history, outage and alert, and how it stands with the destination in the queue, are one commit.
+
+def step_parts(
+    name: str, event: Event, *, cause: str, now: float, by: str = "", held_by: str = "", ask_first: bool = False
+) -> list[tuple[bytes, TxnFunction[Any]]]:
+    """The parts of the transaction that is a step; the result of the first is the transition, or None.
+
+    State, history, outage and alert, and how it stands with the destination in the queue, are one commit. ``by``: who
+    takes it, where a person does.
     """
     taken: list[Transition | None] = [None]
 
@@ -67,10 +81,4 @@ async def step(
             text, fields = step_words.words(name, taken[0]), step_words.fields(taken[0])
             alerts.raise_alert(txn, kind=step_words.KIND, domain=name, text=text, fields=fields, now=now)
 
-    reach("outage.before-step")
-    results = await engine.transact_all(
-        [(keys.domain_scope(name), advance), (keys.QUEUE, follow), (keys.ALERTS, tell)]
-    )
-    reach("outage.after-step")
-    transition: Transition | None = results[0]
-    return transition
+    return [(keys.domain_scope(name), advance), (keys.QUEUE, follow), (keys.ALERTS, tell)]

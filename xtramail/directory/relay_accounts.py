@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from xtramail.directory import passwords
-from xtramail.directory.domains import require
+from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.keyring import Keyring
 from xtramail.directory.relay_clients import ACCOUNT, CREATED, check
 from xtramail.model.address import domain_key
@@ -48,11 +48,11 @@ def of_domain(row: DomainRow) -> Account | None:
     )
 
 
-async def create(engine: Engine, name: str, keyring: Keyring, *, now: float) -> Secret:
+async def create(desk: Desk, name: str, keyring: Keyring) -> Secret:
     """The password, which is shown this once. NoSuchDomain; AlreadyExists where there is an account."""
-    row = require(engine, name)
+    row = desk.domain(name)
     made = passwords.generate()
-    fields = {ACCOUNT: passwords.hash_generated(made, keyring), CREATED: repr(now)}
+    fields = {ACCOUNT: passwords.hash_generated(made, keyring), CREATED: repr(desk.now())}
 
     def put(txn: Txn) -> None:
         current = _current(txn, name)
@@ -63,15 +63,14 @@ async def create(engine: Engine, name: str, keyring: Keyring, *, now: float) -> 
             )
         _put(txn, current, {**current.settings, **fields})
 
-    await engine.transact_all(
-        [(keys.domain_scope(row.name), put), (keys.DOMAIN_CHANGES, domains.settings_changed)]
-    )
+    told = Change("domain relay-account create", row.name, row.name, after={"password": secret_told(fields[ACCOUNT])})
+    await desk.change(told, [(keys.domain_scope(row.name), put), (keys.DOMAIN_CHANGES, domains.settings_changed)])
     return made
 
 
-async def remove(engine: Engine, name: str) -> None:
+async def remove(desk: Desk, name: str) -> None:
     """Its connections end. NoSuchAccount; BadInput while a setting of the domain cannot do without it."""
-    row = require(engine, name)
+    row = desk.domain(name)
 
     def take(txn: Txn) -> None:
         current = _current(txn, name)
@@ -80,9 +79,8 @@ async def remove(engine: Engine, name: str) -> None:
         kept = {key: value for key, value in current.settings.items() if key not in (ACCOUNT, CREATED)}
         _put(txn, current, kept)
 
-    await engine.transact_all(
-        [(keys.domain_scope(row.name), take), (keys.DOMAIN_CHANGES, domains.settings_changed)]
-    )
+    told = Change("domain relay-account remove", row.name, row.name, before={"password": "set"})
+    await desk.change(told, [(keys.domain_scope(row.name), take), (keys.DOMAIN_CHANGES, domains.settings_changed)])
 
 
 def _current(txn: Txn, name: str) -> DomainRow:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import pyotp
 from msgspec.structs import replace
 
-from xtramail.directory import sealing, users
+from xtramail.directory import sealing
+from xtramail.directory.desk import Change, Desk
 from xtramail.directory.keyring import Keyring
+from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, LimitReached, NoSuchAccount, NotPermitted
 from xtramail.model.secret import Secret
@@ -43,14 +45,16 @@ class Enrolment:
     uri: Secret
 
 
-async def start(engine: Engine, address: Address, keyring: Keyring, *, now: float) -> Enrolment:
+async def start(desk: Desk, address: Address, keyring: Keyring) -> Enrolment:
     """A new secret; nothing is on until :func:`confirm`. AlreadyExists while it is on, NoSuchAccount."""
-    account = users.find(engine, address)
+    account = desk.account(address, Role.USER)
     if account.kind != "user":
         raise NotPermitted(f"{account.address} has no password of its own; give it one with: xtramail user add")
     seed = pyotp.random_base32()
     row = TotpRow(
-        secret=sealing.seal(keyring, seed.encode("ascii"), about=_about(account)), key_id=keyring.current, started=now
+        secret=sealing.seal(keyring, seed.encode("ascii"), about=_about(account)),
+        key_id=keyring.current,
+        started=desk.now(),
     )
 
     def put(txn: Txn) -> None:
@@ -60,17 +64,16 @@ async def start(engine: Engine, address: Address, keyring: Keyring, *, now: floa
             )
         second_steps.put(txn, row)
 
-    await engine.transact(keys.user_scope(account.id), put)
+    told = Change("totp start", address.key, address.domain_key, after={"secret": "set"})
+    await desk.change(told, [(keys.user_scope(account.id), put)])
     issuer = f"xtramail {address.domain_key}"
     uri = pyotp.TOTP(seed).provisioning_uri(name=account.address, issuer_name=issuer)
     return Enrolment(secret=Secret(seed), uri=Secret(uri))
 
 
-async def confirm(
-    engine: Engine, address: Address, code: str, keyring: Keyring, *, now: float, who: str
-) -> list[Secret]:
+async def confirm(desk: Desk, address: Address, code: str, keyring: Keyring) -> list[Secret]:
     """Switch it on by a good code; gives the recovery codes, which are shown this once. Sessions by password end."""
-    account = users.find(engine, address)
+    account, now = desk.account(address, Role.USER), desk.now()
     made = _recovery_codes()
 
     def finish(txn: Txn, row: TotpRow) -> None:
@@ -80,24 +83,22 @@ async def confirm(
         second_steps.put(txn, replace(row, confirmed=now, recovery=_marks(keyring, row.key_id, made)))
         accounts.put_account(txn, replace(current, two_step=True))
 
-    await _with_code(engine, account, code, keyring, finish, now=now, who=who, text="two-step sign-in switched on")
+    await _with_code(desk, "totp confirm", account, code, keyring, finish, text="two-step sign-in switched on")
     return made
 
 
-async def check(engine: Engine, address: Address, code: str, keyring: Keyring, *, now: float, who: str) -> None:
+async def check(desk: Desk, address: Address, code: str, keyring: Keyring) -> None:
     """Take a code, one of the authenticator or a recovery code: it is used up. Raises as :func:`disable`."""
-    account = users.find(engine, address)
-    await _with_code(engine, account, code, keyring, _must_be_on, now=now, who=who, text="code was good")
+    account = desk.account(address, Role.USER)
+    await _with_code(desk, "totp check", account, code, keyring, _must_be_on, text="code was good")
 
 
-async def disable(
-    engine: Engine, address: Address, keyring: Keyring, *, code: str | None, now: float, who: str
-) -> None:
+async def disable(desk: Desk, address: Address, keyring: Keyring, *, code: str | None) -> None:
     """Switch it off, by a good code or (``code`` None) by an administrator; it is written down who.
 
     BadInput for a wrong code, LimitReached after too many, NotPermitted where it is not on.
     """
-    account = users.find(engine, address)
+    account = desk.account(address, Role.USER if code is not None else Role.DOMAIN)
 
     def finish(txn: Txn, row: TotpRow) -> None:
         _must_be_on(txn, row)
@@ -106,16 +107,14 @@ async def disable(
 
     text = "two-step sign-in switched off"
     if code is not None:
-        await _with_code(engine, account, code, keyring, finish, now=now, who=who, text=f"{text} by a code")
+        await _with_code(desk, "totp disable", account, code, keyring, finish, text=f"{text} by a code")
     else:
-        await _by_administrator(engine, account, finish, now=now, who=who, text=f"{text} by an administrator")
+        await _by_administrator(desk, "totp disable", account, finish, text=f"{text} by an administrator")
 
 
-async def new_codes(
-    engine: Engine, address: Address, keyring: Keyring, *, code: str | None, now: float, who: str
-) -> list[Secret]:
+async def new_codes(desk: Desk, address: Address, keyring: Keyring, *, code: str | None) -> list[Secret]:
     """Recovery codes in place of those that there were; as :func:`disable`."""
-    account = users.find(engine, address)
+    account = desk.account(address, Role.USER if code is not None else Role.DOMAIN)
     made = _recovery_codes()
 
     def finish(txn: Txn, row: TotpRow) -> None:
@@ -123,9 +122,9 @@ async def new_codes(
         second_steps.put(txn, replace(row, recovery=_marks(keyring, row.key_id, made)))
 
     if code is not None:
-        await _with_code(engine, account, code, keyring, finish, now=now, who=who, text="new recovery codes")
+        await _with_code(desk, "totp codes", account, code, keyring, finish, text="new recovery codes")
     else:
-        await _by_administrator(engine, account, finish, now=now, who=who, text="new recovery codes")
+        await _by_administrator(desk, "totp codes", account, finish, text="new recovery codes")
     return made
 
 
@@ -144,9 +143,10 @@ def _must_be_on(_txn: Txn, row: TotpRow) -> None:
 
 
 async def _with_code(
-    engine: Engine, account: Account, code: str, keyring: Keyring, finish: Finish, *, now: float, who: str, text: str
+    desk: Desk, what: str, account: Account, code: str, keyring: Keyring, finish: Finish, *, text: str
 ) -> None:
-    said = ""
+    said, now = "", desk.now()
+    told = _change(what, account)
 
     def judge(txn: Txn) -> None:
         nonlocal said
@@ -156,29 +156,37 @@ async def _with_code(
         second_steps.put(txn, judged)
         if not said:
             finish(txn, judged)
+        # What was tried in vain is in the log of logins alone.
+        told.before, told.after = {}, ({} if said else {"done": text})
 
     def write_down(txn: Txn) -> None:
         # A code that was refused because none is looked at now would fill the log by itself.
         if said != _LOCKED:
-            auth_events.record(txn, _event(account, said or text, now, who, refused=bool(said)))
+            auth_events.record(txn, _event(account, said or text, now, desk.actor.name, refused=bool(said)))
 
-    await engine.transact_all([(keys.user_scope(account.id), judge), (keys.LOG, write_down)])
+    await desk.change(told, [(keys.user_scope(account.id), judge), (keys.LOG, write_down)])
     if said == _LOCKED:
         raise LimitReached("code: too many wrong ones; try again in 15 minutes, or ask an administrator")
     if said:
         raise BadInput(f"code: {said}; {CLOCK_HINT}")
 
 
-async def _by_administrator(
-    engine: Engine, account: Account, finish: Finish, *, now: float, who: str, text: str
-) -> None:
-    event = _event(account, text, now, who)
-    await engine.transact_all(
+async def _by_administrator(desk: Desk, what: str, account: Account, finish: Finish, *, text: str) -> None:
+    event = _event(account, text, desk.now(), desk.actor.name)
+    told = _change(what, account)
+    told.after = {"done": text}
+    await desk.change(
+        told,
         [
             (keys.user_scope(account.id), lambda txn: finish(txn, _row(txn, account))),
             (keys.LOG, lambda txn: auth_events.record(txn, event)),
-        ]
+        ],
     )
+
+
+def _change(what: str, account: Account) -> Change:
+    address = Address.parse(account.address)
+    return Change(what, address.key, address.domain_key)
 
 
 _LOCKED = "too many wrong codes"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from xtramail.directory.alert_settings import refuse_served
+from xtramail.directory.desk import Change, Desk, secret_told
+from xtramail.directory.open_mail import refuse_while_open
+from xtramail.model.actor import Role
 from xtramail.model.address import Address
-from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted
-from xtramail.model.outcome import OPEN_FATES
-from xtramail.store import accounts, domains, keys, logins, mailboxes, outbound, schema
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
+from xtramail.store import accounts, domains, keys, logins, mailboxes, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -38,10 +41,9 @@ class User:
 
 
 async def add_user(
-    engine: Engine,
+    desk: Desk,
     address: Address,
     *,
-    now: float,
     password: str = "",
     quota: int = DEFAULT_QUOTA,
     kind: AccountKind = "user",
@@ -55,15 +57,16 @@ async def add_user(
         raise BadInput(f"type {kind!r}: choose one of {', '.join(KINDS)}")
     if len(address.local.encode()) > 64:
         raise BadInput(f"address {address}: the part before @ has at most 64 octets (RFC 5321)")
-    scope, local = keys.domain_scope(address.domain_key), address.local_key
-    if engine.read(scope, domains.get_domain) is None:
-        raise NoSuchDomain(f"domain {address.domain_key} is not served here; add it first: xtramail domain add")
-    standing = engine.read(scope, lambda snap: domains.get_recipient(snap, local))
+    desk.domain(address.domain)
+    desk.require_change("user add")
+    scope, local, now = keys.domain_scope(address.domain_key), address.local_key, desk.now()
+    standing = desk.engine.read(scope, lambda snap: domains.get_recipient(snap, local))
+    taken = f"user {address.key} exists already; change it with: xtramail user set"
     if standing is not None and (standing.kind != "discovered" or kind == "discovered"):
-        raise AlreadyExists(f"user {address.key} exists already; change it with: xtramail user set")
+        raise AlreadyExists(taken)
     account_id = standing.account_id if standing is not None and standing.account_id else 0
     if not account_id:
-        account_id = await engine.transact(keys.STORE, schema.next_account_id)
+        account_id = await desk.engine.transact(keys.STORE, schema.next_account_id)
     account = Account(
         id=account_id,
         address=str(address),
@@ -76,31 +79,46 @@ async def add_user(
         settings={},
     )
     row = RecipientRow(local=address.local, account_id=account_id, kind=kind, created=now, reason=reason)
+    told = Change("user add", address.key, address.domain_key)
 
     def list_it(txn: Txn) -> None:
         found = domains.get_recipient(txn, local)
         if found is not None and found != standing:
-            raise AlreadyExists(f"user {address.key} exists already; change it with: xtramail user set")
+            raise AlreadyExists(taken)
         domains.put_recipient(txn, local, row)
 
     def open_it(txn: Txn) -> None:
         before = accounts.get_account(txn)
         # Who was a user once is no way around his two-step sign-in.
         two_step = before is not None and before.two_step
-        accounts.put_account(txn, msgspec.structs.replace(account, two_step=two_step))
+        opened = msgspec.structs.replace(account, two_step=two_step)
+        accounts.put_account(txn, opened)
         if kind != "list":
             mailboxes.ensure_special(txn, now)
+        told.before, told.after = (account_told(before) if before is not None else None), account_told(opened, before)
 
-    await engine.transact_all([(scope, list_it), (keys.user_scope(account_id), open_it)])
+    await desk.change(told, [(scope, list_it), (keys.user_scope(account_id), open_it)])
     return account
 
 
-async def add_discovered(engine: Engine, address: Address, *, now: float) -> None:
+async def add_discovered(desk: Desk, address: Address) -> None:
     """A mailbox without a password for a recipient that the primary knows; nothing when it is listed already."""
     try:
-        await add_user(engine, address, now=now, kind="discovered", reason="the primary accepted it")
+        await add_user(desk, address, kind="discovered", reason="the primary accepted it")
     except AlreadyExists:
         return
+
+
+def account_told(account: Account, before: Account | None = None) -> dict[str, str | int | float | bool | None]:
+    """What an audit row says of an account that was ``before``: no secret."""
+    return {
+        "type": account.kind,
+        "status": account.status,
+        "quota": account.quota,
+        "password": secret_told(account.password, before.password if before is not None else ""),
+        "two-step": account.two_step,
+        **account.settings,
+    }
 
 
 def account_of(engine: Engine, address_key: str) -> Account | None:
@@ -120,9 +138,15 @@ def find(engine: Engine, address: Address) -> Account:
     return account
 
 
-def show(engine: Engine, address: Address) -> User:
-    account = find(engine, address)
-    return User(account=account, used=engine.read(keys.user_scope(account.id), mailboxes.used_bytes))
+def show(desk: Desk, address: Address) -> User:
+    """For an admin, or the user himself. NoSuchAccount."""
+    account = desk.account(address, Role.USER)
+    return User(account=account, used=desk.engine.read(keys.user_scope(account.id), mailboxes.used_bytes))
+
+
+def list_users(desk: Desk, domain: str) -> list[Account]:
+    """Every account of a domain, by address, for its admin. NoSuchDomain."""
+    return users_of(desk.engine, desk.domain(domain).name)
 
 
 def users_of(engine: Engine, domain: str) -> list[Account]:
@@ -138,20 +162,20 @@ def users_of(engine: Engine, domain: str) -> list[Account]:
     return sorted((account for account in found if account is not None), key=lambda account: account.address)
 
 
-async def set_password(
-    engine: Engine, address: Address, password: str, *, now: float, temporary: bool = False
-) -> Account:
+async def set_password(desk: Desk, address: Address, password: str, *, temporary: bool = False) -> Account:
     """``password`` is a hash. Live sessions that came by the old one end when they see it.
 
     ``temporary``: its user is to choose another. That is told and shown, and closes no mail protocol: an outage is no
     time for it.
     """
+    account = desk.account(address, Role.USER)
     settings = {MUST_CHANGE: "yes" if temporary else ""}
-    return await _change(engine, address, settings, password=password, password_changed=now)
+    changes = {"password": password, "password_changed": desk.now()}
+    return await _change(desk, account, address, "user passwd", settings, changes)
 
 
 async def set_user(
-    engine: Engine,
+    desk: Desk,
     address: Address,
     *,
     quota: int | None = None,
@@ -162,8 +186,10 @@ async def set_user(
 ) -> Account:
     """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``.
 
-    ``outside``: an address in no domain that is served here; empty: none.
+    ``outside``: an address in no domain that is served here; empty: none. A user may change this one himself.
     """
+    own = all(one is None for one in (quota, status, kind, hidden))
+    account = desk.account(address, Role.USER if own else Role.DOMAIN)
     changes: dict[str, object] = {}
     if quota is not None:
         if quota < 0:
@@ -185,25 +211,26 @@ async def set_user(
             raise BadInput(f"hide: {error}") from None
     if outside is not None:
         settings[OUTSIDE] = str(Address.parse(outside)) if outside else ""
-        refuse_served(engine, settings[OUTSIDE], setting=OUTSIDE)
-    return await _change(engine, address, settings, **changes)
+        refuse_served(desk.engine, settings[OUTSIDE], setting=OUTSIDE)
+    return await _change(desk, account, address, "user set", settings, changes)
 
 
 async def _change(
-    engine: Engine, address: Address, settings: Mapping[str, str] | None = None, **changes: object
+    desk: Desk, account: Account, address: Address, what: str, settings: Mapping[str, str], changes: Mapping[str, Any]
 ) -> Account:
     """``settings``: those that change; an empty text takes one away."""
-    account = find(engine, address)
     local = address.local_key
+    told = Change(what, address.key, address.domain_key)
 
     def change(txn: Txn) -> Account:
         current = accounts.get_account(txn)
         if current is None:
             raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
-        merged = {**current.settings, **(settings or {})}
+        merged = {**current.settings, **settings}
         kept = {name: value for name, value in merged.items() if value}
         changed = msgspec.structs.replace(current, settings=kept, **changes)
         accounts.put_account(txn, changed)
+        told.before, told.after = account_told(current), account_told(changed, current)
         return changed
 
     def relist(txn: Txn) -> None:
@@ -211,83 +238,29 @@ async def _change(
         if row is not None and "kind" in changes:
             domains.put_recipient(txn, local, msgspec.structs.replace(row, kind=changes["kind"]))
 
-    results = await engine.transact_all(
-        [(keys.user_scope(account.id), change), (keys.domain_scope(address.domain_key), relist)]
+    results = await desk.change(
+        told, [(keys.user_scope(account.id), change), (keys.domain_scope(address.domain_key), relist)]
     )
     changed: Account = results[0]
     return changed
 
 
-async def remove_user(engine: Engine, address: Address) -> Account:
+async def remove_user(desk: Desk, address: Address) -> Account:
     """Take a user off the directory. NotPermitted while its mail has an open fate; its copies go with their days."""
-    account = find(engine, address)
+    account = desk.account(address)
     local = address.local_key
 
     def unlist(txn: Txn) -> None:
         domains.delete_recipient(txn, local)
         domains.delete_asked(txn, local)
 
-    await engine.transact_all(
+    await desk.change(
+        Change("user remove", address.key, address.domain_key, before=account_told(account)),
         [
             (keys.QUEUE, refuse_while_open(address.domain_key, address.key)),
             (keys.domain_scope(address.domain_key), unlist),
             (keys.user_scope(account.id), accounts.delete_account),
             (keys.LOGINS, partial(logins.forget, account_id=account.id)),
-        ]
+        ],
     )
     return account
-
-
-def open_mail(engine: Engine, domain: str, address_key: str = "") -> int:
-    """Messages whose fate is open for a domain, or for one address in it."""
-    return engine.read(keys.QUEUE, lambda snap: _waiting(snap, domain, address_key))
-
-
-def refuse_while_open(domain: str, address_key: str = "") -> Callable[[Snapshot], None]:
-    """For the transaction (scope QUEUE) that removes them: NotPermitted while mail has an open fate.
-
-    Asked there, because mail goes on arriving while an administrator decides.
-    """
-    who = f"user {address_key}" if address_key else f"domain {domain}"
-
-    def refuse(snap: Snapshot) -> None:
-        waiting = _waiting(snap, domain, address_key)
-        if waiting:
-            raise NotPermitted(
-                f"{who}: {waiting} messages still wait for the primary; "
-                f"see: xtramail queue list, then deliver, bounce or wait"
-            )
-        # A sender must be there to be told what became of his mail, and his domain's smarthost to carry it.
-        sent = _sent(snap, domain, address_key)
-        if sent:
-            raise NotPermitted(
-                f"{who}: {sent} messages from it still wait to be handed on; "
-                f"see: xtramail queue list, then retry, bounce or wait"
-            )
-
-    return refuse
-
-
-def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
-    return sum(
-        any(
-            recipient.fate in OPEN_FATES and address_key in ("", _key(recipient.address))
-            for recipient in entry.recipients
-        )
-        for entry in outbound.entries(snap, domain)
-    )
-
-
-def _sent(snap: Snapshot, domain: str, address_key: str) -> int:
-    senders = (_key(entry.reverse_path) for entry in outbound.entries(snap) if entry.reverse_path)
-    if address_key:
-        return sum(sender == address_key for sender in senders)
-    return sum(sender.rpartition("@")[2] == domain for sender in senders)
-
-
-def _key(address: str) -> str:
-    try:
-        return Address.parse(address).key
-    except BadInput:
-        # Accepted from the wire, but nothing that a user could be called.
-        return address

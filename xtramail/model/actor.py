@@ -38,6 +38,8 @@ class Actor:
     address: str = ""
     """``Address.key`` of a user."""
     read_only: bool = False
+    token: str = ""
+    """Id of the token that they came by; empty: a person."""
 
 
 SERVER = Actor(role=Role.OPERATOR, name="xtramail", how="server")

@@ -50,6 +50,18 @@ class NoSuchAccount(Refused):
     """No such user."""
 
 
+class NoSuchTenant(Refused):
+    """No such tenant."""
+
+
+class NoSuchAdmin(Refused):
+    """No such admin."""
+
+
+class NoSuchToken(Refused):
+    """No such token."""
+
+
 class NoSuchRecipient(Refused):
     """No such user here."""
 

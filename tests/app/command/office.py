@@ -13,11 +13,13 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tests.delivery.world import MESSAGE, World
+from tests.desks import operator
 from xtramail.app.command.main import main
+from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
 from xtramail.store import keys, outbound
 from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import Account, QueueEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Office:
         assert written.exit_code == 1 and written.stderr == "", written.output
         error: str = json.loads(written.stdout)["error"]
         return error
+
+    def account(self, address: str) -> Account:
+        """As it is stored."""
+        with self.engine() as engine:
+            return operator(engine, SetClock()).account(Address.parse(address))
 
     @contextmanager
     def engine(self) -> Iterator[LmdbEngine]:

@@ -10,9 +10,8 @@ from click.testing import CliRunner, Result
 
 from tests.app.command.office import Office
 from xtramail.app.command.main import main
-from xtramail.directory import passwords, users
+from xtramail.directory import passwords
 from xtramail.directory.keyring import load_keyring
-from xtramail.model.address import Address
 from xtramail.model.secret import Secret
 from xtramail.store.server_lock import ServerLock
 
@@ -67,9 +66,7 @@ def test_a_bare_machine_gets_settings_logins_mail_and_a_held_queue(folder: Path,
     assert "1 message held in its queue: look with: xtramail queue list" in result.stdout
     there = Office(tmp_path / "new")
     keyring = load_keyring(there.folder / "keys" / "passwords.key")
-    with there.engine() as engine:
-        stored = users.find(engine, Address.parse(ANN)).password
-    assert passwords.verify(Secret("correct horse"), stored, keyring)
+    assert passwords.verify(Secret("correct horse"), there.account(ANN).password, keyring)
     (entry,) = there.json("queue", "list")
     assert entry["state"] == "held" and entry["reason"].startswith("restored from the backup of ")
     assert [one["fate"] for one in entry["recipients"]] == ["unconfirmed"]

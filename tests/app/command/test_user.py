@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.app.command.office import Office
-from xtramail.directory import passwords, users
+from xtramail.directory import passwords
 from xtramail.directory.keyring import load_keyring
-from xtramail.model.address import Address
 from xtramail.model.secret import Secret
 
 NEW = "new@local.example"
@@ -16,8 +15,7 @@ ANN = "ann@local.example"
 
 def verifies(office: Office, address: str, password: str) -> bool:
     keyring = load_keyring(office.folder / "keys" / "passwords.key")
-    with office.engine() as engine:
-        return passwords.verify(Secret(password), users.find(engine, Address.parse(address)).password, keyring)
+    return passwords.verify(Secret(password), office.account(address).password, keyring)
 
 
 def test_a_generated_password_is_shown_once_and_verifies(office: Office) -> None:
@@ -36,8 +34,7 @@ def test_a_password_is_read_from_standard_input_to_the_end_of_its_line(office: O
 def test_the_cost_of_a_hash_follows_the_settings(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XTRAMAIL_LOGIN_BCRYPT_COST", "5")
     office.done("user", "add", NEW, "--password-stdin", input="correct horse\n")
-    with office.engine() as engine:
-        assert "$2b$05$" in users.find(engine, Address.parse(NEW)).password
+    assert "$2b$05$" in office.account(NEW).password
 
 
 @pytest.mark.parametrize(

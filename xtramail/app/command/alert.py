@@ -9,7 +9,6 @@ import click
 
 from xtramail.app.command.context import Commands, Context, when
 from xtramail.delivery.alert_text import title
-from xtramail.directory import domains
 from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import hook_host
 from xtramail.store import alerts, keys
@@ -66,7 +65,7 @@ def _shown(row: AlertRow) -> dict[str, object]:
 @click.pass_obj
 def list_(context: Context, name: str | None, limit: int) -> None:
     """Alerts of the last three months, the newest first, and who was told."""
-    domain = domains.require(context.engine, name).name if name else None
+    domain = context.desk.domain(name).name if name else None
     found = context.engine.read(keys.ALERTS, alerts.alerts)
     rows = [row for row in found if domain is None or row.domain == domain][:limit]
     if context.as_json:
@@ -81,7 +80,7 @@ def list_(context: Context, name: str | None, limit: int) -> None:
 @click.pass_obj
 def test_(context: Context, name: str) -> None:
     """Tell everybody who is told of DOMAIN's alerts that this is a test, and say what came of it."""
-    domain = domains.require(context.engine, name).name
+    domain = context.desk.domain(name).name
     if not is_held(context.paths.store):
         raise BadInput("alert test: no server runs on this store, and only a running one tells; start it first")
     text = f"This is a test of alerts about {domain}, asked for by {context.who}. Nothing happened."

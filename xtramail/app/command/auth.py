@@ -7,7 +7,6 @@ import click
 from xtramail.app.command.context import Commands, Context, when
 from xtramail.app.command.trace import moment_back
 from xtramail.directory import auth_log
-from xtramail.directory.domains import require
 from xtramail.model.address import Address
 
 
@@ -33,8 +32,8 @@ def log(
     if address is not None and domain is not None:
         raise click.UsageError("choose one of ADDRESS and --domain")
     found = auth_log.events(
-        context.engine,
-        domain=require(context.engine, domain).name if domain else "",
+        context.desk,
+        domain=domain or "",
         address=Address.parse(address).key if address else "",
         failed=failed,
         since=moment_back("since", since, context.now()) if since else 0.0,

@@ -14,7 +14,6 @@ from xtramail.app.command.group import Reporting
 from xtramail.app.command.private_file import refuse_there, write_private
 from xtramail.app.command.privilege import folder_for_owner
 from xtramail.directory import users
-from xtramail.directory.domains import require
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store.records import Account
@@ -56,7 +55,7 @@ def card(
         folder_for_owner(out, context.paths.store)
     chosen = _chosen(context, address, domain)
     settings = context.named_settings
-    cards = [(one, card_of(settings, require(context.engine, _domain(one)), one)) for one in chosen]
+    cards = [(one, card_of(settings, context.desk.domain(_domain(one)), one)) for one in chosen]
     if out is None:
         text = card_text(cards[0][1])
         context.done({"address": chosen[0].address, "text": text}, text.rstrip("\n"))
@@ -83,12 +82,12 @@ def _domain(account: Account) -> str:
 
 def _chosen(context: Context, address: str | None, domain: str | None) -> list[Account]:
     if address is not None:
-        found = users.find(context.engine, Address.parse(address))
+        found = context.desk.account(Address.parse(address))
         if found.kind == "list":
             raise BadInput(f"user {found.address} is a list, which has no mailbox here; name one of its members")
         return [found]
-    name = require(context.engine, domain or "").name
-    some = [one for one in users.users_of(context.engine, name) if one.kind == "user" and one.status == "active"]
+    name = context.desk.domain(domain or "").name
+    some = [one for one in users.list_users(context.desk, name) if one.kind == "user" and one.status == "active"]
     if not some:
         raise BadInput(f"domain {name} has no users who can log in; add one: xtramail user add NAME@{name} --generate")
     return some

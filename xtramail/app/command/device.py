@@ -6,7 +6,7 @@ import click
 
 from xtramail.app.command.context import Commands, Context, count_of, sure, when
 from xtramail.app.command.maintenance import moment
-from xtramail.directory import devices, users
+from xtramail.directory import devices
 from xtramail.model.address import Address
 
 
@@ -26,15 +26,12 @@ def add(context: Context, address: str, name: str, scope: str, expires: str | No
 
     It opens mail only. Users with two-step sign-in need one in every mail program.
     """
-    now = context.now()
     parsed, scopes = Address.parse(address), [one.strip().lower() for one in scope.split(",")]
-    until = moment("expires", expires, now) if expires else 0.0
+    until = moment("expires", expires, context.now()) if expires else 0.0
     made = context.run(
-        devices.add(
-            context.engine, parsed, context.keyring, name=name, scopes=scopes, expires=until, now=now
-        )
+        devices.add(context.desk, parsed, context.keyring, name=name, scopes=scopes, expires=until)
     ).reveal()
-    user = users.find(context.engine, parsed).address
+    user = context.desk.account(parsed).address
     label = devices.check_name(name)
     context.done(
         {"user": user, "name": label, "scope": scopes, "expires": when(until), "generated": made},
@@ -60,7 +57,7 @@ def list_(context: Context, address: str) -> None:
             "by": scopes.get(known.use.service) if known.use else None,
             "client": known.use.client if known.use else None,
         }
-        for known in devices.of_user(context.engine, Address.parse(address))
+        for known in devices.of_user(context.desk, Address.parse(address))
     ]
     columns = ("name", "scope", "created", "expires", "last-used", "from", "client")
     context.table(rows, columns, f"no devices; make one: xtramail device add {address} --name NAME")
@@ -78,10 +75,10 @@ def revoke(context: Context, address: str, name: str | None, everything: bool, y
         raise click.UsageError("name a device, or give --all")
     parsed = Address.parse(address)
     if name is None:
-        known = devices.of_user(context.engine, parsed)
+        known = devices.of_user(context.desk, parsed)
         sure(f"Revoke {count_of(len(known), 'device')} of {parsed.key}?", yes=yes)
-        count = context.run(devices.revoke_all(context.engine, parsed))
+        count = context.run(devices.revoke_all(context.desk, parsed))
         context.done({"user": parsed.key, "revoked": count}, f"{count_of(count, 'device')} of {parsed.key} revoked.")
         return
-    gone = context.run(devices.revoke(context.engine, parsed, name))
+    gone = context.run(devices.revoke(context.desk, parsed, name))
     context.done({"user": parsed.key, "revoked": gone.name}, f"device {gone.name} of {parsed.key} revoked.")

@@ -10,14 +10,13 @@ import click
 
 from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
-from xtramail.app.command.domain import host_text
 from xtramail.app.doors import place_of
 from xtramail.app.greeting import first_line, greeting, reason_of
 from xtramail.app.next_hop import look_at
 from xtramail.delivery.retention import read_state
 from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.domain_settings import text
-from xtramail.directory.domains import all_domains
+from xtramail.directory.domains import host_text
 from xtramail.directory.primaries import primary_of
 from xtramail.model.bucket import bucket_day
 from xtramail.model.clock import day_of
@@ -170,7 +169,7 @@ def _queue(context: Context) -> Iterator[Finding]:
 
 
 def _primaries(context: Context) -> Iterator[Finding]:
-    rows = all_domains(context.engine)
+    rows = context.desk.domains()
     if not rows:
         yield Finding("info", "no domain is served yet", "add one: xtramail domain add NAME --primary HOST")
     for row in rows:
@@ -193,7 +192,7 @@ def _primary(asked: tuple[DomainRow, tuple[str, int]]) -> Finding:
 def _alerts(context: Context) -> Iterator[Finding]:
     operator = context.settings.alerts
     refuse_served(context.engine, ",".join(operator.mail))
-    with_primary = [row for row in all_domains(context.engine) if row.primaries]
+    with_primary = [row for row in context.desk.domains() if row.primaries]
     untold = [
         row.name for row in with_primary if not any(text(row, name) for name in ("alert-mail", "alert-webhook"))
     ]

@@ -14,9 +14,11 @@ from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
 from xtramail.directory import alert_settings, domains
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
+from xtramail.directory.domains import host_text
+from xtramail.directory.open_mail import open_mail
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
-from xtramail.directory.users import open_mail, users_of
+from xtramail.directory.users import list_users
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import State
 from xtramail.store import keys, outages
@@ -31,11 +33,6 @@ ANY_WARNING = (
 @click.group(cls=Commands)
 def domain() -> None:
     """Add, change, hold and remove served domains."""
-
-
-def host_text(host: str, port: int) -> str:
-    """As it is written behind ``--primary``."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _setting_shown(row: DomainRow, setting: DomainSetting) -> str:
@@ -59,6 +56,7 @@ def shown(row: DomainRow) -> dict[str, object]:
         "smarthost-password": "set" if row.smarthost_password else "",
         **{name: _setting_shown(row, one) for name, one in SETTINGS.items()},
         ACCOUNT: "set" if row.settings.get(ACCOUNT) else "",
+        "tenant": row.tenant,
         "created": when(row.created),
     }
 
@@ -112,6 +110,7 @@ def warned(context: Context, row: DomainRow) -> dict[str, object]:
     default=None,
     help="Unknown recipients: ask the primary, only listed users, or any.  [default: ask with a primary, else listed]",
 )
+@click.option("--tenant", metavar="NAME", default="", help="Whose it is; see: xtramail tenant list")
 @click.pass_obj
 def add(
     context: Context,
@@ -121,13 +120,14 @@ def add(
     primary_ca: str,
     retention_days: int | None,
     recipients: str | None,
+    tenant: str,
 ) -> None:
     """Serve the domain NAME from now on. Without --primary it is local: mailboxes only."""
     row = context.run(
         domains.add_domain(
-            context.engine,
+            context.desk,
             name,
-            now=context.now(),
+            tenant=tenant,
             primaries=tuple(domains.parse_host(host) for host in primaries),
             primary_tls=primary_tls,
             primary_ca=authorities(context, primary_ca),
@@ -172,6 +172,7 @@ retention-days=N            how long its mail is kept; holds for what is here al
 smarthost=HOST[:PORT]       for mail of its users to the world; empty: none
 smarthost-user=NAME         who logs in there
 smarthost-password=-        the password is read from standard input; empty: none
+tenant=NAME                 whose it is; empty: the operator's own
 """
 
 
@@ -200,7 +201,7 @@ def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: 
     secret = _alert_secret(context, name, parsed)
     if secret:
         parsed.append(domains.DomainChange(field="settings", value=(alert_settings.SECRET, secret)))
-    row = context.run(domains.set_domain(context.engine, name, parsed))
+    row = context.run(domains.set_domain(context.desk, name, parsed))
     made = {"generated-alert-secret": secret} if secret else {}
     told = f"\nalert-secret, shown once, for who checks signatures: {secret}" if secret else ""
     context.done(warned(context, row) | made, f"domain {row.name} changed.{told}")
@@ -210,7 +211,7 @@ def _alert_secret(context: Context, name: str, changes: list[domains.DomainChang
     """A new secret where a webhook would have none; BadInput for addresses that would not be told in time."""
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
     alert_settings.refuse_served(context.engine, own.get(alert_settings.MAIL, ""))
-    return alert_settings.missing_secret(domains.require(context.engine, name), own)
+    return alert_settings.missing_secret(context.desk.domain(name), own)
 
 
 @domain.command()
@@ -218,8 +219,8 @@ def _alert_secret(context: Context, name: str, changes: list[domains.DomainChang
 @click.pass_obj
 def show(context: Context, name: str) -> None:
     """Show a domain, how many users it has and how much mail waits for its primary."""
-    row = domains.require(context.engine, name)
-    counts = {"users": len(users_of(context.engine, row.name)), "waiting": open_mail(context.engine, row.name)}
+    row = context.desk.domain(name)
+    counts = {"users": len(list_users(context.desk, row.name)), "waiting": open_mail(context.engine, row.name)}
     context.fields(with_state(context, row) | counts)
 
 
@@ -228,7 +229,7 @@ def show(context: Context, name: str) -> None:
 @click.pass_obj
 def list_(context: Context, name: str | None) -> None:
     """List the served domains, or NAME alone."""
-    found = [domains.require(context.engine, name)] if name is not None else domains.all_domains(context.engine)
+    found = [context.desk.domain(name)] if name is not None else context.desk.domains()
     rows = [with_state(context, row) for row in found]
     columns = ("name", "primary", "state", "recipients", "retention-days", "continuity")
     context.table(rows, columns, "no domain is served yet; add one: xtramail domain add NAME --primary HOST")
@@ -240,10 +241,10 @@ def list_(context: Context, name: str | None) -> None:
 @click.pass_obj
 def remove(context: Context, name: str, yes: bool) -> None:
     """Stop serving a domain. Refused while mail still waits for its primary."""
-    row = domains.require(context.engine, name)
-    users = len(users_of(context.engine, row.name))
+    row = context.desk.domain(name)
+    users = len(list_users(context.desk, row.name))
     sure(f"Remove {row.name}, its {count_of(users, 'user')} and their logins?", yes=yes)
-    context.run(domains.remove_domain(context.engine, name))
+    context.run(domains.remove_domain(context.desk, name))
     context.done(
         {"removed": row.name, "users": users},
         f"domain {row.name} removed with {count_of(users, 'user')}; "
@@ -261,11 +262,11 @@ def remove(context: Context, name: str, yes: bool) -> None:
 def hold(context: Context, name: str, reason: str, wait_for_ok: bool) -> None:
     """Keep a domain's mail from its primary. It goes on arriving, and can be read, until release."""
     if wait_for_ok:
-        row = context.run(domains.set_domain(context.engine, name, [domains.parse_change("wait-for-ok", "on")]))
+        row = context.run(domains.set_domain(context.desk, name, [domains.parse_change("wait-for-ok", "on")]))
         text = f"after an outage of {row.name} nothing is given back until: xtramail domain release {row.name}"
         context.done(with_state(context, row), text)
         return
-    row = context.run(domains.hold_domain(context.engine, name, reason=reason, now=context.now(), by=context.who))
+    row = context.run(domains.hold_domain(context.desk, name, reason=reason))
     text = f"domain {row.name} is held. Let its mail go with: xtramail domain release {row.name}"
     context.done(with_state(context, row), text)
 
@@ -278,9 +279,9 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
     """Let a held domain's mail go to its primary, the oldest first. A maintenance window that runs is taken back."""
     if wait_for_ok is not None:
         change = domains.parse_change("wait-for-ok", "on" if wait_for_ok else "off")
-        context.run(domains.set_domain(context.engine, name, [change]))
+        context.run(domains.set_domain(context.desk, name, [change]))
     planned = _windows(context, name)
-    row = context.run(domains.release_domain(context.engine, name, now=context.now(), by=context.who))
+    row = context.run(domains.release_domain(context.desk, name))
     over = sorted(planned - _windows(context, name))
     waiting = open_mail(context.engine, row.name)
     value = with_state(context, row) | {"waiting": waiting, "windows-taken-back": over}
@@ -299,7 +300,7 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
 
 def _windows(context: Context, name: str) -> set[int]:
     """Ids of those planned for a domain."""
-    scope = keys.domain_scope(domains.require(context.engine, name).name)
+    scope = keys.domain_scope(context.desk.domain(name).name)
     return {one.id for one in context.engine.read(scope, outages.windows)}
 
 

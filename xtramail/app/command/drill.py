@@ -9,7 +9,6 @@ import click
 
 from xtramail.app.command.context import Commands, Context, count_of, when
 from xtramail.delivery.drill_steps import STEPS, fresh_steps
-from xtramail.directory import domains
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import OUTSIDE, account_of
 from xtramail.model.address import Address
@@ -43,7 +42,7 @@ def start(context: Context, name: str, users: str, minutes: int, canary: str | N
 
     Mail flows as at any time. At the end the canaries are removed, and only the report is left.
     """
-    domain = domains.require(context.engine, name)
+    domain = context.desk.domain(name)
     chosen = _chosen(context, domain, users)
     if canary:
         Address.parse(canary)
@@ -119,7 +118,7 @@ def _ready(context: Context, domain: DomainRow) -> None:
 @click.pass_obj
 def status(context: Context, name: str | None, limit: int) -> None:
     """Drills of the last year, the newest first: those that run, and how the others ended."""
-    domain = domains.require(context.engine, name).name if name else None
+    domain = context.desk.domain(name).name if name else None
     rows = context.engine.read(keys.DRILLS, drills.drills)
     shown = [_shown(context, row) for row in rows if domain in (None, row.domain)][:limit]
     columns = ("id", "domain", "state", "started", "ends", "users", "passed", "failed")

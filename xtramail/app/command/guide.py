@@ -16,7 +16,6 @@ from xtramail.app.command.group import Reporting
 from xtramail.app.connectors import KINDS, Kind, Site, kind_of
 from xtramail.app.doors import door, host_of
 from xtramail.app.guide import Facts, records, sections
-from xtramail.directory.domains import require
 from xtramail.directory.relay_clients import ACCOUNT, CERTIFICATE, FROM
 from xtramail.model.errors import BadInput
 from xtramail.net.certificates import matches
@@ -38,7 +37,7 @@ def guide(context: Context, name: str, kind: Kind | None, addresses: tuple[str, 
     Records of DNS, steps at the primary (Exchange, Microsoft 365, Google Workspace, any other) and the way back.
     Changes nothing.
     """
-    row = require(context.engine, name)
+    row = context.desk.domain(name)
     chosen: Kind = kind or (kind_of(row.primaries[0][0]) if row.primaries else "smtp")
     facts = _facts(context, row, chosen, _addresses(context, row, addresses))
     value = {

@@ -7,7 +7,6 @@ import datetime
 import click
 
 from xtramail.app.command.context import Commands, Context, when
-from xtramail.directory import domains
 from xtramail.model.duration import parse_duration
 from xtramail.model.errors import BadInput
 from xtramail.store import keys, outages
@@ -54,7 +53,7 @@ def _shown(domain: str, row: Window, now: float) -> dict[str, object]:
 @click.pass_obj
 def add(context: Context, name: str, start: str, end: str, reason: str) -> None:
     """Hold a domain's mail from one time to another."""
-    domain, now = domains.require(context.engine, name), context.now()
+    domain, now = context.desk.domain(name), context.now()
     begins = moment("from", start, now)
     # How long it takes is said of its own beginning.
     ends = moment("to", end, begins if end.startswith("+") else now)
@@ -81,7 +80,7 @@ def add(context: Context, name: str, start: str, end: str, reason: str) -> None:
 @click.pass_obj
 def list_(context: Context, name: str | None) -> None:
     """List planned and running windows."""
-    found = [domains.require(context.engine, name)] if name else domains.all_domains(context.engine)
+    found = [context.desk.domain(name)] if name else context.desk.domains()
     rows = [
         _shown(domain.name, row, context.now())
         for domain in found
@@ -96,7 +95,7 @@ def list_(context: Context, name: str | None) -> None:
 @click.pass_obj
 def remove(context: Context, name: str, id: int) -> None:
     """Take a window back; one that runs ends within seconds."""
-    domain = domains.require(context.engine, name)
+    domain = context.desk.domain(name)
     there = context.engine.transact(
         keys.domain_scope(domain.name), lambda txn: outages.delete_window(txn, id)
     ).result()

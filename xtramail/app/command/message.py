@@ -15,8 +15,7 @@ from xtramail.app.command.trace import fates_of, message_of
 from xtramail.delivery.release import Released
 from xtramail.delivery.release import Stored as StoredMessage
 from xtramail.delivery.release import release as release_again
-from xtramail.directory.domains import all_domains
-from xtramail.directory.users import account_of, users_of
+from xtramail.directory.users import account_of, list_users
 from xtramail.mailbox.stored import Stored, find_stored
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
@@ -45,8 +44,8 @@ def copies(context: Context, message_id: int) -> list[Stored]:
     accounts = {account.id: account for name in names if (account := _account(context, name)) is not None}
     if not events:
         # Mail may be kept longer than the log, and the log is where its owners are found quickly.
-        served = all_domains(context.engine)
-        accounts = {account.id: account for row in served for account in users_of(context.engine, row.name)}
+        served = context.desk.domains()
+        accounts = {account.id: account for row in served for account in list_users(context.desk, row.name)}
     return [stored for account in accounts.values() for stored in find_stored(context.engine, account, message_id)]
 
 

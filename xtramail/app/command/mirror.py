@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Commands, Context, when
-from xtramail.directory import domains, mirrors
+from xtramail.directory import mirrors
 from xtramail.directory.mirrors import Mirror
 
 
@@ -40,8 +40,8 @@ def add(context: Context, source: str, into: str, days: int) -> None:
     Copies are deleted there by hand, or go with their days; the users' own are not touched by it. A mirror never keeps
     mail out: where it has no room, its copy is left out.
     """
-    done = context.run(mirrors.add_mirror(context.engine, source, into=into, days=days, now=context.now()))
-    kept = domains.require(context.engine, done.domain).retention_days
+    done = context.run(mirrors.add_mirror(context.desk, source, into=into, days=days))
+    kept = context.desk.domain(done.domain).retention_days
     value = shown(done, kept)
     context.done(value, f"mail of {done.source} is kept in {target(done)} for {value['days']} days, from now on.")
 
@@ -51,8 +51,8 @@ def add(context: Context, source: str, into: str, days: int) -> None:
 @click.pass_obj
 def list_(context: Context, name: str | None) -> None:
     """List what is mirrored, where to, and for how many days."""
-    found = [domains.require(context.engine, name)] if name else domains.all_domains(context.engine)
-    rows = [shown(one, row.retention_days) for row in found for one in mirrors.of_domain(context.engine, row)]
+    found = [context.desk.domain(name)] if name else context.desk.domains()
+    rows = [shown(one, row.retention_days) for row in found for one in mirrors.list_mirrors(context.desk, row.name)]
     columns = ("source", "into", "days", "since")
     context.table(rows, columns, "nothing is mirrored; begin with: xtramail mirror add DOMAIN --into ADDRESS")
 
@@ -63,6 +63,6 @@ def list_(context: Context, name: str | None) -> None:
 @click.pass_obj
 def remove(context: Context, source: str, into: str) -> None:
     """Mirror it no more; what was kept stays for its days."""
-    done = context.run(mirrors.remove_mirror(context.engine, source, into=into))
+    done = context.run(mirrors.remove_mirror(context.desk, source, into=into))
     value = {"source": done.source, "removed": True}
     context.done(value, f"{done.source} is mirrored no more; what was kept stays for its days.")

@@ -13,9 +13,8 @@ from xtramail.app.evidence_page import lasting, page
 from xtramail.delivery.audit import Audit
 from xtramail.delivery.evidence import MOST_WRONG, Evidence, count, kept
 from xtramail.delivery.ledger_look import LedgerLook
-from xtramail.directory import domains
+from xtramail.directory.open_mail import open_mail
 from xtramail.directory.primaries import primary_of
-from xtramail.directory.users import open_mail
 from xtramail.model.duration import duration_text
 from xtramail.model.errors import BadInput
 from xtramail.store import keys, outages
@@ -35,7 +34,7 @@ def outage() -> None:
 
 
 def _named(context: Context, name: str | None) -> list[str]:
-    rows = [domains.require(context.engine, name)] if name else domains.all_domains(context.engine)
+    rows = [context.desk.domain(name)] if name else context.desk.domains()
     if name and not rows[0].primaries:
         raise BadInput(f"domain {rows[0].name} is local: it has no primary that could be away")
     return [row.name for row in rows if row.primaries]
@@ -207,7 +206,7 @@ def balance(context: Context, name: str | None, id: str | None) -> None:
     wrong: list[str] = []
     if id is not None:
         domain, row = _found(context, id)
-        if name is not None and domains.require(context.engine, name).name != domain:
+        if name is not None and context.desk.domain(name).name != domain:
             raise BadInput(f"outage {id} is of {domain}, not of {name}")
         evidence = count(context.engine, domain, row, context.now())
         accepted, fates = evidence.received + evidence.waited, evidence.fates
@@ -216,7 +215,7 @@ def balance(context: Context, name: str | None, id: str | None) -> None:
             wrong.append(f"{accepted} accepted, {sum(fates.values())} fates")
     else:
         look = LedgerLook(
-            engine=context.engine, domain=domains.require(context.engine, name).name if name is not None else ""
+            engine=context.engine, domain=context.desk.domain(name).name if name is not None else ""
         )
         for _ in look.walk():
             pass

@@ -15,7 +15,6 @@ import click
 from xtramail.app.command.context import Context, count_of, password_from_stdin, sure
 from xtramail.app.command.group import Reporting
 from xtramail.directory import bulk_passwords, password_policy, passwords, users
-from xtramail.directory.domains import require
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, XtramailError
 from xtramail.model.secret import Secret
@@ -87,11 +86,9 @@ def passwd(
 
 
 def _one(context: Context, address: Address, *, generate: bool, temporary: bool) -> None:
-    users.find(context.engine, address)
+    context.desk.account(address)
     hashed, plain = new_hash(context, address, generate=generate, password_stdin=not generate)
-    account = context.run(
-        users.set_password(context.engine, address, hashed, now=context.now(), temporary=temporary)
-    )
+    account = context.run(users.set_password(context.desk, address, hashed, temporary=temporary))
     value = {"address": account.address, "password": "set", "temporary": temporary}
     text = f"user {account.address}: password changed."
     context.done(
@@ -130,9 +127,8 @@ def _many(
         _progress("changed", durable, len(chosen))
 
     changing = bulk_passwords.set_passwords(
-        context.engine,
-        list(zip(chosen, hashes, strict=True)),
-        now=context.now(),
+        context.desk,
+        [(Address.parse(account.address), hashed) for account, hashed in zip(chosen, hashes, strict=True)],
         temporary=temporary,
         progress=progress,
     )
@@ -150,8 +146,7 @@ def _many(
 
 
 def _of_domain(context: Context, name: str) -> list[Account]:
-    row = require(context.engine, name)
-    return [account for account in users.users_of(context.engine, row.name) if account.kind != "list"]
+    return [account for account in users.list_users(context.desk, name) if account.kind != "list"]
 
 
 def _of_file(context: Context, place: Path) -> list[Account]:
@@ -172,7 +167,7 @@ def _of_file(context: Context, place: Path) -> list[Account]:
         if not cell or cell.startswith("#") or (number == 1 and "@" not in cell):
             continue
         try:
-            account = users.find(context.engine, Address.parse(cell))
+            account = context.desk.account(Address.parse(cell))
         except XtramailError as error:
             raise BadInput(f"users: {place} line {number}: {error.text}; nothing was changed") from None
         if account.kind == "list":

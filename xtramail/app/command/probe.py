@@ -9,7 +9,6 @@ from xtramail.app.command.group import Reporting, load, plain
 from xtramail.app.doors import host_of, place_of
 from xtramail.app.probe import Probe, Step
 from xtramail.directory.domain_settings import text
-from xtramail.directory.domains import require
 from xtramail.directory.imap_access import access_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
@@ -38,7 +37,7 @@ def test(context: Context, name: str, recipient: str | None, wait: int) -> None:
     It comes in as the world's mail does, so the MX need not point here yet. Where the primary's IMAP is set up and the
     recipient has a mailbox, it is looked for there. Exit code 1 when a step fails, with what to do next.
     """
-    row = require(context.engine, name)
+    row = context.desk.domain(name)
     if not row.primaries:
         raise BadInput(f"domain {row.name} has no primary to which mail could go; set one: primary=HOST")
     address, of_its_own = _recipient(row, recipient)

@@ -13,15 +13,14 @@ from twisted.names import client
 from xtramail.app.command.bounce import run_on_reactor
 from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, when
-from xtramail.app.command.domain import host_text
 from xtramail.app.doors import host_of
 from xtramail.app.next_hop import NextHop, look_closely
 from xtramail.delivery.routing import NoMailHost
 from xtramail.directory.domain_settings import text
-from xtramail.directory.domains import require
+from xtramail.directory.domains import host_text
 from xtramail.directory.readiness import Check, Facts, Hop, User, judge
 from xtramail.directory.relay_clients import ACCOUNT, CERTIFICATE, FROM
-from xtramail.directory.users import OUTSIDE, users_of
+from xtramail.directory.users import OUTSIDE, list_users
 from xtramail.model.errors import Unavailable
 from xtramail.model.host import parse_host
 from xtramail.net.adapter import deferred
@@ -45,7 +44,7 @@ def readiness(context: Context, name: str, nameserver: str | None) -> None:
     Looks at DNS, the certificate, the primary and its TLS, users, alerts, the last drill and the last backup. What
     cannot be found out is not counted.
     """
-    row = require(context.engine, name)
+    row = context.desk.domain(name)
     facts = _facts(context, row, nameserver)
     found = judge(facts)
     steps = [{"gain": round(one.gain, 1), "what": one.text, "do": one.remedy} for one in found.next]
@@ -103,7 +102,7 @@ def _facts(context: Context, row: DomainRow, nameserver: str | None) -> Facts:
         certificate=covered,
         certificate_text=certificate_text,
         hops=_hops(row, host),
-        users=tuple(_user(context, one) for one in users_of(engine, row.name) if one.kind != "list"),
+        users=tuple(_user(context, one) for one in list_users(context.desk, row.name) if one.kind != "list"),
         told=own or bool(operator.mail or operator.webhook),
         outgoing=copied,
         drill=last.started if last is not None else None,

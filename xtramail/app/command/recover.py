@@ -10,7 +10,6 @@ import click
 
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, sure, when
 from xtramail.app.command.group import plain
-from xtramail.directory import users
 from xtramail.mailbox.recovery import Deleted, Purged, PutBack, deleted, purge, put_back
 from xtramail.model.address import Address
 from xtramail.model.duration import parse_duration
@@ -51,7 +50,7 @@ def recover(
     With --purge it is destroyed: nobody can have it back. A copy that another user got of the same delivery stays
     whole, and a message that still waits for the primary is left.
     """
-    account = users.find(context.engine, Address.parse(address))
+    account = context.desk.account(Address.parse(address))
     now = context.now()
     found = deleted(
         context.engine, account.id, since=moment(since, now) if since is not None else 0.0, mailbox=mailbox or ""

@@ -7,7 +7,6 @@ import click
 from xtramail.app.command.context import Context, sure, when
 from xtramail.app.command.group import Reporting
 from xtramail.directory import relay_accounts
-from xtramail.directory.domains import require
 from xtramail.model.errors import BadInput
 
 
@@ -21,7 +20,7 @@ def relay_account(context: Context, name: str, action: str, yes: bool) -> None:
 
     It logs in on a submission port (587, 465) under the domain's name, with a password that is shown once.
     """
-    row = require(context.engine, name)
+    row = context.desk.domain(name)
     if action == "show":
         account = relay_accounts.of_domain(row)
         if account is None:
@@ -32,12 +31,10 @@ def relay_account(context: Context, name: str, action: str, yes: bool) -> None:
         return
     if action == "remove":
         sure(f"Remove the relay account of {row.name}? What logs in with it cannot send any more.", yes=yes)
-        context.run(relay_accounts.remove(context.engine, name))
+        context.run(relay_accounts.remove(context.desk, name))
         context.done({"removed": row.name}, f"domain {row.name} has no relay account any more.")
         return
-    made = context.run(
-        relay_accounts.create(context.engine, name, context.keyring, now=context.now())
-    ).reveal()
+    made = context.run(relay_accounts.create(context.desk, name, context.keyring)).reveal()
     context.done(
         {"user": row.name, "generated": made},
         f"relay account of {row.name} made.\nUser name: {row.name}\nPassword (shown once): {made}\n"

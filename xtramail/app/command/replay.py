@@ -14,7 +14,6 @@ from xtramail.delivery.asking import NobodyToAsk
 from xtramail.delivery.replay import MOST_NAMED, Replay, Totals
 from xtramail.delivery.replay_choice import Wanted, Why
 from xtramail.delivery.suppression import Suppression
-from xtramail.directory import domains
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
 from xtramail.directory.imap_access import access_of
@@ -56,7 +55,7 @@ def replay(context: Context, /, name: str, start: str, end: str, user: str | Non
     What arrived in the window, for each recipient that it was for. It goes through the queue, at most `replay-rate`
     messages a minute, and is sent once however often this is run. Nobody outside is told of it, whatever comes of it.
     """
-    domain, now = domains.require(context.engine, name), context.now()
+    domain, now = context.desk.domain(name), context.now()
     begins, ends = moment("from", start, now), moment("to", end, now)
     if not domain.primaries:
         raise BadInput(

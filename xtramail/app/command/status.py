@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Context, Reporting, size_text, when
-from xtramail.directory.domains import all_domains
-from xtramail.directory.users import users_of
+from xtramail.directory.users import list_users
 from xtramail.store import keys, outbound
 from xtramail.store.engine import Snapshot
 from xtramail.store.records import QueueEntry
@@ -22,7 +21,7 @@ def status(context: Context) -> None:
     have which fate.
     """
     engine = context.engine
-    domains = all_domains(engine)
+    domains = context.desk.domains()
     balance = engine.read(keys.QUEUE, outbound.balance)
     waiting = engine.read(keys.QUEUE, outbound.entries)
     ledger = {"accepted": balance.accepted} | {fate.value: count for fate, count in balance.fates.items()}
@@ -33,7 +32,7 @@ def status(context: Context) -> None:
         "used": engine.used_bytes(),
         "free": engine.free_bytes(),
         "domains": len(domains),
-        "users": sum(len(users_of(engine, row.name)) for row in domains),
+        "users": sum(len(list_users(context.desk, row.name)) for row in domains),
         "waiting": len(waiting),
         "oldest-waiting": when(min((entry.arrival for entry in waiting), default=0.0)),
         "destinations": engine.read(keys.QUEUE, lambda snap: destinations(snap, waiting)),

@@ -10,7 +10,6 @@ import segno
 
 from xtramail.app.command.context import Commands, Context
 from xtramail.directory import totp as second_step
-from xtramail.directory import users
 from xtramail.model.address import Address
 from xtramail.model.secret import Secret
 
@@ -47,7 +46,7 @@ def start(context: Context, address: str) -> None:
     Nothing changes until a code of it was given: xtramail totp confirm.
     """
     parsed = Address.parse(address)
-    made = context.run(second_step.start(context.engine, parsed, context.keyring, now=context.now()))
+    made = context.run(second_step.start(context.desk, parsed, context.keyring))
     secret, uri = made.secret.reveal(), made.uri.reveal()
     if not context.as_json:
         click.echo(_picture(uri))
@@ -68,10 +67,8 @@ def confirm(context: Context, address: str, code: str) -> None:
     Mail programs that are logged in with the user's own password are logged out.
     """
     parsed = Address.parse(address)
-    codes = context.run(
-        second_step.confirm(context.engine, parsed, code, context.keyring, now=context.now(), who=context.who)
-    )
-    user = users.find(context.engine, parsed).address
+    codes = context.run(second_step.confirm(context.desk, parsed, code, context.keyring))
+    user = context.desk.account(parsed).address
     context.done(
         {"user": user, "two-step": "on", "recovery-codes": [one.reveal() for one in codes]},
         f"two-step sign-in of {user} is on. Mail programs now need: xtramail device add {user} --name NAME\n"
@@ -86,7 +83,7 @@ def confirm(context: Context, address: str, code: str) -> None:
 def check(context: Context, address: str, code: str) -> None:
     """See whether CODE is good now, to know a caller; it cannot be used again."""
     parsed = Address.parse(address)
-    context.run(second_step.check(context.engine, parsed, code, context.keyring, now=context.now(), who=context.who))
+    context.run(second_step.check(context.desk, parsed, code, context.keyring))
     context.done({"user": parsed.key, "code": "good"}, f"the code of {parsed.key} is good.")
 
 
@@ -99,9 +96,7 @@ def disable(context: Context, address: str, code: str | None, admin: bool) -> No
     """Switch it off, by a CODE of the phone or a recovery code, or as an administrator."""
     _one_of(code, admin)
     parsed = Address.parse(address)
-    context.run(
-        second_step.disable(context.engine, parsed, context.keyring, code=code, now=context.now(), who=context.who)
-    )
+    context.run(second_step.disable(context.desk, parsed, context.keyring, code=code))
     context.done({"user": parsed.key, "two-step": "off"}, f"two-step sign-in of {parsed.key} is off.")
 
 
@@ -114,9 +109,7 @@ def codes(context: Context, address: str, code: str | None, admin: bool) -> None
     """Make new recovery codes in place of the old ones, and print them once."""
     _one_of(code, admin)
     parsed = Address.parse(address)
-    made = context.run(
-        second_step.new_codes(context.engine, parsed, context.keyring, code=code, now=context.now(), who=context.who)
-    )
+    made = context.run(second_step.new_codes(context.desk, parsed, context.keyring, code=code))
     context.done({"user": parsed.key, "recovery-codes": [one.reveal() for one in made]}, _told(made))
 
 

@@ -10,7 +10,6 @@ from xtramail.app.command.passwd import new_hash, passwd
 from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
 from xtramail.directory import users
-from xtramail.directory.domains import all_domains, require
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store.records import Account, AccountKind
@@ -72,13 +71,12 @@ def add(
     if kind == "user" and not generate and not password_stdin:
         raise click.UsageError("give a password: --generate makes one, --password-stdin reads one")
     parsed, octets = Address.parse(address), _size(quota)
-    require(context.engine, parsed.domain)
+    context.desk.domain(parsed.domain)
     hashed, plain = new_hash(context, parsed, generate=generate, password_stdin=password_stdin)
     account = context.run(
         users.add_user(
-            context.engine,
+            context.desk,
             parsed,
-            now=context.now(),
             password=hashed,
             quota=users.DEFAULT_QUOTA if octets is None else octets,
             kind=kind,
@@ -116,7 +114,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
         given[key] = value
     account = context.run(
         users.set_user(
-            context.engine,
+            context.desk,
             Address.parse(address),
             quota=_size(given.get("quota")),
             status=given.get("status"),
@@ -133,7 +131,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
 @click.pass_obj
 def show(context: Context, address: str) -> None:
     """Show a user and how much its mailboxes hold."""
-    found = users.show(context.engine, Address.parse(address))
+    found = users.show(context.desk, Address.parse(address))
     value = shown(found.account, found.used)
     if not context.as_json:
         quota = size_text(found.account.quota) if found.account.quota else "none"
@@ -148,10 +146,10 @@ def show(context: Context, address: str) -> None:
 def list_(context: Context, address: str | None, domain: str | None) -> None:
     """List users, those of one domain, or the one with ADDRESS."""
     if address is not None:
-        rows = [shown(users.find(context.engine, Address.parse(address)))]
+        rows = [shown(context.desk.account(Address.parse(address)))]
     else:
-        from_domains = [require(context.engine, domain)] if domain else all_domains(context.engine)
-        rows = [shown(account) for row in from_domains for account in users.users_of(context.engine, row.name)]
+        names = [domain] if domain else [row.name for row in context.desk.domains()]
+        rows = [shown(account) for name in names for account in users.list_users(context.desk, name)]
     columns = ("address", "type", "status", "password", "quota")
     context.table(rows, columns, "no users yet; add one: xtramail user add ADDRESS --generate")
 
@@ -163,9 +161,9 @@ def list_(context: Context, address: str | None, domain: str | None) -> None:
 def remove(context: Context, address: str, yes: bool) -> None:
     """Remove a user. Refused while mail for it still waits for the primary."""
     parsed = Address.parse(address)
-    users.find(context.engine, parsed)
+    context.desk.account(parsed)
     sure(f"Remove {parsed.key} and its login?", yes=yes)
-    account = context.run(users.remove_user(context.engine, parsed))
+    account = context.run(users.remove_user(context.desk, parsed))
     context.done({"removed": account.address}, f"user {account.address} removed; its mail goes as its days end.")
 
 
