@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,6 +17,7 @@ from xtramail.model.address import Address, domain_key
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import check_hook_url
+from xtramail.model.host import parse_host
 from xtramail.model.secret import Secret
 from xtramail.wire.imap.client_masks import ClientMask, read_client_mask, show_client_mask
 
@@ -254,6 +256,20 @@ def _parse_host_port(value: object) -> str:
 
 
 HOST_PORT = Kind("host", _parse_host_port, _quoted, str)
+
+
+def _parse_name_server(value: object) -> str:
+    text = _text(value)
+    if not text:
+        return ""
+    try:
+        ip_address(parse_host(text, 53)[0])
+    except (BadInput, ValueError):
+        raise ValueError(f"{text!r}: must be an address, such as 127.0.0.1 or [::1]:5353") from None
+    return text
+
+
+NAME_SERVER = Kind("name server", _parse_name_server, _quoted, str)
 
 
 def _mail_address(text: str) -> str:

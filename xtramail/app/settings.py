@@ -21,6 +21,7 @@ from xtramail.app.setting_kinds import (
     HOOK,
     HOST_NAMES,
     HOST_PORT,
+    NAME_SERVER,
     OPTIONAL_PATH,
     PATH,
     SECRET,
@@ -158,6 +159,23 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class Dns:
+    """A name server that is trusted, by whose word domains of the world are held to DANE and MTA-STS."""
+
+    validating: str = setting(
+        NAME_SERVER,
+        "",
+        "One that checks DNSSEC, such as 127.0.0.1. Empty: none, and TLS to the world is as relay.tls has it.",
+    )
+    remote: bool = setting(
+        SWITCH, False, "It may be on another machine: nobody on the way there can change what it says."
+    )
+    authorities: Path | None = setting(
+        OPTIONAL_PATH, None, "PEM file of authorities to believe for MTA-STS. Empty: the system's."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Recipients that are learned by asking the primary."""
 
@@ -275,6 +293,7 @@ class Settings:
     certificates: Certificates = Certificates()
     retention: Retention = Retention()
     relay: Relay = Relay()
+    dns: Dns = Dns()
     ask: Ask = Ask()
     limits: Limits = Limits()
     imap: Imap = Imap()
