@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.names import client
 
+from xtramail.app.promised_hosts import PromisedHosts
 from xtramail.app.settings import Settings
 from xtramail.delivery.asking import PrimaryAsker
 from xtramail.delivery.backoff import Timetable
@@ -45,7 +46,9 @@ def knock_seconds(settings: Settings) -> float:
 
 
 def routing_settings(settings: Settings) -> RoutingSettings:
-    return RoutingSettings(smarthost=settings.relay.smarthost, tls=settings.relay.tls)
+    return RoutingSettings(
+        smarthost=settings.relay.smarthost, tls=settings.relay.tls, authorities=str(settings.dns.authorities or "")
+    )
 
 
 def courier_settings(settings: Settings) -> CourierSettings:
@@ -83,7 +86,11 @@ class Outgoing:
         """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
         Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``imap_refused``: see PrimaryImap."""
         hostname = settings.server.hostname[0]
-        self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=ClientContexts())
+        contexts = ClientContexts()
+        self.courier = SmtpCourier(reactor, settings=courier_settings(settings), contexts=contexts)
+        self._promised = None
+        if settings.dns.validating:
+            self._promised = PromisedHosts(settings, engine=engine, clock=clock, reactor=reactor, contexts=contexts)
         self.directory = Directory(
             engine=engine,
             clock=clock,
@@ -107,7 +114,12 @@ class Outgoing:
             resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
         hosts = MailHostLookup(resolver)
         self.primary_imap = PrimaryImap(reactor, refused=imap_refused)
-        self.routing = Routing(directory=self.directory, hosts=hosts, settings=routing_settings(settings))
+        self.routing = Routing(
+            directory=self.directory,
+            hosts=hosts,
+            settings=routing_settings(settings),
+            promised=self._promised.hosts if self._promised is not None else None,
+        )
         self.own_mail = OwnMail(
             engine=engine,
             policy=self.policy,
@@ -135,6 +147,12 @@ class Outgoing:
             log=log,
             sent_back=SentBack(directory=self.directory, mailboxes=self.primary_imap),
         )
+
+    def close(self) -> None:
+        """Hang up everywhere, and wait for no name server any more; what is under way is cut (and told as such)."""
+        if self._promised is not None:
+            self._promised.close()
+        self.courier.close()
 
     def reload(self, settings: Settings) -> None:
         """What can change while it runs; what is under way ends by the old settings."""

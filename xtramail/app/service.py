@@ -27,6 +27,7 @@ from xtramail.app.build import Server, build
 from xtramail.app.config import ConfigError, Loaded, load
 from xtramail.app.log_target import attach_log, choose_log
 from xtramail.app.notify import Notifier
+from xtramail.app.promised_hosts import sending_text
 from xtramail.app.settings import Setting, Settings, describe, named
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import XtramailError
@@ -191,6 +192,8 @@ class XtramailService(Service):
         maillog.server_started(
             version=xtramail.__version__, hostname=self._settings.server.hostname[0], config=self._options.loaded.file
         )
+        resolver, tls = self._settings.dns.validating, self._settings.relay.tls
+        maillog.sending_protected(resolver=resolver, tls=tls, text=sending_text(self._settings))
         self._notifier.tell("READY=1", f"STATUS=serving as {self._settings.server.hostname[0]}")
 
     def _start_step(self, step: Any) -> None:

@@ -56,6 +56,11 @@ def server_listening(*, service: str, endpoint: str) -> None:
     _tell("server-listening", service=service, endpoint=endpoint)
 
 
+def sending_protected(*, resolver: str, tls: str, text: str) -> None:
+    """By whose word mail to the world is held to DANE and MTA-STS (empty: nobody's), and its TLS without that."""
+    _tell("sending-protected", resolver=resolver, tls=tls, text=text)
+
+
 def server_stopping(*, connections: int) -> None:
     _tell("server-stopping", connections=connections)
 
