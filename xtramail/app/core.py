@@ -33,6 +33,7 @@ from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import SHUT_OUT, Login
 from xtramail.directory.relay_clients import RelayClients
+from xtramail.directory.renewed_passwords import RenewedPasswords
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices
@@ -42,6 +43,7 @@ from xtramail.model.errors import BadInput
 from xtramail.model.ids import IdSource
 from xtramail.model.peer import Peer
 from xtramail.model.primary import OUTAGE
+from xtramail.net.adapter import start
 from xtramail.net.housekeeping import Housekeeping
 from xtramail.net.prober import Prober
 from xtramail.net.relay_log import RelayLog
@@ -236,6 +238,7 @@ class Core:
             per_account_and_address=login.failures_per_account,
         )
         self.auth_log = AuthLog(engine, clock)
+        self.renewed_passwords = RenewedPasswords(engine, clock)
         self.metrics = metrics
         self.login = Login(
             accounts=self.directory,
@@ -249,6 +252,7 @@ class Core:
             remember=login.remember,
             on_success=self._logged_in,
             on_good=self.auth_log.good,
+            on_renewed=self._password_renewed,
         )
         self.mailboxes = MailboxServices(
             engine=engine,
@@ -263,7 +267,7 @@ class Core:
             clock=clock,
             relay=self.outgoing.relay,
             dispatch=self.dispatch,
-            courier=self.outgoing.courier,
+            outgoing=self.outgoing,
             watch=self.watch,
             fault=self.relay_log.fault,
             at_risk=self.relay_log.at_risk,
@@ -296,6 +300,10 @@ class Core:
     def _logged_in(self, account: Account, service: str) -> None:
         self.people.login_times.seen(account, service)
         self.drilling.drills.seen(account, service)
+
+    def _password_renewed(self, account: Account, stored: str) -> None:
+        keeping = start(self.renewed_passwords.keep(account, stored))
+        keeping.addErrback(lambda failure: maillog.fault_alarm("password-renewed")(failure.value))
 
     def _imap_refused(self, domain: str, text: str) -> None:
         """Somebody has to set other credentials: until then nothing is appended at the primary."""

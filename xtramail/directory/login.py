@@ -21,7 +21,7 @@ from xtramail.directory.guard import Guard
 from xtramail.directory.keyring import Keyring
 from xtramail.model.address import Address
 from xtramail.model.clock import DAY_SECONDS, Clock
-from xtramail.model.errors import BadCredentials, BadInput
+from xtramail.model.errors import BadCredentials, BadInput, Unavailable
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
@@ -73,6 +73,10 @@ def _unseen(_account: Account, _service: str) -> None:
 
 def _unlogged(_account: Account, _peer: Peer, _service: str) -> None:
     """Nobody keeps from where."""
+
+
+def _kept(_account: Account, _stored: str) -> None:
+    """Nobody keeps a hash of ours in the place of another server's."""
 
 
 SHUT_OUT = "too many failures from this address"
@@ -133,10 +137,12 @@ class Login:
         remember: float = float(DAY_SECONDS),
         on_success: Callable[[Account, str], None] = _unseen,
         on_good: Callable[[Account, Peer, str], None] = _unlogged,
+        on_renewed: Callable[[Account, str], None] = _kept,
     ) -> None:
         """``remember``: seconds since its last use for which a good password needs no hashing again.
 
-        ``on_success`` is told account and service of each login, ``on_good`` from where, too.
+        ``on_success`` is told account and service of each login, ``on_good`` from where, too. ``on_renewed`` gets a
+        hash of ours for an account that came by one of another server: the same password, so nothing else changes.
         """
         self._accounts = accounts
         self._devices = devices
@@ -149,6 +155,10 @@ class Login:
         self._on_failure = on_failure
         self._on_success = on_success
         self._on_good = on_good
+        self._on_renewed = on_renewed
+        self._cost = cost
+        self._renewing: set[int] = set()
+        """Accounts for which a hash of ours is being made."""
         self._dummy = passwords.DummyHash(keyring, cost).stored
 
     async def password(self, name: str, secret: Secret, *, peer: Peer, service: str) -> Account:
@@ -175,7 +185,9 @@ class Login:
                 reason = "wrong password" if account is not None and account.password else "unknown user"
                 self._refuse(name, peer, service, reason)
             # The account may have changed while the hash was worked out.
-            account = find(key)
+            known, account = account, find(key)
+            if account is not None and _is_renewed(known, account):
+                stored = account.password
             if account is not None and account.two_step:
                 # Not a guess: no address is shut out for it.
                 self._refuse(name, peer, service, "two-step sign-in is on: this needs a device password")
@@ -185,6 +197,8 @@ class Login:
         self._guard.succeeded(key, peer)
         self._on_success(account, service)
         self._on_good(account, peer, service)
+        if passwords.is_foreign(stored):
+            self._renew(account, secret)
         return account
 
     def client_named(self, account: Account, peer: Peer, service: str, client: str) -> None:
@@ -213,6 +227,25 @@ class Login:
         self._on_success(came, service)
         self._on_good(came, peer, service)
         return came
+
+    def _renew(self, account: Account, secret: Secret) -> None:
+        """Nobody waits for it, and where the pool is full, the next login tries again."""
+        if account.id in self._renewing:
+            return
+        self._renewing.add(account.id)
+        making = self._worker.submit(
+            f"renew {account.id}", lambda: passwords.hash_chosen(secret, self._keyring, self._cost)
+        )
+        making.when_done(partial(self._renewed, account, secret))
+
+    def _renewed(self, account: Account, secret: Secret, made: Pending[str]) -> None:
+        self._renewing.discard(account.id)
+        try:
+            stored = made.result()
+        except Unavailable:
+            return
+        self._cache.remember(secret, stored)
+        self._on_renewed(account, stored)
 
     def _refuse(self, name: str, peer: Peer, service: str, reason: str) -> NoReturn:
         self._on_failure(name=name, peer=peer, service=service, reason=reason)
@@ -252,3 +285,13 @@ class Login:
 
 def _nobody(_key: str) -> None:
     return None
+
+
+def _is_renewed(before: Account, now: Account) -> bool:
+    """A login beside this one had a hash of ours put in the place of another server's: the password is the same."""
+    return (
+        before.id == now.id
+        and before.password_changed == now.password_changed
+        and passwords.is_foreign(before.password)
+        and not passwords.is_foreign(now.password)
+    )

@@ -5,6 +5,8 @@ Two schemes, each hash naming the key that peppers it:
 * ``{XTRA-BCRYPT}keyid$2b$12$...``: bcrypt over base64(HMAC-SHA-256(pepper, NFC password)). bcrypt cuts at 72 octets and
   at NUL; the keyed pre-hash has neither problem, and without the pepper a stolen store cannot be guessed at.
 * ``{XTRA-HMAC}keyid$hex``: for generated passwords of 100 random bits, which need no slow hash.
+* ``{BLF-CRYPT}$2b$10$...``: plain bcrypt of another server, as imported. It is verified, and never made here: at the
+  next good login ``login`` puts one of ours in its place.
 
 Both take the work that they take (:func:`is_slow`): callers run :func:`verify` off the reactor thread.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 
@@ -24,7 +27,16 @@ from xtramail.model.secret import Secret
 
 BCRYPT = "{XTRA-BCRYPT}"
 KEYED = "{XTRA-HMAC}"
+FOREIGN = "{BLF-CRYPT}"
 DEFAULT_COST = 12
+_LONGEST = 72
+"""Octets of a password that bcrypt takes."""
+MOST_COST = 15
+"""Of a foreign hash: a login with a higher one would take seconds, and anybody can ask for them."""
+_FOREIGN = re.compile(r"\$2[aby]\$([0-3][0-9])\$[./A-Za-z0-9]{53}", re.ASCII)
+_OWN = re.compile(
+    r"(\{XTRA-BCRYPT\})([0-9a-f]{1,64})\$2b\$[0-3][0-9]\$[./A-Za-z0-9]{53}|(\{XTRA-HMAC\})([0-9a-f]{1,64})\$[0-9a-f]{64}"
+)
 
 # Crockford's alphabet in lower case: no i, l, o, u, so that it can be read out over the telephone.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -64,8 +76,35 @@ def device_mark(password: Secret, key: bytes) -> bytes:
     return bytes.fromhex(_generated_digest(password, hmac.digest(key, b"device passwords", hashlib.sha256)))
 
 
+def scheme_of(stored: str) -> str:
+    """``{XTRA-BCRYPT}`` or ``{XTRA-HMAC}`` of a whole hash of ours; empty for anything else."""
+    found = _OWN.fullmatch(stored)
+    return "" if found is None else found[1] or found[3]
+
+
+def key_id_of(stored: str) -> str:
+    """Of the key that a hash of ours was made with; empty for anything else."""
+    found = _OWN.fullmatch(stored)
+    return "" if found is None else found[2] or found[4]
+
+
+def foreign_fault(stored: str) -> str:
+    """What is wrong with a hash of another server, with the rule; empty for one that can be verified here."""
+    found = _FOREIGN.fullmatch(stored.removeprefix(FOREIGN))
+    if found is None:
+        return "no hash of bcrypt, such as {BLF-CRYPT}$2b$10$... with 53 characters behind the cost"
+    if not 4 <= int(found[1]) <= MOST_COST:
+        return f"its cost is {int(found[1])}; one from 4 to {MOST_COST} can be used, else give the user a new password"
+    return ""
+
+
+def is_foreign(stored: str) -> bool:
+    """Whether a hash of ours is to take its place at the next good login."""
+    return stored.startswith(FOREIGN)
+
+
 def is_slow(stored: str) -> bool:
-    """Whether verifying against this hash takes the work of bcrypt."""
+    """Whether verifying against this hash takes the work that one of ours takes."""
     return stored.startswith(BCRYPT)
 
 
@@ -82,6 +121,13 @@ def verify(password: Secret, stored: str, keyring: Keyring) -> bool:
             return False
         try:
             return bcrypt.checkpw(base64.b64encode(_digest(password, key)), f"${rest}".encode("ascii"))
+        except ValueError:
+            return False
+    if stored.startswith(FOREIGN) and not foreign_fault(stored):
+        # As bcrypt was used everywhere: the octets as they were typed, cut at 72.
+        octets = password.reveal().encode("utf-8", "surrogatepass")[:_LONGEST]
+        try:
+            return bcrypt.checkpw(octets, stored[len(FOREIGN) :].encode("ascii"))
         except ValueError:
             return False
     return False
