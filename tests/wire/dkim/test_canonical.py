@@ -61,7 +61,8 @@ def test_it_is_what_another_implementation_makes_of_it(body: bytes) -> None:
 @given(BODIES, st.lists(st.integers(1, 6), min_size=1, max_size=6))
 @settings(derandomize=True, deadline=None, max_examples=500)
 def test_it_does_not_matter_where_a_body_is_cut(body: bytes, steps: list[int]) -> None:
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while at < len(body):
         step = steps[len(pieces) % len(steps)]
         pieces.append(body[at : at + step])
