@@ -78,8 +78,9 @@ class Acceptance:
             parts.extend(rows.filing(arrival, account, sent, now, places) for account in arrival.sent_for)
         parts.extend(rows.bodies_written(arrival, text, sent, copies))
         queued, others = list(self._entries(arrival, text)), []
-        if sent is not None and wanted(self._engine, arrival):
-            back = self._sent_back(arrival, sent)
+        home = "" if sent is None else wanted(self._engine, arrival)
+        if sent is not None and home:
+            back = self._sent_back(arrival, sent, home)
             queued.append((back, arrival.home))
             others.append(sent_event(back, arrival.message_id, sent.summary.subject, now))
         parts.append((keys.QUEUE, rows.queued(arrival, queued)))
@@ -137,11 +138,16 @@ class Acceptance:
             for some in rows.lots(routes):
                 yield self._entry(arrival, text, some), arrival.bucket(some[0])
 
-    def _sent_back(self, arrival: Arrival, sent: Spooled) -> QueueEntry:
+    def _sent_back(self, arrival: Arrival, sent: Spooled, destination: str) -> QueueEntry:
         # A message's id is below those of its entries: whoever looks for these begins there.
         message_id = self._ids.next()
         return sent_entry(
-            arrival, sent, entry_id=self._ids.next(), message_id=message_id, hold_seconds=self._hold_seconds
+            arrival,
+            sent,
+            destination=destination,
+            entry_id=self._ids.next(),
+            message_id=message_id,
+            hold_seconds=self._hold_seconds,
         )
 
     def _entry(self, arrival: Arrival, text: Spooled, routes: Sequence[Route]) -> QueueEntry:

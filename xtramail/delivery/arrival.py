@@ -31,6 +31,8 @@ class Arrival:
     """Submission: who logged in."""
     relay_client: str = ""
     """Outward: the domain for which a relay client sends."""
+    handed_by: frozenset[str] = frozenset()
+    """Domains whose own hosts handed it over."""
     authenticated: bool = False
     """By a login."""
     sent_for: tuple[Account, ...] = ()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterable
+
 from xtramail.delivery.courier import Courier, Hop
+from xtramail.directory.places import numbered
 from xtramail.model.address import Address
 from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
@@ -10,8 +14,18 @@ from xtramail.store.records import DomainRow
 
 
 def primary_hops(domain: DomainRow) -> list[Hop]:
-    """The primaries of a domain as hosts to connect to."""
-    return [Hop(host=host, port=port, tls=domain.primary_tls, ca=domain.primary_ca) for host, port in domain.primaries]
+    """The primaries of a domain as hosts to connect to, in the order in which they are tried this time."""
+    return hops_of(domain, numbered(domain))
+
+
+def hops_of(
+    domain: DomainRow,
+    hosts: Iterable[tuple[str, int, int]],
+    chance: Callable[[], float] = random.random,
+) -> list[Hop]:
+    """``hosts``: host, port and priority. The lowest comes first, equal ones share in random order (as RFC 5321 §5.1)."""
+    ordered = sorted(hosts, key=lambda one: (one[2], chance()))
+    return [Hop(host=host, port=port, tls=domain.primary_tls, ca=domain.primary_ca) for host, port, _ in ordered]
 
 
 class PrimaryAsker:

@@ -45,33 +45,51 @@ class Intake:
     ids: IdSource
     received_hops: int = trace.MAX_HOPS
 
-    def begin(self, peer: Peer) -> IntakeTransaction:
+    def begin(self, peer: Peer, handed_by: frozenset[str] = frozenset()) -> IntakeTransaction:
+        """``handed_by``: the domains whose own hosts ``peer`` is one of."""
         return IntakeTransaction(
             self,
             peer,
             message_id=self.ids.next(),
             path=ReversePath(address=None),
             recipients=Recipients(self.policy, size=0, outside=False),
+            handed_by=handed_by,
         )
 
     def go_on(
-        self, peer: Peer, *, message_id: MessageId, path: ReversePath, recipients: Recipients
+        self,
+        peer: Peer,
+        *,
+        message_id: MessageId,
+        path: ReversePath,
+        recipients: Recipients,
+        handed_by: frozenset[str],
     ) -> IntakeTransaction:
         """A transaction whose sender and recipients were judged elsewhere; the text is next."""
-        return IntakeTransaction(self, peer, message_id=message_id, path=path, recipients=recipients)
+        return IntakeTransaction(
+            self, peer, message_id=message_id, path=path, recipients=recipients, handed_by=handed_by
+        )
 
 
 class IntakeTransaction:
     """See ``transaction.MailTransaction``."""
 
     def __init__(
-        self, intake: Intake, peer: Peer, *, message_id: MessageId, path: ReversePath, recipients: Recipients
+        self,
+        intake: Intake,
+        peer: Peer,
+        *,
+        message_id: MessageId,
+        path: ReversePath,
+        recipients: Recipients,
+        handed_by: frozenset[str],
     ) -> None:
         self._intake = intake
         self._peer = peer
         self._message_id = message_id
         self._path = path
         self._recipients = recipients
+        self._handed_by = handed_by
         self._arrival: Arrival | None = None
         self._spool: Spool | None = None
 
@@ -122,6 +140,7 @@ class IntakeTransaction:
                 reverse_path=self._path,
                 routes=self._recipients.routes,
                 origin="smtp",
+                handed_by=self._handed_by,
             )
             self._arrival = mirroring(intake.engine, arrival)
             self._spool = begin_spool(intake.engine, intake.clock, self._arrival, intake.policy.settings.hostname)

@@ -6,8 +6,8 @@ filed in the Sent of whoever it names there, then goes the way of all submitted 
 
 On port 25 the same host may also bring mail *to* its domain (a filter in front of the primary). What goes to nobody but
 recipients of the sender's own domain is therefore taken as mail from the world is: no copy in Sent, no look at From.
-It is handed to the primary like all mail for it, which may be the other half of a split domain; what then comes back
-again and again has our name three times and is refused as a loop.
+It is handed to the primary like all mail for it, which may be the other half of a split domain; what had been there
+already, for the same recipient, is refused as a loop (``intake.looped``).
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ class DomainSender:
             origin="outward",
             home_class=homes[0].retention_class if homes else 0,
             relay_client=homes[0].name if homes else "",
+            handed_by=self._domains,
             authenticated=self._account is not None,
             sent_for=tuple(self._mailboxes(named)),
         )
@@ -187,7 +188,7 @@ class OutwardTransaction:
     def mail_from(self, path: ReversePath) -> Reply:
         if path.address is not None and _domain_of(path.address) not in self._domains:
             # Mail from the world, which a filter at this address passes on.
-            self._way, self._chosen = self._outward.intake.begin(self._peer), True
+            self._way, self._chosen = self._outward.intake.begin(self._peer, self._domains), True
         return self._way.mail_from(path)
 
     def rcpt_to(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
@@ -212,7 +213,11 @@ class OutwardTransaction:
         own = self._domains if path.address is None else {_domain_of(path.address)}
         if all(route.domain is not None and route.domain.name in own for route in recipients.routes):
             self._way = self._outward.intake.go_on(
-                self._peer, message_id=self._sending.message_id, path=path, recipients=recipients
+                self._peer,
+                message_id=self._sending.message_id,
+                path=path,
+                recipients=recipients,
+                handed_by=self._domains,
             )
 
 

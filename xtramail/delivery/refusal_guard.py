@@ -18,6 +18,7 @@ from xtramail.delivery.outgoing_envelope import to_primary
 from xtramail.delivery.refusals import may_be_accident
 from xtramail.directory.directory import ROLE_LOCALS, Directory
 from xtramail.directory.domain_settings import count, seconds, switch
+from xtramail.directory.places import domain_of
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.duration import duration_text
@@ -68,8 +69,8 @@ class RefusalGuard:
             return Guarded(reasons=dict.fromkeys(addresses, "refused; whether it was good before cannot be read"))
 
     def _held(self, entry: QueueEntry, addresses: tuple[str, ...]) -> Guarded:
-        domain = self._directory.domain(entry.destination) if addresses and to_primary(entry) else None
-        if domain is None or not domain.primaries or not switch(domain, "guard-refusals"):
+        domain = self._directory.domain(domain_of(entry.destination)) if addresses and to_primary(entry) else None
+        if domain is None or not switch(domain, "guard-refusals"):
             return Guarded()
         surge = self._surge(domain, addresses)
         if surge:

@@ -1,7 +1,8 @@
 """Routing: which hosts a queue entry can be handed to, in order.
 
-A served domain's mail goes to its primaries; everything else to the sender's smarthost, else the server's, else the MX
-hosts of the destination. Owns no connection and no DNS packet.
+A served domain's mail goes to its primaries, that of an address which lives apart to the hosts it has by then.
+Everything else goes to the hosts that carry what the sender's domain sends, else to the server's smarthost, else to the
+MX hosts of the destination. Owns no connection and no DNS packet.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
-from xtramail.delivery.asking import primary_hops
+from xtramail.delivery.asking import hops_of, primary_hops
 from xtramail.delivery.courier import Hop
 from xtramail.directory.directory import Directory
-from xtramail.directory.domains import parse_host
+from xtramail.directory.outbound import carriers
+from xtramail.directory.places import address_of
+from xtramail.model.address import Address
 from xtramail.model.errors import Refused, Unavailable
+from xtramail.model.host import parse_host
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
-from xtramail.store.records import QueueEntry
+from xtramail.store.records import DomainRow, OutboundRow, QueueEntry
 
 
 class NoMailHost(Refused):
@@ -76,6 +80,9 @@ class Routing:
 
     async def hops(self, entry: QueueEntry) -> list[Hop]:
         """In the order in which they are to be tried. NoMailHost, NameServiceDown."""
+        local, name = address_of(entry.destination)
+        if local:
+            return self._apart(Address(local=local, domain=name))
         domain = self._directory.domain(entry.destination)
         if domain is not None and domain.primaries:
             return primary_hops(domain)
@@ -87,21 +94,48 @@ class Routing:
             # It was accepted for a customer. Its MX may be us, or whoever the customer moved to.
             raise NoRoute(f"domain {entry.destination} is not served here any more; add it again, or give its mail up")
         sender = self._directory.domain(entry.reverse_path.rpartition("@")[2]) if entry.reverse_path else None
-        if sender is not None and sender.smarthost:
-            host, port = parse_host(sender.smarthost, 587)
-            password = Secret(sender.smarthost_password) if sender.smarthost_password else None
-            # A login is worth protecting, and so is everything that a customer sends: always verified.
-            user = sender.smarthost_user
-            return [Hop(host=host, port=port, tls="verify", ca=sender.primary_ca, user=user, password=password)]
+        found = [] if sender is None else carriers(sender, away=self._directory.away(sender))
+        hops = [] if sender is None else [_carrier(sender, one) for one in found]
+        if any(one.when != "up" for one in found):
+            # Who named a host for this wants nothing to go around it.
+            return hops
+        try:
+            return [*hops, *await self._direct(entry.destination)]
+        except (NameServiceDown, NoMailHost):
+            if not hops:
+                raise
+            return hops
+
+    def _apart(self, address: Address) -> list[Hop]:
+        """As its place is now: it may have moved while the mail waited."""
+        domain, place = self._directory.domain(address.domain), self._directory.place(address)
+        if domain is None:
+            raise NoRoute(f"domain {address.domain} is not served here any more; add it again, or give its mail up")
+        if place.apart:
+            return hops_of(domain, place.hosts)
+        if place.relay:
+            return primary_hops(domain)
+        raise NoRoute(
+            f"{address} is handed to nobody any more; say where it lives: xtramail route add {domain.name} HOST "
+            f"--user {address}, or give up what waits: xtramail queue bounce"
+        )
+
+    async def _direct(self, destination: str) -> list[Hop]:
         if self.settings.smarthost:
             host, port = parse_host(self.settings.smarthost)
             return [Hop(host=host, port=port, tls=self.settings.tls)]
         if self._promised is not None:
-            return await self._promised.hops(entry.destination, self.settings)
-        found = await self._hosts.mail_hosts(entry.destination)
+            return await self._promised.hops(destination, self.settings)
+        found = await self._hosts.mail_hosts(destination)
         # RFC 5321 §5.1: the lowest preference first, hosts of equal preference in random order.
         ordered = sorted(found, key=lambda pair: (pair[0], random.random()))
         return [
             Hop(host=host, port=self.settings.outside_port, tls=self.settings.tls)
             for _, host in ordered[: self.settings.hosts]
         ]
+
+
+def _carrier(domain: DomainRow, one: OutboundRow) -> Hop:
+    # A login is worth protecting, and so is everything that a customer sends: always verified.
+    password = Secret(one.password) if one.password else None
+    return Hop(host=one.host, port=one.port, tls="verify", ca=domain.primary_ca, user=one.user, password=password)

@@ -27,7 +27,9 @@ from xtramail.delivery.spool import Spooled
 from xtramail.delivery.trace import SIGNATURE
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
+from xtramail.directory.places import place_of
 from xtramail.directory.primaries import primary_of
+from xtramail.model.address import Address
 from xtramail.model.envelope import BodyType
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.message import Summary
@@ -37,7 +39,7 @@ from xtramail.model.primary import State
 from xtramail.store import domains, keys, tracking
 from xtramail.store.drills import in_drill
 from xtramail.store.engine import Engine
-from xtramail.store.records import DomainRow, LogEvent, QueueEntry, QueueRecipient
+from xtramail.store.records import Account, DomainRow, LogEvent, QueueEntry, QueueRecipient
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 FIELD = b"X-Xtramail-Sent: yes\r\n"
@@ -45,19 +47,26 @@ ID_FIELD = "X-Xtramail-Id"
 """On top of an appended message without Message-ID, so that it can be found again."""
 
 
-def wanted(engine: Engine, arrival: Arrival) -> bool:
-    """Whether what is submitted by ``arrival`` is given back: its sender has a primary, and copies are kept."""
+def wanted(engine: Engine, arrival: Arrival) -> str:
+    """The destination to which what is submitted by ``arrival`` is given back: its sender has a mailbox elsewhere, too,
+    and copies are kept. Empty where it is not."""
     if arrival.origin != "submission" or arrival.sender is None:
-        return False
-    name = arrival.sender.address.rpartition("@")[2]
+        return ""
+    sender = Address.parse(arrival.sender.address)
+    name = sender.domain_key
     domain = engine.read(keys.domain_scope(name), domains.get_domain)
-    if domain is None or not domain.primaries or not domain.continuity:
-        return False
+    if domain is None or not domain.continuity:
+        return ""
+    place = engine.read(keys.domain_scope(name), lambda snap: place_of(snap, domain, sender.local_key))
+    return place.destination if place.relay and _now(engine, domain, arrival.sender, arrival.at) else ""
+
+
+def _now(engine: Engine, domain: DomainRow, sender: Account, now: float) -> bool:
     when = text(domain, "sent-back")
     if when == "outage":
         # Who takes part in a drill works as in an outage, and what he sends is wanted at his own server as then.
-        drilled = engine.read(keys.DRILLS, partial(in_drill, account_id=arrival.sender.id, now=arrival.at))
-        return drilled or primary_of(engine, name).state != State.UP
+        drilled = engine.read(keys.DRILLS, partial(in_drill, account_id=sender.id, now=now))
+        return drilled or primary_of(engine, domain.name).state != State.UP
     return when == "always"
 
 
@@ -67,7 +76,7 @@ def by_imap(domain: DomainRow | None) -> bool:
 
 
 def sent_entry(
-    arrival: Arrival, sent: Spooled, *, entry_id: int, message_id: MessageId, hold_seconds: float
+    arrival: Arrival, sent: Spooled, *, destination: str, entry_id: int, message_id: MessageId, hold_seconds: float
 ) -> QueueEntry:
     """The entry that gives ``sent``, the Sent copy of ``arrival``'s sender, back. ValueError without a sender."""
     sender = arrival.sender
@@ -77,7 +86,7 @@ def sent_entry(
     return QueueEntry(
         id=entry_id,
         message_id=message_id,
-        destination=sender.address.rpartition("@")[2],
+        destination=destination,
         kind="sent",
         body=sent.ref(arrival.home),
         reverse_path="",

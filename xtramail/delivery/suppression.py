@@ -16,6 +16,7 @@ from functools import partial
 from xtramail.delivery.attempt import Part
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import switch
+from xtramail.directory.places import domain_of
 from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import BadInput, Corrupt, XtramailError
@@ -51,7 +52,7 @@ class Suppression:
 
         Empty where the domain gives back everything, and for what a person released.
         """
-        domain = self._directory.domain(entry.destination)
+        domain = self._directory.domain(domain_of(entry.destination))
         if entry.released or domain is None or switch(domain, "give-back-deleted"):
             return {}
         found = {recipient.address: self._deletion(entry, recipient.address) for recipient in recipients}

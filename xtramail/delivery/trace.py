@@ -92,11 +92,21 @@ def looped(summary: Summary, hostname: str, recipients: Collection[Address], *, 
     """
     if summary.received_count - 1 > most:
         return True
+    return own_hops(_earlier(summary), hostname, recipients) >= MAX_OWN_HOPS
+
+
+def passed_before(summary: Summary, hostname: str, recipients: Collection[Address]) -> bool:
+    """Whether we wrote a Received field for one of these recipients before; ``summary`` as for :func:`looped`."""
+    return bool(recipients) and own_hops(_earlier(summary), hostname, recipients) > 0
+
+
+def _earlier(summary: Summary) -> list[str]:
+    """The Received fields below our own."""
     fields = [
         value for line in summary.header_text.split("\n")
         for name, _, value in (line.partition(":"),) if name.strip().lower() == "received"
     ]  # fmt: skip
-    return own_hops(fields[1:], hostname, recipients) >= MAX_OWN_HOPS
+    return fields[1:]
 
 
 def _helo(peer: Peer) -> str:

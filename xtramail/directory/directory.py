@@ -11,18 +11,20 @@ from typing import Protocol
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.mirrors import Keeping, kept_for
+from xtramail.directory.places import HERE, Place, place_of
 from xtramail.directory.relay_accounts import relay_account
 from xtramail.directory.resolution import ROLE_LOCALS as ROLE_LOCALS
 from xtramail.directory.resolution import Resolution as Resolution
 from xtramail.directory.resolution import Resolver
 from xtramail.directory.resolution import Standing as Standing
+from xtramail.directory.senders import may_send
 from xtramail.directory.users import account_of, add_discovered
 from xtramail.model.actor import SERVER
 from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
-from xtramail.model.primary import State
+from xtramail.model.primary import CLOSED, State
 from xtramail.store import accounts, domains, keys, outages
 from xtramail.store.aliases import served_as
 from xtramail.store.engine import Engine
@@ -148,8 +150,16 @@ class Directory:
         return good
 
     def owns(self, account: Account, address: Address) -> bool:
-        """Whether ``account`` may send as ``address``: his own, or one that stands for him."""
-        return Address.parse(account.address).key == address.key or self._resolver.stands_for(address, account)
+        """Whether ``account`` may send as ``address``: his own, one of which he was named an owner, or one that stands
+        for him where nobody was named."""
+        domain, meant = self.domain(address.domain), self.canonical(address)
+        if domain is None:
+            return False
+        if Address.parse(account.address).key == meant.key:
+            return True
+        scope = keys.domain_scope(domain.name)
+        said = self._engine.read(scope, lambda snap: may_send(snap, meant, account.id))
+        return self._resolver.stands_for(address, account) if said is None else said
 
 
 def _says_unknown(reply: Reply) -> bool:

@@ -66,6 +66,14 @@ class NoSuchRecipient(Refused):
     """No such user here."""
 
 
+class NoSuchRoute(Refused):
+    """There is no such route."""
+
+
+class NoSuchSender(Refused):
+    """No owners are named for this address."""
+
+
 class AlreadyExists(Refused):
     """It exists already."""
 
