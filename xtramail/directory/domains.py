@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from xtramail.directory import journal_addresses, relay_clients, round_trips
 from xtramail.directory.desk import Change, Desk, secret_told
-from xtramail.directory.domain_settings import SETTINGS, regular, text
-from xtramail.directory.imap_access import access_of
+from xtramail.directory.domain_rules import check_domain
+from xtramail.directory.domain_settings import SETTINGS, regular
 from xtramail.directory.open_mail import refuse_while_open
 from xtramail.directory.primaries import step_parts
+from xtramail.directory.reachable import require_reachable
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.tenants import owner_of, still_there
 from xtramail.directory.users import users_of
@@ -121,6 +121,8 @@ async def add_domain(
     desk.require_change("domain add")
     if primary_ca:
         desk.require(Role.OPERATOR, "primary-ca, a file of the server")
+    for host, port in primaries:
+        require_reachable(desk, host, port)
     owner = owner_of(desk, tenant)
     mode = _one_of("recipients", recipients or ("ask" if primaries else "listed"), RECIPIENT_MODES)
     if mode == "ask" and not primaries:
@@ -208,8 +210,13 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
             desk.require(Role.OPERATOR, f"{str(key).replace('_', '-')} of {row.name}")
         if key == "tenant":
             owner_of(desk, str(one.value))
+        for host, port in _hosts(one):
+            require_reachable(desk, host, port)
     told = Change("domain set", row.name, row.name)
     fields = {change.field: change.value for change in changes if change.field != "settings"}
+    if "primaries" in fields:
+        # Tried in the order in which they were given; other priorities are for `route add`.
+        fields["priorities"] = ()
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
 
     def change(txn: Txn) -> DomainRow:
@@ -219,15 +226,7 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
         # An empty value is the default's, also when that changes one day.
         kept = {name: value for name, value in {**current.settings, **own}.items() if value}
         changed = msgspec.structs.replace(current, settings=kept, **fields)
-        if changed.recipients == "ask" and not changed.primaries:
-            raise BadInput("recipients ask: there is no primary to ask; set primary=HOST or recipients=listed")
-        if not changed.continuity and not changed.primaries:
-            raise BadInput("continuity off: without a primary its mail would be nowhere; set primary=HOST first")
-        if text(changed, "sent-back-by") == "imap" and access_of(changed) is None:
-            raise BadInput("sent-back-by imap: where to? set primary-imap=HOST and primary-imap-secret=- as well")
-        round_trips.check(changed)
-        relay_clients.check(changed)
-        journal_addresses.check(changed)
+        check_domain(changed)
         domains.put_domain(txn, changed)
         told.before, told.after = domain_told(current), domain_told(changed, current)
         return changed
@@ -247,6 +246,13 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
     )
     changed: DomainRow = results[0]
     return changed
+
+
+def _hosts(change: DomainChange) -> list[tuple[str, int]]:
+    """Those that a change names."""
+    if change.field == "primaries" and isinstance(change.value, tuple):
+        return list(change.value)
+    return [parse_host(str(change.value), 587)] if change.field == "smarthost" and change.value else []
 
 
 async def hold_domain(desk: Desk, name: str, *, reason: str) -> DomainRow:

@@ -47,8 +47,14 @@ def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
             recipient.fate in OPEN_FATES and address_key in ("", _key(recipient.address))
             for recipient in entry.recipients
         )
-        for entry in outbound.entries(snap, domain)
+        for destination in (domain, *_apart(snap, domain))
+        for entry in outbound.entries(snap, destination)
     )
+
+
+def _apart(snap: Snapshot, domain: str) -> list[str]:
+    """Under which mail for single addresses of a domain waits."""
+    return [one for one in outbound.destinations(snap) if one.endswith(f"@{domain}")]
 
 
 def _sent(snap: Snapshot, domain: str, address_key: str) -> int:

@@ -8,7 +8,6 @@ the server makes of them is ``places``' and ``outbound``'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 
 from msgspec.structs import replace
@@ -18,9 +17,10 @@ from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domains import host_text
 from xtramail.directory.outbound import PORT, all_carriers, smarthost
 from xtramail.directory.places import STEP, USERS_LIVE, numbered
+from xtramail.directory.reachable import require_reachable
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
-from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NoSuchRoute, NotPermitted
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NoSuchRoute
 from xtramail.model.host import parse_host
 from xtramail.model.secret import Secret
 from xtramail.store import domains, keys, places
@@ -36,8 +36,6 @@ HERE = "here"
 MOST = 16
 """Hosts of one way, or of one address."""
 HIGHEST = 65_535
-PORTS = frozenset({25, 465, 587, 2525})
-"""Where mail is handed over; another one is for an operator to name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +154,8 @@ async def add_route(desk: Desk, domain: str, new: NewRoute) -> Route:
     Without a priority it is tried behind those there are. NoSuchDomain, NoSuchAccount, AlreadyExists, BadInput.
     """
     row = desk.domain(domain)
-    _may_name(desk, new)
+    if not new.here:
+        require_reachable(desk, new.host, new.port)
     change = Change("route add", f"{row.name} {_name(new)}", row.name)
     if new.user is not None:
         return await _add_place(desk, row, new, new.user, change)
@@ -199,21 +198,6 @@ async def remove_route(desk: Desk, domain: str, host: str = "", *, out: bool = F
 def _name(new: NewRoute) -> str:
     shown = host_text(new.host, new.port) if new.port else new.host
     return f"{shown} {'out' if new.way == 'out' else new.user or ''}".strip()
-
-
-def _may_name(desk: Desk, new: NewRoute) -> None:
-    """Who is no operator must not have this machine knock at others of its own network."""
-    if new.here or desk.actor.role is Role.OPERATOR:
-        return
-    if new.port not in PORTS:
-        raise NotPermitted(f"port {new.port}: choose one of {', '.join(map(str, sorted(PORTS)))}, or ask an operator")
-    name = new.host.lower().rstrip(".")
-    try:
-        inside = not ip_address(name).is_global
-    except ValueError:
-        inside = name == "localhost" or name.endswith((".localhost", ".local", ".internal")) or "." not in name
-    if inside:
-        raise NotPermitted(f"host {new.host}: lies within this server's own network; ask an operator to name it")
 
 
 def _current(txn: Txn, name: str) -> DomainRow:

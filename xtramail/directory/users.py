@@ -15,7 +15,7 @@ from xtramail.directory.open_mail import refuse_while_open
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
-from xtramail.store import accounts, domains, keys, logins, mailboxes, schema
+from xtramail.store import accounts, domains, keys, logins, mailboxes, places, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -253,6 +253,7 @@ async def remove_user(desk: Desk, address: Address) -> Account:
     def unlist(txn: Txn) -> None:
         domains.delete_recipient(txn, local)
         domains.delete_asked(txn, local)
+        places.forget_here(txn, local)
 
     await desk.change(
         Change("user remove", address.key, address.domain_key, before=account_told(account)),

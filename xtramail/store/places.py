@@ -35,3 +35,10 @@ def places(snap: Snapshot) -> list[PlaceRow]:
 def delete_place(txn: Txn, local_key: str) -> bool:
     """Whether there was one."""
     return txn.delete(PERMANENT, domain_keys.place(local_key))
+
+
+def forget_here(txn: Txn, local_key: str) -> None:
+    """Who lived here is no more; a place elsewhere stays."""
+    row = get_place(txn, local_key)
+    if row is not None and not row.hosts:
+        delete_place(txn, local_key)
