@@ -118,7 +118,8 @@ def test_a_second_forwarder_leads_back_to_the_first() -> None:
     srs = Srs(RING)
     first = Address("SRS0=abcd=xy=origin.example=joe", "first.example")
     local = srs.rewritten(first, 5)
-    assert local is not None and local.startswith("SRS1=") and local.endswith("=first.example==abcd=xy=origin.example=joe")
+    assert local is not None and local.startswith("SRS1=")
+    assert local.endswith("=first.example==abcd=xy=origin.example=joe")
     assert srs.sender(local, 900) == first
     third = srs.rewritten(Address(local, "second.example"), 6)
     assert third == local

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from xtramail.model.bucket import PERMANENT
 from xtramail.store import domain_keys, keys
+from xtramail.store.domains import get_domain
 from xtramail.store.engine import Engine, Snapshot, Txn
-from xtramail.store.records import Record, decode, encode
+from xtramail.store.records import DomainRow, Record, decode, encode
 
 
 class AliasRow(Record, frozen=True):
@@ -57,6 +58,12 @@ def get_alias_of(snap: Snapshot) -> AliasOfRow | None:
 def delete_alias_of(txn: Txn) -> bool:
     """Whether it was another's name."""
     return txn.delete(PERMANENT, domain_keys.ALIAS_OF)
+
+
+def served_as(engine: Engine, domain_key: str) -> DomainRow | None:
+    """The settings of a domain, also under another name of it; None when it is not served here."""
+    row, other = engine.read(keys.domain_scope(domain_key), lambda snap: (get_domain(snap), get_alias_of(snap)))
+    return engine.read(keys.domain_scope(other.domain), get_domain) if row is None and other is not None else row
 
 
 def alias_domains(engine: Engine) -> list[tuple[str, AliasOfRow]]:
