@@ -24,6 +24,17 @@ def seal(keyring: Keyring, secret: bytes, *, about: bytes) -> bytes:
     return nonce + AESGCM(_key(keyring.keys[keyring.current])).encrypt(nonce, secret, about)
 
 
+def seal_alike(keyring: Keyring, key_id: str, secret: bytes, *, about: bytes) -> bytes:
+    """As :func:`seal`, by the key ``key_id``; the same octets for the same secret, so that documents can be compared.
+
+    The nonce is a keyed hash of what is sealed (as in RFC 5297): another secret, or another name, has another nonce.
+    """
+    key = _key(keyring.keys[key_id])
+    length = len(about).to_bytes(4, "big")
+    nonce = hmac.digest(key, b"nonce" + length + about + secret, hashlib.sha256)[:_NONCE]
+    return nonce + AESGCM(key).encrypt(nonce, secret, about)
+
+
 def unseal(keyring: Keyring, key_id: str, sealed: bytes, *, about: bytes) -> bytes:
     """What was sealed by the key ``key_id``; BadInput where that key is missing or it was not sealed for this."""
     key = keyring.keys.get(key_id)

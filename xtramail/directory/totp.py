@@ -52,7 +52,7 @@ async def start(desk: Desk, address: Address, keyring: Keyring) -> Enrolment:
         raise NotPermitted(f"{account.address} has no password of its own; give it one with: xtramail user add")
     seed = pyotp.random_base32()
     row = TotpRow(
-        secret=sealing.seal(keyring, seed.encode("ascii"), about=_about(account)),
+        secret=sealing.seal(keyring, seed.encode("ascii"), about=sealed_to(account.id)),
         key_id=keyring.current,
         started=desk.now(),
     )
@@ -151,7 +151,7 @@ async def _with_code(
     def judge(txn: Txn) -> None:
         nonlocal said
         row = _row(txn, account)
-        seed = sealing.unseal(keyring, row.key_id, row.secret, about=_about(account)).decode("ascii")
+        seed = sealing.unseal(keyring, row.key_id, row.secret, about=sealed_to(account.id)).decode("ascii")
         judged, said = _judged(row, seed, keyring, code, now)
         second_steps.put(txn, judged)
         if not said:
@@ -228,8 +228,9 @@ def _mark(keyring: Keyring, key_id: str, typed: str) -> bytes:
     return hmac.digest(keyring.keys[key_id], b"recovery code " + typed.encode(), hashlib.sha256)[:16]
 
 
-def _about(account: Account) -> bytes:
-    return b"totp %d" % account.id
+def sealed_to(account_id: int) -> bytes:
+    """What a secret in the store is bound to."""
+    return b"totp %d" % account_id
 
 
 def _account(txn: Txn, account: Account) -> Account:
