@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tests.delivery.world import World
+from tests.delivery.world import KEYRING, World
 from xtramail.delivery.policy import Policy, PolicySettings
 from xtramail.delivery.self_watch import SelfWatch
+from xtramail.directory.rewriting import Rewriting
 from xtramail.store import keys, queue_keys
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import FateCounts, encode
@@ -18,7 +19,13 @@ class Watched(World):
         self.said: list[tuple[str, str, str, Mapping[str, str]]] = []
         self.audits: list[bool] = []
         settings = PolicySettings(hostname="h.example", message_size=1 << 20)
-        policy = Policy(engine=self.engine, directory=self.directory, clock=self.clock, settings=settings)
+        policy = Policy(
+            engine=self.engine,
+            directory=self.directory,
+            rewriting=Rewriting(engine=self.engine, keyring=KEYRING, clock=self.clock),
+            clock=self.clock,
+            settings=settings,
+        )
         self.policy = policy
         self.watch = SelfWatch(
             engine=self.engine,

@@ -22,6 +22,8 @@ from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.desk import Desk
 from xtramail.directory.directory import Directory
 from xtramail.directory.domains import add_domain
+from xtramail.directory.keyring import Keyring
+from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.users import add_user
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
@@ -39,6 +41,7 @@ from xtramail.store.records import Account, DomainRow, LedgerRow, LogEvent, Queu
 
 PEER = Peer(address="192.0.2.7", port=40_000, helo="mail.sender.example", esmtp=True)
 HOSTNAME = "mx.host.example"
+KEYRING = Keyring(keys={"k1": b"1" * 32}, current="k1")
 HOLD = 14 * 86_400.0
 MESSAGE = (
     b"From: Zoe <zoe@sender.example>\r\nTo: ann@local.example\r\nSubject: Re: plans\r\n"
@@ -115,7 +118,13 @@ class World:
         self.log = Log()
         self.directory = Directory(engine=self.engine, clock=self.clock, asker=self.primary)
         settings = PolicySettings(hostname=HOSTNAME, message_size=message_size)
-        policy = Policy(engine=self.engine, directory=self.directory, clock=self.clock, settings=settings)
+        policy = Policy(
+            engine=self.engine,
+            directory=self.directory,
+            rewriting=Rewriting(engine=self.engine, keyring=KEYRING, clock=self.clock),
+            clock=self.clock,
+            settings=settings,
+        )
         self.hosts = ScriptedHosts()
         self.untold: list[str] = []
         self.own_mail = OwnMail(

@@ -33,6 +33,7 @@ from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import SHUT_OUT, Login
 from xtramail.directory.relay_clients import RelayClients
+from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.renewed_passwords import RenewedPasswords
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.mailbox.look import Looks
@@ -116,6 +117,7 @@ class Core:
             ids=ids,
             reactor=reactor,
             run=run,
+            rewriting=Rewriting(engine=engine, keyring=keyring, clock=clock),
             log=self.relay_log.attempt,
             untold=self.relay_log.untold,
             resolver=resolver,

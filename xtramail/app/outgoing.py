@@ -23,6 +23,7 @@ from xtramail.delivery.signing import NO_KEYS, Keys
 from xtramail.delivery.suppression import Suppression
 from xtramail.delivery.turn import Turn
 from xtramail.directory.directory import Directory
+from xtramail.directory.rewriting import Rewriting
 from xtramail.model.clock import Clock
 from xtramail.model.ids import IdSource
 from xtramail.net.dns import MailHostLookup
@@ -77,13 +78,15 @@ class Outgoing:
         ids: IdSource,
         reactor: Any,
         run: str,
+        rewriting: Rewriting,
         log: Callable[[Attempt], None],
         untold: Callable[[QueueEntry, str], None],
         resolver: Any = None,
         imap_refused: Callable[[str, str], None] = lambda domain, text: None,
         signing: Keys = NO_KEYS,
     ) -> None:
-        """``settings`` have a host name. ``run`` names this process in leases. ``log`` and ``untold``: see Relay and
+        """``settings`` have a host name. ``run`` names this process in leases, ``rewriting`` the
+        senders of what is forwarded. ``log`` and ``untold``: see Relay and
         Notices. ``resolver`` is Twisted Names' (the machine's own when None). ``imap_refused``: see PrimaryImap."""
         hostname = settings.server.hostname[0]
         contexts = ClientContexts()
@@ -97,10 +100,12 @@ class Outgoing:
             asker=PrimaryAsker(self.courier),
             keep_yes=settings.ask.keep_yes,
             keep_no=settings.ask.keep_no,
+            operator=tuple(settings.alerts.mail),
         )
         self.policy = Policy(
             engine=engine,
             directory=self.directory,
+            rewriting=rewriting,
             clock=clock,
             settings=PolicySettings(
                 hostname=hostname,

@@ -77,7 +77,10 @@ class Acceptance:
         if sent is not None:
             parts.extend(rows.filing(arrival, account, sent, now, places) for account in arrival.sent_for)
         parts.extend(rows.bodies_written(arrival, text, sent, copies))
-        queued, others = list(self._entries(arrival, text)), []
+        queued, others = [], []
+        for entry, bucket, kept_senders in self._entries(arrival, text):
+            queued.append((entry, bucket))
+            parts.extend(kept_senders)
         home = "" if sent is None else wanted(self._engine, arrival)
         if sent is not None and home:
             back = self._sent_back(arrival, sent, home)
@@ -110,7 +113,7 @@ class Acceptance:
 
     async def _tell_delivered(self, arrival: Arrival, text: Spooled, now: float) -> None:
         """A report to who asked for one, where the mailbox is the end of the way (RFC 3461 §5.2.2)."""
-        at_home = [route for route in arrival.routes if not route.relay and "SUCCESS" in route.path.notify]
+        at_home = [one for one in arrival.routes if not one.relay and one.accounts and "SUCCESS" in one.path.notify]
         if not at_home:
             return
         entry = self._entry(arrival, text, at_home)
@@ -133,10 +136,19 @@ class Acceptance:
         self._log.refused(arrival, reply, cause)
         return reply
 
-    def _entries(self, arrival: Arrival, text: Spooled) -> Iterator[tuple[QueueEntry, Bucket]]:
+    def _entries(
+        self, arrival: Arrival, text: Spooled
+    ) -> Iterator[tuple[QueueEntry, Bucket, Sequence[rows.Part]]]:
+        """Each with its message's bucket, and what its commit needs beside."""
         for _, routes in rows.by_destination(arrival.routes):
             for some in rows.lots(routes):
-                yield self._entry(arrival, text, some), arrival.bucket(some[0])
+                entry, first = self._entry(arrival, text, some), some[0]
+                if first.forwarder and first.domain is None:
+                    entry = msgspec.structs.replace(entry, forwarder=first.forwarder)
+                sender = self._policy.forwarding.outgoing_sender(arrival.reverse_path, first, arrival.at)
+                if sender is not None:
+                    entry = msgspec.structs.replace(entry, sender=sender.address)
+                yield entry, arrival.bucket(first), () if sender is None else sender.parts
 
     def _sent_back(self, arrival: Arrival, sent: Spooled, destination: str) -> QueueEntry:
         # A message's id is below those of its entries: whoever looks for these begins there.

@@ -32,6 +32,10 @@ Part = tuple[bytes, Callable[[Txn], Any]]
 
 AT_HOME = "delivered to the mailbox"
 """The ledger's word for mail whose way ends here."""
+FORWARDED = "forwarded to"
+"""And for such as goes on to others, whose rows tell the rest."""
+NAMED = 5
+"""Of those, so many are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,11 @@ def copies(arrival: Arrival) -> Iterator[Copy]:
             owners[account.id] = account
             found.setdefault(account.id, []).append(route)
     for number, routes in found.items():
-        longest = max(routes, key=_days)
+        account = owners[number]
+        longest = max(routes, key=lambda route: _days(route, account))  # noqa: B023
         yield Copy(
-            account=owners[number],
-            bucket=arrival.bucket(longest),
+            account=account,
+            bucket=arrival.bucket_of(longest, account),
             must_keep=not all(route.relay for route in routes),
             limited=all(route.relay and route.up for route in routes),
         )
@@ -74,8 +79,9 @@ def copies(arrival: Arrival) -> Iterator[Copy]:
         )
 
 
-def _days(route: Route) -> int:
-    return 0 if route.kept is None else route.kept.days
+def _days(route: Route, account: Account) -> int:
+    kept = route.kept_by(account)
+    return 0 if kept is None else kept.days
 
 
 def deliveries(
@@ -215,7 +221,7 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
                 at_home = LedgerRow(
                     fate=Fate.DELIVERED.value,
                     at=arrival.at,
-                    reply=AT_HOME,
+                    reply=_end(route),
                     destination=route.destination,
                 )
                 outbound.ledger_put(
@@ -225,18 +231,30 @@ def queued(arrival: Arrival, entries: list[tuple[QueueEntry, Bucket]]) -> Callab
     return write
 
 
+def _end(route: Route) -> str:
+    """Where the way of mail for a recipient ends that is not handed on."""
+    if not route.forwards:
+        return AT_HOME
+    first = ", ".join(str(one.path.address) for one in route.forwards[:NAMED])
+    rest = f" and {len(route.forwards) - NAMED} more" if len(route.forwards) > NAMED else ""
+    return f"{AT_HOME}, and {FORWARDED} {first}{rest}" if route.accounts else f"{FORWARDED} {first}{rest}"
+
+
 def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
     """Routes that are relayed, by destination, in the order in which they were named.
 
     Apart where their copies are kept apart: what an entry hands on lies where its recipients' copies do, so that
     whoever deleted all of them is known.
     """
-    found: dict[tuple[str, int], list[Route]] = {}
+    found: dict[tuple[str, int, str], list[Route]] = {}
     for route in routes:
         if route.relay:
             kept = route.kept
-            found.setdefault((route.destination, 0 if kept is None else kept.retention_class), []).append(route)
-    return [(destination, some) for (destination, _), some in found.items()]
+            # What is forwarded to the world goes under another sender.
+            forwarder = "" if route.domain is not None else route.forwarder
+            mark = (route.destination, 0 if kept is None else kept.retention_class, forwarder)
+            found.setdefault(mark, []).append(route)
+    return [(destination, some) for (destination, _, _), some in found.items()]
 
 
 def recipient(route: Route, at: float) -> QueueRecipient:

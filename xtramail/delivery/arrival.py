@@ -24,6 +24,7 @@ class Arrival:
     peer: Peer
     reverse_path: ReversePath
     routes: tuple[Route, ...]
+    """Those that were named, then those to whom they are forwarded."""
     origin: Origin
     home_class: int = 0
     """Submission and outward: the retention class of the sender's domain."""
@@ -41,6 +42,11 @@ class Arrival:
     """In whose INBOX a copy is kept beside (``mirroring``)."""
 
     @property
+    def written(self) -> tuple[Route, ...]:
+        """The recipients as the sender named them."""
+        return tuple(route for route in self.routes if not route.forwarder)
+
+    @property
     def keeps_sent(self) -> bool:
         return bool(self.sent_for)
 
@@ -48,6 +54,11 @@ class Arrival:
         """Of the recipient; of the sender for the outside world."""
         kept = route.kept
         return bucket_at(self.at, self.home_class if kept is None else kept.retention_class)
+
+    def bucket_of(self, route: Route, account: Account) -> Bucket:
+        """Of one of its mailboxes' copy."""
+        kept = route.kept_by(account)
+        return self.bucket(route) if kept is None else bucket_at(self.at, kept.retention_class)
 
     def beside(self, mirror: Mirrored) -> Bucket:
         """Of a mirror's copy."""
@@ -60,7 +71,8 @@ class Arrival:
     def buckets(self) -> tuple[Bucket, ...]:
         """Those that need the text, each once."""
         own = (self.bucket(route) for route in self.routes)
-        return tuple(dict.fromkeys((*own, *(self.beside(mirror) for mirror in self.mirrors))))
+        apart = (self.bucket_of(route, one) for route in self.routes for one in route.accounts if route.keepings)
+        return tuple(dict.fromkeys((*own, *apart, *(self.beside(mirror) for mirror in self.mirrors))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class Intake:
             peer,
             message_id=self.ids.next(),
             path=ReversePath(address=None),
-            recipients=Recipients(self.policy, size=0, outside=False),
+            recipients=Recipients(self.policy, ReversePath(address=None), outside=False),
             handed_by=handed_by,
         )
 
@@ -102,7 +102,7 @@ class IntakeTransaction:
         if full is not None:
             return full
         self._path = path
-        self._recipients = Recipients(self._intake.policy, size=path.size or 0, outside=False)
+        self._recipients = Recipients(self._intake.policy, path, outside=False)
         return SENDER_OK
 
     def rcpt_to(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
@@ -150,8 +150,13 @@ class IntakeTransaction:
 
 def looped(arrival: Arrival, summary: Summary, hostname: str, hops: int) -> bool:
     """Whether a message is going in circles; ``hops``: Received fields that make a loop."""
-    recipients = [route.path.address for route in arrival.routes]
-    return trace.looped(summary, hostname, recipients, most=hops)
+    return trace.looped(
+        summary,
+        hostname,
+        [route.path.address for route in arrival.written],
+        forwarded=[route.path.address for route in arrival.written if route.forwards],
+        most=hops,
+    )
 
 
 def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
@@ -161,7 +166,7 @@ def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
         hostname=hostname,
         message_id=arrival.message_id,
         at=arrival.at,
-        recipients=[route.path.address for route in arrival.routes],
+        recipients=[route.path.address for route in arrival.written],
         authenticated=arrival.authenticated,
         smtputf8=arrival.reverse_path.smtputf8,
         lmtp=arrival.origin == "lmtp",

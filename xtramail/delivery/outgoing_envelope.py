@@ -20,10 +20,11 @@ def to_primary(entry: QueueEntry) -> bool:
 
 
 def outgoing_envelope(entry: QueueEntry) -> Envelope:
-    """One forward-path for each of :func:`open_recipients`."""
+    """One forward-path for each of :func:`open_recipients`; the sender as it was rewritten where it is forwarded."""
+    sender = entry.sender or entry.reverse_path
     return Envelope(
         reverse_path=ReversePath(
-            address=_address(entry.reverse_path) if entry.reverse_path else None,
+            address=_address(sender) if sender else None,
             body=BodyType.EIGHT_BIT if entry.eightbit else BodyType.SEVEN_BIT,
             smtputf8=entry.smtputf8,
             ret=entry.ret or None,

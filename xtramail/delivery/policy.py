@@ -10,8 +10,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from xtramail.delivery.forwarding import Forwarding
+from xtramail.delivery.route import Route as Route
 from xtramail.directory.directory import Directory, Resolution, Standing
-from xtramail.directory.mirrors import Keeping
+from xtramail.directory.rewriting import Rewriting
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath
@@ -19,12 +21,14 @@ from xtramail.model.errors import BadInput, PrimaryDown, Unavailable
 from xtramail.model.outcome import Reply
 from xtramail.store import domains, keys, mailboxes
 from xtramail.store.engine import Engine
-from xtramail.store.records import Account, DomainRow
+from xtramail.store.records import Account
 
 RELAY_DENIED = Reply.of(550, "5.7.1", "Relaying denied")
 NO_SUCH_USER = Reply.of(550, "5.1.1", "No such user here")
 BAD_ADDRESS = Reply.of(501, "5.1.3", "Bad recipient address")
 CANNOT_ASK = Reply.of(450, "4.4.1", "Recipient cannot be verified now, try again later")
+REPORTS_ONLY = Reply.of(550, "5.7.1", "This address takes reports of forwarded mail, with the null sender")
+NOT_FORWARDED = Reply.of(550, "5.1.1", "No mail was forwarded under this address lately")
 TOO_MANY_QUESTIONS = Reply.of(450, "4.5.3", "Too many recipients to verify in one message, send the rest again")
 OVER_QUOTA = Reply.of(452, "4.2.2", "Mailbox is full")
 STORE_FULL = Reply.of(452, "4.3.1", "Not enough space, try again later")
@@ -49,32 +53,6 @@ class PolicySettings:
     primary is not up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One accepted recipient and what becomes of its mail.
-
-    ``domain`` is the served domain it belongs to, None for the outside world. ``accounts``: whose mailboxes get a copy.
-    ``relay``: a queue entry for ``destination`` (a domain key) is written.
-    """
-
-    path: ForwardPath
-    domain: DomainRow | None
-    accounts: tuple[Account, ...]
-    relay: bool
-    destination: str
-    up: bool = True
-    """Its primary is up: who wants to read what it has can do so there, too."""
-    keeping: Keeping | None = None
-    """How long its copies are kept; None: as its domain says."""
-
-    @property
-    def kept(self) -> Keeping | None:
-        """The same, None for the outside world alone."""
-        if self.keeping is not None or self.domain is None:
-            return self.keeping
-        return Keeping(retention_class=self.domain.retention_class, days=self.domain.retention_days)
-
-
 @dataclass(slots=True)
 class Questions:
     """How many recipients of one message were put to a primary, and how long that took (seconds)."""
@@ -86,7 +64,16 @@ class Questions:
 class Policy:
     """The rules of one server; stateless between messages."""
 
-    def __init__(self, *, engine: Engine, directory: Directory, clock: Clock, settings: PolicySettings) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        directory: Directory,
+        rewriting: Rewriting,
+        clock: Clock,
+        settings: PolicySettings,
+    ) -> None:
+        self.forwarding = Forwarding(directory=directory, rewriting=rewriting)
         self._engine = engine
         self._directory = directory
         self._clock = clock
@@ -104,11 +91,12 @@ class Policy:
         return free, max(total * self.settings.reserve_percent // 100, 2 * self.settings.message_size)
 
     def recipient(
-        self, path: ForwardPath, *, size: int, questions: Questions, outside: bool
+        self, path: ForwardPath, *, size: int, questions: Questions, outside: bool, null_sender: bool = False
     ) -> Route | Reply | Coroutine[Any, Any, Route | Reply]:
-        """The verdict on one RCPT; a coroutine of it when the primary has to be asked.
+        """The verdict on one RCPT; a coroutine of it when a primary has to be asked.
 
         ``size`` as declared by MAIL (0: not declared). ``outside``: the sender may write to the whole world.
+        ``null_sender``: it is a report.
         """
         local = path.address.local
         # user%host@us, host!user@us and "user@host"@us asked the relays of old to pass mail on. A primary might still
@@ -126,11 +114,15 @@ class Policy:
             if not outside or key.startswith("["):
                 return RELAY_DENIED
             return Route(path=path, domain=None, accounts=(), relay=True, destination=key)
-        if resolution.standing is Standing.ASK:
-            if questions.asked >= self.settings.questions or questions.spent >= self.settings.question_seconds:
-                return TOO_MANY_QUESTIONS
-            return self._ask(path, size, questions)
-        return self._route(path, resolution, size)
+        if self.forwarding.may_be_report(path.address, resolution):
+            found = self.forwarding.reported(path.address, resolution)
+            if found is None and not resolution.relay:
+                return NOT_FORWARDED
+            if found is not None and not null_sender:
+                return REPORTS_ONLY
+            resolution = found or resolution
+        unknown = self.forwarding.unasked(path.address, resolution)
+        return self._ask(path, resolution, unknown, size, questions) if unknown else self._route(path, resolution, size)
 
     def copy_fits(self, account: Account, used: int, size: int) -> bool:
         """Whether the copy of a message that goes to a primary is kept too; ``used`` and ``size`` in octets."""
@@ -150,29 +142,42 @@ class Policy:
                 return False
         return True
 
-    async def _ask(self, path: ForwardPath, size: int, questions: Questions) -> Route | Reply:
+    async def _ask(
+        self, path: ForwardPath, resolution: Resolution, unknown: tuple[Address, ...], size: int, questions: Questions
+    ) -> Route | Reply:
+        """Put ``unknown`` to their primaries: the recipient himself, or those to whom its mail is forwarded."""
+        for address in unknown:
+            if questions.asked >= self.settings.questions or questions.spent >= self.settings.question_seconds:
+                return TOO_MANY_QUESTIONS
+            known = await self._answer(address, questions)
+            if isinstance(known, Reply):
+                return known
+            if not known and address == path.address:
+                return NO_SUCH_USER
+        # Asking may have made a mailbox for it.
+        again = self._directory.resolve(path.address) if path.address in unknown else resolution
+        return self._route(path, again, size)
+
+    async def _answer(self, address: Address, questions: Questions) -> bool | Reply:
         questions.asked += 1
         began = self._clock.monotonic()
         try:
-            known = await self._directory.ask(path.address)
+            return await self._directory.ask(address)
         except PrimaryDown:
             return CANNOT_ASK
         except Unavailable:
             return STORE_FAULT
         finally:
             questions.spent += self._clock.monotonic() - began
-        if not known:
-            return NO_SUCH_USER
-        # Asking may have made a mailbox for it.
-        return self._route(path, self._directory.resolve(path.address), size)
 
     def _route(self, path: ForwardPath, resolution: Resolution, size: int) -> Route | Reply:
         domain, accounts = resolution.domain, resolution.accounts
         if domain is None or resolution.standing is Standing.UNKNOWN:
             return NO_SUCH_USER
+        forwards = self.forwarding.forwards(path, resolution)
         if not resolution.relay:
             # Without a primary the mailbox is the only place where the message could be.
-            if not accounts:
+            if not accounts and not forwards:
                 return NO_SUCH_USER
             if any(self._over_quota(account, size) for account in accounts):
                 return OVER_QUOTA
@@ -181,9 +186,11 @@ class Policy:
             domain=domain,
             accounts=accounts,
             relay=resolution.relay,
-            destination=domain.name,
+            destination=resolution.destination,
             up=resolution.up,
             keeping=resolution.keeping,
+            keepings=resolution.keepings,
+            forwards=forwards,
         )
 
     def _postmaster(self, path: ForwardPath, size: int) -> Route | Reply:

@@ -9,29 +9,37 @@ from collections.abc import Coroutine
 from typing import Any
 
 from xtramail.delivery.policy import Policy, Questions, Route
-from xtramail.model.envelope import ForwardPath
+from xtramail.delivery.route import with_forwards
+from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.outcome import Reply
 
 
 class Recipients:
-    """``outside``: the sender may write to the whole world; ``size`` in octets as MAIL declared it, 0 if it did not."""
+    """``outside``: the sender may write to the whole world."""
 
-    def __init__(self, policy: Policy, *, size: int, outside: bool) -> None:
+    def __init__(self, policy: Policy, path: ReversePath, *, outside: bool) -> None:
         self._policy = policy
-        self._size = size
+        self._path = path
         self._outside = outside
         self._questions = Questions()
         self._routes: dict[str, Route] = {}
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        return tuple(self._routes.values())
+        """Those that were named, then those to whom they are forwarded."""
+        return with_forwards(self._routes.values())
 
     def add(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:
         """The reply to RCPT; a coroutine of it where the primary has to be asked."""
         if str(path.address) in self._routes:
             return _taken(path)
-        verdict = self._policy.recipient(path, size=self._size, questions=self._questions, outside=self._outside)
+        verdict = self._policy.recipient(
+            path,
+            size=self._path.size or 0,
+            questions=self._questions,
+            outside=self._outside,
+            null_sender=self._path.address is None,
+        )
         if isinstance(verdict, Route | Reply):
             return self._take(verdict)
         return self._take_later(verdict)

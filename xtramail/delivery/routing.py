@@ -93,7 +93,8 @@ class Routing:
         if entry.for_primary:
             # It was accepted for a customer. Its MX may be us, or whoever the customer moved to.
             raise NoRoute(f"domain {entry.destination} is not served here any more; add it again, or give its mail up")
-        sender = self._directory.domain(entry.reverse_path.rpartition("@")[2]) if entry.reverse_path else None
+        name = entry.forwarder or entry.reverse_path.rpartition("@")[2]
+        sender = self._directory.domain(name) if name else None
         found = [] if sender is None else carriers(sender, away=self._directory.away(sender))
         hops = [] if sender is None else [_carrier(sender, one) for one in found]
         if any(one.when != "up" for one in found):

@@ -76,7 +76,7 @@ class SubmissionTransaction:
         self._limit = sender.size_limit
         self._message_id = submission.ids.next()
         self._path = ReversePath(address=None)
-        self._recipients = Recipients(submission.policy, size=0, outside=True)
+        self._recipients = Recipients(submission.policy, ReversePath(address=None), outside=True)
         self._header = HeaderBuffer()
         self._size = 0
         self._at: float | None = None
@@ -106,7 +106,7 @@ class SubmissionTransaction:
         if full is not None:
             return full
         self._path = path
-        self._recipients = Recipients(submission.policy, size=path.size or 0, outside=True)
+        self._recipients = Recipients(submission.policy, path, outside=True)
         return SENDER_OK
 
     def rcpt_to(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:

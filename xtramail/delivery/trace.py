@@ -5,12 +5,13 @@ Owns Return-Path and Received (RFC 5321 §4.4). Does not own the message below t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from xtramail.model.address import Address
 from xtramail.model.envelope import ReversePath
+from xtramail.model.errors import BadInput
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.message import Summary
 from xtramail.model.peer import Peer
@@ -74,25 +75,53 @@ def date_time(at: float) -> str:
 
 def own_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
     """How often we wrote one of these Received fields for one of these recipients (or did not say for whom)."""
+    ours = {_key(str(recipient)) for recipient in recipients}
+    return sum(name is None or name in ours for name in _own(received_fields, hostname))
+
+
+def named_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
+    """How often we wrote one that names one of these recipients."""
+    ours = {_key(str(recipient)) for recipient in recipients}
+    return sum(name in ours for name in _own(received_fields, hostname))
+
+
+def _own(received_fields: Collection[str], hostname: str) -> Iterator[str | None]:
+    """For whom (as a key) each of these Received fields is that we wrote; None where it does not say so."""
     mark = f"by {hostname} {SIGNATURE} with ".lower()
-    ours = {str(recipient).lower() for recipient in recipients}
-    own = 0
     for value in received_fields:
-        text = " ".join(value.lower().split())
-        if mark in text:
+        text = " ".join(value.split())
+        if mark in text.lower():
             _, named, rest = text.partition(" for <")
-            own += not named or rest.partition(">")[0] in ours
-    return own
+            # A quoted local part may hold a bracket; the date behind it holds none.
+            yield _key(rest.rpartition(">")[0]) if named else None
 
 
-def looped(summary: Summary, hostname: str, recipients: Collection[Address], *, most: int) -> bool:
+def _key(text: str) -> str:
+    try:
+        return Address.parse(text).key
+    except BadInput:
+        return text.casefold()
+
+
+def looped(
+    summary: Summary,
+    hostname: str,
+    recipients: Collection[Address],
+    *,
+    forwarded: Collection[Address] = (),
+    most: int,
+) -> bool:
     """Whether a message is going in circles (RFC 5321 §6.3): ``most`` Received fields, or ours too often.
 
-    ``summary`` with our own Received on top, which does not count.
+    ``summary`` with our own Received on top, which does not count. ``forwarded``: recipients whose mail we send on; one
+    that one of ours names has been forwarded already, and comes back.
     """
     if summary.received_count - 1 > most:
         return True
-    return own_hops(_earlier(summary), hostname, recipients) >= MAX_OWN_HOPS
+    earlier = _earlier(summary)
+    if forwarded and named_hops(earlier, hostname, forwarded):
+        return True
+    return own_hops(earlier, hostname, recipients) >= MAX_OWN_HOPS
 
 
 def passed_before(summary: Summary, hostname: str, recipients: Collection[Address]) -> bool:

@@ -290,6 +290,10 @@ class QueueEntry(Record, frozen=True):
     """A person said that it goes, whatever became of the copies here."""
     signature: bytes = b""
     """Fields that go out on top of its octets: by whom it was signed when it was accepted (DKIM)."""
+    forwarder: str = ""
+    """The domain (key) in whose name it is forwarded to the world."""
+    sender: str = ""
+    """The sender under which it goes out, where that is not ``reverse_path``: rewritten by who forwards it."""
 
     @property
     def for_primary(self) -> bool:

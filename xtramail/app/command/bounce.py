@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from xtramail.app.command.context import Context
 from xtramail.app.outgoing import Outgoing
+from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.model.ids import IdSource, id_text
 from xtramail.net.adapter import start
@@ -62,6 +63,7 @@ def give_up(context: Context, numbers: Sequence[int], reason: str) -> GivenUp:
             ids=IdSource(context.clock),
             reactor=reactor,
             run=f"command {secrets.token_hex(4)}",
+            rewriting=Rewriting(engine=context.engine, keyring=context.keyring, clock=context.clock),
             signing=SigningKeys(context.engine, context.keyring, fault=lambda _, text: done.untold.append(text)),
             log=lambda attempt: None,
             untold=lambda entry, why: done.untold.append(f"{id_text(entry.message_id)}: its sender is not told: {why}"),
