@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.outgoing_header import HeaderNames
 from xtramail.delivery.policy import TOO_LARGE, PolicySettings, Route
 from xtramail.directory.directory import Directory
 from xtramail.model.address import Address
@@ -13,8 +14,9 @@ from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.store.records import Account
 
-NOT_YOURS = Reply.of(553, "5.7.1", "This sender address is not yours")
-FROM_NOT_YOURS = Reply.of(550, "5.7.1", "The From address is not yours")
+BAD_SENDER = Reply.of(550, "5.7.1", "The Sender field has no address that can be read; leave it away or mend it")
+MOST_SHOWN = 120
+"""Characters of an address in a reply, which is one line of 512 octets (RFC 5321 §4.5.3.1.5)."""
 LOGIN_ENDED = Reply.of(421, "4.7.0", "this login is no longer valid")
 SIZE_SETTING = "message-size"
 """Key in an account's settings: its own limit in octets."""
@@ -47,14 +49,21 @@ class AccountSender:
             return LOGIN_ENDED
         self._account = found
         # The null sender is needed for read receipts (RFC 8098 §3); their From field is still looked at.
-        if path.address is not None and not self._owns((str(path.address),)):
-            return NOT_YOURS
+        strange = self._not_his((str(path.address),)) if path.address is not None else None
+        if strange is not None:
+            return not_yours(553, "", strange, found)
         return TOO_LARGE if path.size is not None and path.size > self.size_limit else None
 
     def refuse_message(
-        self, path: ReversePath, authors: tuple[str, ...], routes: tuple[Route, ...]
+        self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
-        return None if self._owns(authors) else FROM_NOT_YOURS
+        if not header.legible:
+            return BAD_SENDER
+        for field, addresses in (("From", header.authors), ("Sender", header.senders)):
+            strange = self._not_his(addresses)
+            if strange is not None:
+                return not_yours(550, field, strange, self._account)
+        return None
 
     def arrival(
         self,
@@ -83,9 +92,26 @@ class AccountSender:
             sent_for=() if keeping is None else (account,),
         )
 
-    def _owns(self, addresses: tuple[str, ...]) -> bool:
-        """Each of ``addresses`` is one that the account may send as."""
-        try:
-            return all(self._directory.owns(self._account, Address.parse(text)) for text in addresses)
-        except BadInput:
-            return False
+    def _not_his(self, addresses: tuple[str, ...]) -> str | None:
+        """The first of ``addresses`` that the account may not send as."""
+        for text in addresses:
+            try:
+                if not self._directory.owns(self._account, Address.parse(text)):
+                    return text
+            except BadInput:
+                return text
+        return None
+
+
+def not_yours(code: int, field: str, address: str, account: Account) -> Reply:
+    """Which address it is about, and what to do; ``field`` empty: the reverse-path."""
+    which, own = _shown(address), _shown(account.address)
+    text = f"{field}: {which}" if field else f"<{which}>"
+    ask = f"ask your administrator: xtramail sender add {which} {own}"
+    return Reply.of(code, "5.7.1", f"You may not send as {text}; {ask}")
+
+
+def _shown(address: str) -> str:
+    """As a reply may have it, which is ASCII whatever the client speaks (RFC 6531 §3.5)."""
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in address)
+    return plain if len(plain) <= MOST_SHOWN else f"{plain[: MOST_SHOWN - 3]}..."

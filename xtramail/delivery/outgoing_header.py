@@ -6,6 +6,8 @@ taken out of what leaves. Not one other octet changes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from xtramail.wire.mime import compose, header, limits
 from xtramail.wire.mime.address_list import read_addresses
 
@@ -50,19 +52,33 @@ class HeaderBuffer:
         return rest
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderNames:
+    """In whose name a message says that it is sent: addresses of its From and Sender fields, ``local@domain``."""
+
+    authors: tuple[str, ...]
+    senders: tuple[str, ...] = ()
+    legible: bool = True
+    """Each reader of the Sender field, where there is one, sees these and no others (RFC 5322 §3.6.2)."""
+
+
 class OutgoingHeader:
     """What a header says of its author, and how it looks when it leaves."""
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
         lines = header.unfold(octets)
-        found = header.values(lines, frozenset((b"from",))).get(b"from", [])
+        named = header.values(lines, frozenset((b"from", b"sender")))
+        found = named.get(b"from", [])
         addresses, whole = read_addresses(b", ".join(found))
+        senders, senders_whole = read_addresses(b", ".join(named.get(b"sender", [])))
         self.from_count = len(found)
         self.authors = tuple(address.address for address in addresses if address.host is not None)
         """Addresses of the From field, ``local@domain``."""
         self.from_legible = whole
         """Each reader of the From field sees these authors and no others."""
+        by = tuple(address.address for address in senders if address.host is not None)
+        self.names = HeaderNames(self.authors, by, legible=senders_whole and (bool(by) or b"sender" not in named))
         # Below our trace fields it would fold into the last of them, and hide a Bcc there.
         self.begins_folded = octets.startswith((b" ", b"\t"))
         self.has_bcc = compose.without_bcc(octets) != octets

@@ -16,9 +16,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from xtramail.delivery.account_sender import LOGIN_ENDED, NOT_YOURS
+from xtramail.delivery.account_sender import LOGIN_ENDED
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import Intake
+from xtramail.delivery.outgoing_header import HeaderNames
 from xtramail.delivery.policy import Route
 from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.submission import Submission, SubmissionTransaction
@@ -35,6 +36,7 @@ from xtramail.model.pending import Pending
 from xtramail.store import keys
 from xtramail.store.records import Account, DomainRow
 
+NOT_YOURS = Reply.of(553, "5.7.1", "This sender address is not in a domain that this host sends for")
 LOGIN_FIRST = Reply.of(530, "5.7.0", "authentication required")
 FROM_ELSEWHERE = Reply.of(550, "5.7.1", "The From address is not in a domain that this host sends for")
 
@@ -103,7 +105,8 @@ class DomainSender:
             name = Address.parse(address).domain_key
         except BadInput:
             return None
-        return self._directory.domain(name) if name in self._domains else None
+        domain = self._directory.domain(name)
+        return domain if domain is not None and domain.name in self._domains else None
 
     def refuse_path(self, path: ReversePath) -> Reply | None:
         if self._account is not None and not self._outward.current(self._account):
@@ -116,9 +119,9 @@ class DomainSender:
         return None
 
     def refuse_message(
-        self, path: ReversePath, authors: tuple[str, ...], routes: tuple[Route, ...]
+        self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
-        owners = [self.owned(author) for author in authors]
+        owners = [self.owned(author) for author in header.authors]
         home = owners[0]
         if home is None or None in owners:
             return FROM_ELSEWHERE
@@ -186,7 +189,7 @@ class OutwardTransaction:
         return self._way.message_id
 
     def mail_from(self, path: ReversePath) -> Reply:
-        if path.address is not None and _domain_of(path.address) not in self._domains:
+        if path.address is not None and self._domain_of(path.address) not in self._domains:
             # Mail from the world, which a filter at this address passes on.
             self._way, self._chosen = self._outward.intake.begin(self._peer, self._domains), True
         return self._way.mail_from(path)
@@ -210,8 +213,9 @@ class OutwardTransaction:
             return
         self._chosen = True
         path, recipients = self._sending.path, self._sending.recipients
-        own = self._domains if path.address is None else {_domain_of(path.address)}
-        if all(route.domain is not None and route.domain.name in own for route in recipients.routes):
+        own = self._domains if path.address is None else {self._domain_of(path.address)}
+        written = (route for route in recipients.routes if not route.forwarder)
+        if all(route.domain is not None and route.domain.name in own for route in written):
             self._way = self._outward.intake.go_on(
                 self._peer,
                 message_id=self._sending.message_id,
@@ -220,9 +224,7 @@ class OutwardTransaction:
                 handed_by=self._domains,
             )
 
-
-def _domain_of(address: Address) -> str:
-    try:
-        return address.domain_key
-    except BadInput:
-        return ""
+    def _domain_of(self, address: Address) -> str:
+        """By the name under which it is served."""
+        domain = self._outward.submission.directory.domain(address.domain)
+        return "" if domain is None else domain.name

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.outgoing_header import HeaderNames
 from xtramail.delivery.policy import Route
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import MessageId
@@ -26,9 +27,9 @@ class Sender(Protocol):
         """Why it may not send under this reverse-path; None where it may."""
 
     def refuse_message(
-        self, path: ReversePath, authors: tuple[str, ...], routes: tuple[Route, ...]
+        self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
-        """The same of a message: ``authors`` as its From field has them, at least one. What may go is counted."""
+        """The same of a message, which has at least one author. What may go is counted."""
 
     def arrival(
         self,

@@ -170,7 +170,7 @@ class SubmissionTransaction:
         elif header.from_count != 1 or not header.authors or not header.from_legible:
             self._refusal = ONE_FROM
         else:
-            self._refusal = self._sender.refuse_message(self._path, header.authors, self._recipients.routes)
+            self._refusal = self._sender.refuse_message(self._path, header.names, self._recipients.routes)
         if self._refusal is not None:
             return None
         self._arrival = arrival = mirroring(

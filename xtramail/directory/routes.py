@@ -148,6 +148,17 @@ def all_routes(desk: Desk) -> list[Route]:
     return [one for row in desk.domains() for one in (*_shared(row), *_apart(desk, row))]
 
 
+def route_of(desk: Desk, domain: str, host: str = "", *, out: bool = False, user: str = "") -> Route:
+    """``host`` empty: the only one of that way. NoSuchRoute, BadInput where there are several."""
+    key = Address.parse(user).key if user else ""
+    found = [
+        one
+        for one in routes_of(desk, domain)
+        if (one.way == "out") == out and (Address.parse(one.user).key if one.user else "") == key
+    ]
+    return _the_one(found, host, user or domain)
+
+
 async def add_route(desk: Desk, domain: str, new: NewRoute) -> Route:
     """From now on; mail that waits goes by it, too.
 

@@ -31,6 +31,14 @@ COMMANDS = {
         f"{_HERE}.mirror",
         "Keep mail of a domain or an address in one mailbox beside, or for days of its own.",
     ),
+    "route": (
+        f"{_HERE}.route",
+        "Say where mail of a domain is handed, by which hosts it leaves, and which addresses live elsewhere.",
+    ),
+    "sender": (
+        f"{_HERE}.sender",
+        "Say who may send as an address that is not his own, such as info@ of an office.",
+    ),
     "drill": (
         f"{_HERE}.drill",
         "Let chosen users work as in an outage while their primary goes on receiving, and see who could.",
@@ -42,6 +50,7 @@ COMMANDS = {
         "Follow mail by addresses, a Message-ID, our own id, words of the subject, or when it came.",
     ),
     "message": (f"{_HERE}.message", "Show, export or release one message by its id."),
+    "mail": (f"{_HERE}.mail", "Import and export a user's mail: mbox, Maildir, or folders of EML files."),
     "replay": (f"{_HERE}.replay", "Send stored mail of a window of time to its primary again."),
     "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
     "status": (f"{_HERE}.status", "Show the server at a glance."),
