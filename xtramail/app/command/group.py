@@ -88,7 +88,10 @@ class Program(Commands):
     """The command itself: a group whose commands are named first and imported when one is used."""
 
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **attributes: Any) -> None:
-        """``modules``: for each command the module that has it under its name, and the first sentence of its help."""
+        """``modules``: for each command the module that has it, and the first sentence of its help.
+
+        There it has its own name, with ``_`` for ``-``, and one behind it where Python wants that word for itself.
+        """
         super().__init__(*args, **attributes)
         self.modules = dict(modules)
 
@@ -102,7 +105,8 @@ class Program(Commands):
         if cmd_name not in self.modules:
             return None
         module, _ = self.modules[cmd_name]
-        command: click.Command = vars(load(module))[cmd_name]
+        found, name = vars(load(module)), cmd_name.replace("-", "_")
+        command: click.Command = found[name] if name in found else found[f"{name}_"]
         return command
 
     def main(
