@@ -26,6 +26,7 @@ from xtramail.delivery.own_mail import OwnMail
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
 from xtramail.directory.imap_access import access_of
+from xtramail.model.address import key_of
 from xtramail.model.bucket import CLASS_HELD
 from xtramail.model.clock import Clock
 from xtramail.model.ids import id_text
@@ -216,7 +217,7 @@ class Drills:
         now = self._clock.now()
         if sent.reply is None:
             return replace(pilot, messages={**pilot.messages, name: sent.number})
-        if sent.reply.transient and self._directory.account(pilot.address.casefold()) is not None:
+        if sent.reply.transient and self._directory.account(key_of(pilot.address)) is not None:
             return pilot.came(name, "waits", f"not taken yet: {sent.reply.text}", at=now)
         return failed(pilot, name, f"not taken: {sent.reply.text}", domain=row.domain, at=now)
 

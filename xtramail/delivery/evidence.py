@@ -21,6 +21,7 @@ from xtramail.delivery.accepted_rows import AT_HOME
 from xtramail.delivery.ledger_look import LedgerLook
 from xtramail.directory.domains import all_domains
 from xtramail.directory.users import users_of
+from xtramail.model.address import key_of
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_class
 from xtramail.model.clock import Clock
 from xtramail.model.ids import id_at, id_seconds, id_text
@@ -182,7 +183,7 @@ class Counting:
         else:
             self._received += 1
             self._came[self._interval(arrived)] += 1
-            self._by_user[row.recipient.casefold()] += 1
+            self._by_user[key_of(row.recipient)] += 1
         self._fates[fate] += 1
         if fate == Fate.DELIVERED:
             delay = max(at - arrived, 0.0)
@@ -214,7 +215,7 @@ class Counting:
                 yield
 
     def _is_theirs(self, event: LogEvent) -> bool:
-        theirs = event.fields.get("account", event.sender).rpartition("@")[2].lower() == self.domain
+        theirs = key_of(event.fields.get("account", event.sender)).rpartition("@")[2] == self.domain
         return event.kind == "accepted" and theirs and event.fields.get("origin") in ("submission", "outward")
 
     def _users(self) -> Iterator[None]:
@@ -234,7 +235,7 @@ class Counting:
         self._active += 1
         use = UserUse(
             address=address,
-            received=self._by_user[address.casefold()],
+            received=self._by_user[key_of(address)],
             sent=done.sent,
             read=done.read,
             filed=done.filed,

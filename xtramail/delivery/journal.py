@@ -195,7 +195,7 @@ class JournalTransaction:
             origin="journal",
             home_class=0 if domain is None else domain.retention_class,
             relay_client=self._domain,
-            sent_for=() if sender is None else self._mailboxes(sender),
+            sent_for=() if sender is None else self._author(sender),
         )
         self._arrival = mirroring(journal.engine, arrival, authors=() if sender is None else (str(sender),))
         also = (self._arrival.home,) if self._arrival.sent_for else ()
@@ -227,12 +227,18 @@ class JournalTransaction:
                     destination=domain.name,
                     up=resolution.up,
                     keeping=resolution.keeping,
+                    keepings=resolution.keepings,
                 )
 
     def _mailboxes(self, address: Address) -> tuple[Account, ...]:
-        if address.domain_key != self._domain:
+        if self._journal.directory.canonical(address).domain_key != self._domain:
             return ()
         return self._journal.directory.resolve(address).accounts
+
+    def _author(self, address: Address) -> tuple[Account, ...]:
+        """In whose Sent it is filed: of an address of several nobody knows whose it was."""
+        found = self._mailboxes(address)
+        return found if len(found) == 1 else ()
 
 
 def _from_header(octets: bytes) -> JournalEnvelope:

@@ -40,13 +40,24 @@ def mirroring(engine: Engine, arrival: Arrival, *, authors: Iterable[str] = ()) 
 
 def _longer(route: Route, beside: dict[int, Mirrored]) -> Route:
     kept = route.kept
-    keepings = [one.keeping for account in route.accounts if (one := beside.get(account.id)) is not None]
-    longest = max(keepings, key=lambda one: one.days, default=None)
-    return route if longest is None or kept is None or longest.days <= kept.days else replace(route, keeping=longest)
+    keepings = dict(route.keepings)
+    for account in route.accounts:
+        one, known = beside.get(account.id), route.kept_by(account)
+        if one is not None and known is not None and one.keeping.days > known.days:
+            keepings[account.id] = one.keeping
+    if keepings == route.keepings:
+        return route
+    if len(route.accounts) == 1 and kept is not None:
+        return replace(route, keeping=keepings[route.accounts[0].id], keepings={})
+    return replace(route, keepings=keepings)
 
 
 def _parties(arrival: Arrival, authors: Iterable[str]) -> Iterator[Address]:
-    yield from (route.path.address for route in arrival.routes if route.domain is not None)
+    for route in arrival.routes:
+        if route.domain is not None:
+            # By whatever name it was written: a mirror is of a domain and of those whose mail it is.
+            yield Address(local=route.path.address.local, domain=route.domain.name)
+            yield from (Address.parse(account.address) for account in route.accounts)
     senders = list(authors)
     if arrival.sender is not None:
         senders.append(arrival.sender.address)

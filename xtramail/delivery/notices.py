@@ -71,9 +71,16 @@ class Notices:
         domain = self.directory.domain(sender.domain)
         if domain is not None:
             found = self.directory.resolve(sender)
-            if found.relay or found.accounts:
+            forwards = self.own_mail.policy.forwarding.forwards(path, found)
+            if found.relay or found.accounts or forwards:
                 return Route(
-                    path=path, domain=domain, accounts=found.accounts, relay=found.relay, destination=domain.name
+                    path=path,
+                    domain=domain,
+                    accounts=found.accounts,
+                    relay=found.relay,
+                    destination=found.destination,
+                    keepings=found.keepings,
+                    forwards=forwards,
                 )
             return "its sender has no mailbox here any more"
         if entry.origin != "submission":

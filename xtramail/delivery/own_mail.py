@@ -14,6 +14,7 @@ from xtramail.delivery import signing
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import begin_spool
 from xtramail.delivery.policy import Policy, Route
+from xtramail.delivery.route import with_forwards
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import IdSource, MessageId
@@ -55,7 +56,7 @@ class OwnMail:
             at=now,
             peer=_HERE,
             reverse_path=ReversePath(address=None),
-            routes=tuple(routes),
+            routes=with_forwards(routes),
             origin="smtp",
             home_class=retention_class,
         )

@@ -29,7 +29,7 @@ from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
 from xtramail.directory.places import place_of
 from xtramail.directory.primaries import primary_of
-from xtramail.model.address import Address
+from xtramail.model.address import Address, key_of
 from xtramail.model.envelope import BodyType
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.message import Summary
@@ -131,9 +131,9 @@ def came_back(arrival: Arrival, summary: Summary, hostname: str) -> bool:
         return False
     mark = f"by {hostname} {SIGNATURE} with ".lower()
     earlier = [line for line in lines if line[:9].lower() == "received:"][1:]
-    authors = {author.casefold() for author in summary.from_addresses}
+    authors = {key_of(author) for author in summary.from_addresses}
     return any(mark in " ".join(line.lower().split()) for line in earlier) and all(
-        str(route.path.address).casefold() in authors for route in arrival.routes
+        route.path.address.key in authors for route in arrival.written
     )
 
 

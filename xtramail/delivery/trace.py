@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from xtramail.model.address import Address
+from xtramail.model.address import Address, key_of
 from xtramail.model.envelope import ReversePath
-from xtramail.model.errors import BadInput
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.message import Summary
 from xtramail.model.peer import Peer
@@ -75,13 +74,13 @@ def date_time(at: float) -> str:
 
 def own_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
     """How often we wrote one of these Received fields for one of these recipients (or did not say for whom)."""
-    ours = {_key(str(recipient)) for recipient in recipients}
+    ours = {key_of(str(recipient)) for recipient in recipients}
     return sum(name is None or name in ours for name in _own(received_fields, hostname))
 
 
 def named_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
     """How often we wrote one that names one of these recipients."""
-    ours = {_key(str(recipient)) for recipient in recipients}
+    ours = {key_of(str(recipient)) for recipient in recipients}
     return sum(name in ours for name in _own(received_fields, hostname))
 
 
@@ -93,14 +92,7 @@ def _own(received_fields: Collection[str], hostname: str) -> Iterator[str | None
         if mark in text.lower():
             _, named, rest = text.partition(" for <")
             # A quoted local part may hold a bracket; the date behind it holds none.
-            yield _key(rest.rpartition(">")[0]) if named else None
-
-
-def _key(text: str) -> str:
-    try:
-        return Address.parse(text).key
-    except BadInput:
-        return text.casefold()
+            yield key_of(rest.rpartition(">")[0]) if named else None
 
 
 def looped(

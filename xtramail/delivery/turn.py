@@ -22,6 +22,7 @@ from xtramail.delivery.primary_mail import PrimaryMail
 from xtramail.delivery.sent_back import by_imap
 from xtramail.delivery.suppression import Deletion, Suppression
 from xtramail.directory.directory import Directory
+from xtramail.model.address import key_of
 from xtramail.model.outcome import Fate
 from xtramail.store.records import QueueEntry, QueueRecipient
 
@@ -108,7 +109,7 @@ class Turn:
         if domain is None or not entry.header_message_id:
             return found
         for recipient in doubtful:
-            if recipient.address.casefold() == entry.reverse_path.casefold():
+            if entry.reverse_path and key_of(recipient.address) == key_of(entry.reverse_path):
                 # What people write to themselves may lie there as what they sent.
                 continue
             has = await self._primary_mail.has(domain, recipient.address, entry.header_message_id)

@@ -45,6 +45,14 @@ def domain_key(domain: str) -> str:
     return ascii_name.lower()
 
 
+def key_of(text: str) -> str:
+    """``Address.key`` of an address as it came from anywhere; what is none stands for itself, without case."""
+    try:
+        return Address.parse(text).key
+    except BadInput:
+        return text.casefold()
+
+
 def _is_plain(local: str) -> bool:
     """Whether it needs no quotes."""
     return _UNQUOTED.fullmatch(local) is not None and ".." not in f".{local}."

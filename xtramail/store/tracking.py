@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from xtramail.model.address import key_of
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_class
 from xtramail.model.collation import searchfold
 from xtramail.model.ids import MessageId
@@ -141,4 +142,4 @@ def _addresses(event: LogEvent) -> Iterable[str]:
 
 
 def _folded(address: str) -> str:
-    return address.casefold()
+    return key_of(address)
