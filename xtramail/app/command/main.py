@@ -22,6 +22,13 @@ COMMANDS = {
     "totp": (f"{_HERE}.totp", "Two-step sign-in of a user: codes of a phone beside the password."),
     "auth": (f"{_HERE}.auth", "Who logged in, who was refused and why."),
     "dkim": (f"{_HERE}.dkim", "Sign what a domain sends (DKIM): keys made, published, put to work and replaced."),
+    "tenant": (
+        f"{_HERE}.tenant",
+        "Who owns domains here, such as the customers of a provider: their admins see their own domains alone.",
+    ),
+    "admin": (f"{_HERE}.admin", "People who administrate: operators, and admins of a tenant or of single domains."),
+    "token": (f"{_HERE}.token", "Tokens for programs that administrate: made, listed and revoked."),
+    "audit": (f"{_HERE}.audit", "Who changed what and how it was before, each row sealed with all before it."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
     "maintenance": (
         f"{_HERE}.maintenance",
@@ -55,6 +62,15 @@ COMMANDS = {
     "expire": (f"{_HERE}.store", "Drop mail that is over its days, as the server does by itself."),
     "status": (f"{_HERE}.status", "Show the server at a glance."),
     "cert": (f"{_HERE}.cert", "List, check, install and request certificates."),
+    "export": (f"{_HERE}.export", "Write domains, users and all else as one JSON document, sorted, an object a line."),
+    "apply": (
+        f"{_HERE}.apply",
+        "Make domains, users and all else as a document has them, in one transaction: all of it or nothing.",
+    ),
+    "import": (
+        f"{_HERE}.import_",
+        "Add and change objects of one kind by a CSV file, in one transaction: all of it or nothing.",
+    ),
     "verify": (f"{_HERE}.store", "Check all that is kept, while the server runs or not."),
     "backup": (f"{_HERE}.backup", "Write store, settings, certificates and keys into a new folder."),
     "restore": (f"{_HERE}.backup", "Bring back what a backup wrote."),

@@ -1,0 +1,1 @@
+"""The directory as one document, or a CSV file for each kind of object: written, read, compared, and made so."""

@@ -1,0 +1,115 @@
+"""Does what was planned: all of it in one transaction, with its rows in the audit log, or nothing.
+
+Owns the transaction; its parts are the kinds'. Only numbers that were set aside for new users are lost where it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from xtramail.directory.desk import Change
+from xtramail.directory.keyring import Keyring
+from xtramail.directory.state.kind import Kind, Progress, Row, Work, World
+from xtramail.directory.state.plan import Plan, Step
+from xtramail.model.errors import NoSuchAccount
+from xtramail.store import domains, keys, schema
+from xtramail.store.engine import Txn, TxnFunction
+
+_EVERY = 100
+
+
+@dataclass(slots=True)
+class _Parts(Work):
+    world: World
+    new_ids: Mapping[str, int]
+    """By address key."""
+    parts: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        return self.world.desk.now()
+
+    @property
+    def keyring(self) -> Keyring:
+        return self.world.keyring
+
+    @property
+    def retention_days(self) -> int:
+        return self.world.retention_days
+
+    def part(self, scope: bytes, function: TxnFunction[Any]) -> None:
+        self.parts.append((scope, function))
+
+    def account_id(self, address_key: str) -> int:
+        if address_key in self.new_ids:
+            return self.new_ids[address_key]
+        local, _, name = address_key.rpartition("@")
+        scope = keys.domain_scope(name)
+        row = self.world.desk.engine.read(scope, lambda snap: domains.get_recipient(snap, local))
+        if row is None or row.account_id == 0:
+            raise NoSuchAccount(f"user {address_key} is not there any more; nothing was done, run it again")
+        return row.account_id
+
+
+async def apply_plan(plan: Plan, *, progress: Progress) -> None:
+    """Durable when this returns. StoreBusy where an object changed since it was planned: nothing was done."""
+    desk = plan.world.desk
+    if plan.empty:
+        return
+    desk.require_change("apply")
+    added = [step.key for step in plan.steps if step.kind.name == "users" and step.before is None]
+    ids: dict[str, int] = {}
+    if added:
+        first = await desk.engine.transact(keys.STORE, lambda txn: schema.next_account_id(txn, len(added)))
+        ids = {key: first + number for number, key in enumerate(added)}
+    work = _Parts(plan.world, ids)
+    changes = []
+    for number, step in enumerate(plan.steps, 1):
+        step.kind.write(step.before, step.after, work)
+        if number % _EVERY == 0 or number == len(plan.steps):
+            work.part(keys.AUDIT, _tell(progress, number, len(plan.steps)))
+        changes.append(_change(step))
+    await desk.change_all(changes, work.parts)
+
+
+def _tell(progress: Progress, done: int, total: int) -> TxnFunction[None]:
+    def tell(_txn: Txn) -> None:
+        progress("written", done, total)
+
+    return tell
+
+
+def _change(step: Step) -> Change:
+    row = step.after if step.after is not None else step.before
+    return Change(
+        what=f"apply: {step.verb} {step.kind.name}",
+        object=step.key,
+        domain=step.kind.domain(row),
+        before=told(step.kind, step.before),
+        after=told(step.kind, step.after, step.before),
+    )
+
+
+def told(kind: Kind[Any], row: Row | None, before: Row | None = None) -> dict[str, str | int | bool | None] | None:
+    """What an audit row says of an object: plain values, and of a secret that there is one."""
+    if row is None:
+        return None
+    said: dict[str, str | int | bool | None] = {}
+    for one in msgspec.structs.fields(kind.row):
+        value = getattr(row, one.name)
+        secret = one.name in kind.secrets or one.name in kind.input_only
+        old = getattr(before, one.name) if before is not None else value
+        if secret:
+            if value or old:
+                said[one.encode_name] = "changed" if value != old else "set"
+        elif isinstance(value, dict):
+            said.update(value)
+        elif isinstance(value, tuple):
+            said[one.encode_name] = " ".join(value)
+        else:
+            said[one.encode_name] = value
+    return said

@@ -1,0 +1,15 @@
+"""Every kind of object that a document has, each behind those that its rows speak of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xtramail.directory.state.kind import Kind
+from xtramail.directory.state.kinds.devices import Devices
+from xtramail.directory.state.kinds.domains import Domains
+from xtramail.directory.state.kinds.mirrors import Mirrors
+from xtramail.directory.state.kinds.two_steps import TwoSteps
+from xtramail.directory.state.kinds.users import Users
+
+KINDS: tuple[Kind[Any], ...] = (Domains(), Users(), Devices(), TwoSteps(), Mirrors())
+BY_NAME: dict[str, Kind[Any]] = {kind.name: kind for kind in KINDS}

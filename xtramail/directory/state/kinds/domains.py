@@ -1,0 +1,259 @@
+"""Served domains with all their settings, and the account of what sends for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from msgspec.structs import replace
+
+from xtramail.directory import domain_settings
+from xtramail.directory.alert_settings import MAIL, SECRET, WEBHOOK
+from xtramail.directory.domain_rules import check_domain
+from xtramail.directory.domain_settings import SETTINGS
+from xtramail.directory.domains import MAX_DAYS, RECIPIENT_MODES, TLS_MODES, host_text, parse_host
+from xtramail.directory.open_mail import refuse_while_open
+from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES, CREATED
+from xtramail.directory.state.given_passwords import check_own_hash
+from xtramail.directory.state.kind import Kind, Row, Says, Work, World, same
+from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
+from xtramail.model.actor import Role
+from xtramail.model.address import Address, domain_key
+from xtramail.model.errors import BadInput, NotPermitted
+from xtramail.store import domains, keys, outbound, schema
+from xtramail.store.engine import Txn
+from xtramail.store.records import DomainRow
+
+
+class DomainState(Row, frozen=True):
+    name: str
+    tenant: str = ""
+    primary: tuple[str, ...] = ()
+    primary_tls: str = "opportunistic"
+    primary_ca: str = ""
+    recipients: str = ""
+    continuity: bool = True
+    retention_days: int = 0
+    smarthost: str = ""
+    smarthost_user: str = ""
+    smarthost_password: str = ""
+    quota: int = 0
+    settings: dict[str, str] = {}
+    secret_settings: dict[str, str] = {}
+    relay_account: str = ""
+    relay_account_created: str = ""
+    created: str = ""
+
+
+class Domains(Kind[DomainState]):
+    name = "domains"
+    doc = "served domains with their settings"
+    row = DomainState
+    keys = ("name",)
+    secrets = frozenset({"smarthost_password", "secret_settings", "relay_account"})
+    moments = frozenset({"created", "relay_account_created"})
+    role = Role.OPERATOR
+
+    def read(self, world: World) -> Iterator[DomainState]:
+        return (state_of(row) for row in world.domains)
+
+    def key(self, row: DomainState) -> str:
+        return domain_key(row.name)
+
+    def domain(self, row: DomainState) -> str:
+        return domain_key(row.name)
+
+    def regular(self, row: DomainState, says: Says) -> DomainState:
+        hosts = [says.made("primary", _host, host, host) for host in row.primary]
+        _choose(says, "primary_tls", row.primary_tls, TLS_MODES)
+        recipients = row.recipients or ("ask" if row.primary else "listed")
+        _choose(says, "recipients", recipients, RECIPIENT_MODES)
+        if row.smarthost:
+            says.made("smarthost", lambda value: parse_host(value, 587), row.smarthost, None)
+        if row.quota < 0:
+            says.wrong("quota", "octets, 0 (none) or more")
+        for name in ("created", "relay_account_created"):
+            says.made(name, read_moment, getattr(row, name), 0.0)
+        return replace(
+            row,
+            name=domain_key(row.name),
+            primary=tuple(hosts),
+            recipients=recipients,
+            settings=_settings(row.settings, says, secret=False),
+            secret_settings=_settings(row.secret_settings, says, secret=True),
+        )
+
+    def check(self, row: DomainState, before: DomainState | None, world: World, says: Says) -> None:
+        days = row.retention_days or (world.retention_days if before is None else 0)
+        if not 1 <= days <= MAX_DAYS:
+            says.wrong("retention_days", f"{row.retention_days}: a number from 1 to {MAX_DAYS}")
+        for name, place in (("primary_ca", row.primary_ca), ("settings", row.settings.get(AUTHORITIES, ""))):
+            if place and (before is None or place not in (before.primary_ca, before.settings.get(AUTHORITIES))):
+                says.made(name, _authorities, place, "")
+        if row.relay_account and (before is None or row.relay_account != before.relay_account):
+            check_own_hash("relay_account", row.relay_account, world.keyring, says)
+        if row.settings.get(WEBHOOK) and not row.secret_settings.get(SECRET):
+            says.wrong("secret_settings", f"{SECRET} is missing: it signs what is posted to {WEBHOOK}; give one")
+        for one in filter(None, row.settings.get(MAIL, "").split(",")):
+            if world.serves(Address.parse(one).domain_key):
+                says.wrong("settings", f"{MAIL} {one}: its domain is served here; name an address somewhere else")
+        try:
+            check_domain(_changed(_new(row, 0, world.retention_days), row))
+        except BadInput as error:
+            says.wrong("", error.text)
+
+    def check_removal(self, row: DomainState, world: World, says: Says) -> None:
+        try:
+            world.desk.engine.read(keys.QUEUE, refuse_while_open(row.name))
+        except NotPermitted as error:
+            says.wrong("", error.text)
+        held = [user for user in world.after("users").values() if Address.parse(user.address).domain_key == row.name]
+        if held:
+            says.wrong("", f"{len(held)} of its users stay, such as {held[0].address}; remove them, too")
+
+    def write(self, before: DomainState | None, after: DomainState | None, work: Work) -> None:
+        key = (after or before or DomainState(name="")).name
+        scope = keys.domain_scope(key)
+        if after is None:
+            work.part(keys.QUEUE, refuse_while_open(key))
+            work.part(keys.QUEUE, lambda txn: outbound.clear_destination(txn, key))
+            work.part(scope, domains.delete_domain)
+        elif before is None:
+            _add(after, scope, work)
+        else:
+            _change(before, after, scope, work)
+        work.part(keys.DOMAIN_CHANGES, domains.settings_changed)
+
+
+def state_of(row: DomainRow) -> DomainState:
+    """A domain as a document has it."""
+    created = row.settings.get(CREATED, "")
+    return DomainState(
+        name=row.name,
+        tenant=row.tenant,
+        primary=tuple(host_text(host, port) for host, port in row.primaries),
+        primary_tls=row.primary_tls,
+        primary_ca=row.primary_ca,
+        recipients=row.recipients,
+        continuity=row.continuity,
+        retention_days=row.retention_days,
+        smarthost=row.smarthost,
+        smarthost_user=row.smarthost_user,
+        smarthost_password=row.smarthost_password,
+        quota=row.quota,
+        settings={name: v for name, v in row.settings.items() if name in SETTINGS and not SETTINGS[name].secret},
+        secret_settings={name: v for name, v in row.settings.items() if name in SETTINGS and SETTINGS[name].secret},
+        relay_account=row.settings.get(ACCOUNT, ""),
+        relay_account_created=moment_text(float(created)) if created else "",
+        created=moment_text(row.created),
+    )
+
+
+@dataclass(slots=True)
+class _Class:
+    """The retention class of a new domain, known once the transaction has made it."""
+
+    number: int = 0
+
+
+def _add(after: DomainState, scope: bytes, work: Work) -> None:
+    made = _Class()
+    days = after.retention_days or work.retention_days
+
+    def make(txn: Txn) -> None:
+        made.number = schema.new_retention_class(txn, days, after.name)
+
+    def put(txn: Txn) -> None:
+        same(domains.get_domain(txn), None)
+        new = _changed(_new(after, made.number, days), after)
+        domains.put_domain(txn, replace(new, created=read_moment(after.created) or work.now))
+
+    work.part(keys.STORE, make)
+    work.part(scope, put)
+
+
+def _change(before: DomainState, after: DomainState, scope: bytes, work: Work) -> None:
+    read: list[DomainRow] = []
+
+    def put(txn: Txn) -> None:
+        current = domains.get_domain(txn)
+        same(state_of(current) if current is not None else None, before)
+        if current is not None:
+            read[:] = [current]
+            domains.put_domain(txn, _changed(current, after))
+
+    def days(txn: Txn) -> None:
+        if before.retention_days != after.retention_days:
+            schema.set_retention_days(txn, read[0].retention_class, after.retention_days)
+
+    work.part(scope, put)
+    work.part(keys.STORE, days)
+
+
+def _new(state: DomainState, retention_class: int, days: int) -> DomainRow:
+    return DomainRow(name=state.name, retention_class=retention_class, retention_days=state.retention_days or days)
+
+
+def _changed(row: DomainRow, state: DomainState) -> DomainRow:
+    """``row`` as ``state`` has it; what a document does not have stays."""
+    other = {name: value for name, value in row.settings.items() if name not in SETTINGS}
+    if state.relay_account:
+        created = kept_moment(state.relay_account_created, float(other.get(CREATED, "0")))
+        other |= {ACCOUNT: state.relay_account, CREATED: repr(created)}
+    else:
+        other.pop(ACCOUNT, None)
+        other.pop(CREATED, None)
+    return replace(
+        row,
+        tenant=state.tenant,
+        primaries=tuple(parse_host(host) for host in state.primary),
+        primary_tls=state.primary_tls,
+        primary_ca=state.primary_ca,
+        recipients=state.recipients,
+        continuity=state.continuity,
+        retention_days=state.retention_days or row.retention_days,
+        smarthost=state.smarthost,
+        smarthost_user=state.smarthost_user,
+        smarthost_password=state.smarthost_password,
+        quota=state.quota,
+        settings={**other, **state.settings, **state.secret_settings},
+        created=kept_moment(state.created, row.created),
+    )
+
+
+def _host(text: str) -> str:
+    return host_text(*parse_host(text))
+
+
+def _choose(says: Says, name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        says.wrong(name, f"{value!r}: choose one of {', '.join(choices)}")
+
+
+def _settings(given: dict[str, str], says: Says, *, secret: bool) -> dict[str, str]:
+    """As they are kept: an empty one is the default's, and not kept."""
+    kept = {}
+    field = "secret_settings" if secret else "settings"
+    for name, value in given.items():
+        if name not in SETTINGS or SETTINGS[name].secret is not secret:
+            place = "secret-settings" if name in SETTINGS and SETTINGS[name].secret else "xtramail domain set --help"
+            says.wrong(field, f"there is no setting {name!r} here; see {place}")
+            continue
+        made = says.made(field, lambda text, name=name: domain_settings.regular(name, text), value, "")  # type: ignore[misc]
+        if made:
+            kept[name] = made
+    return kept
+
+
+def _authorities(place: str) -> str:
+    """BadInput for what is no PEM file that the server can read."""
+    if not os.path.isabs(place):
+        raise BadInput(f"{place!r}: write the whole path of a PEM file on this machine")
+    try:
+        x509.load_pem_x509_certificates(Path(place).read_bytes())
+    except (OSError, ValueError):
+        raise BadInput(f"{place!r}: is no PEM file of certificates on this machine; put it there first") from None
+    return place
