@@ -28,6 +28,8 @@ LOGINS = b"w"
 """Who logged in when, of all users: a batch is one transaction, and wakes nobody's session."""
 AUDIT = b"h"
 """The history of every change of the directory."""
+SENDING = b"o"
+"""What each sender sent to the world lately, and who may send nothing there."""
 ROLES = b"r"
 """Tenants, admins and their tokens."""
 DRILLS = b"p"
@@ -181,6 +183,7 @@ COUNTERS = b"c"
 MESSAGE_IDS = b"i"
 RECOVERABLES = b"r"
 RECOVERED_PLACES = b"p"
+IMPORTED = b"h"
 
 
 def flags(mailbox_id: int, uid: int) -> bytes:
@@ -236,6 +239,11 @@ def recoverable_number(key: bytes) -> int:
 def recovered_place(mailbox_id: int, uid: int) -> bytes:
     """Leads from where an expunged message lay to the number under which it is recoverable."""
     return _TAG_U32_U32.pack(b"p", mailbox_id, uid)
+
+
+def imported(mark: bytes) -> bytes:
+    """``mark``: 16 octets that stand for a message handed in by an import (``store/imported``)."""
+    return IMPORTED + mark
 
 
 def message_place(key: bytes) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Mail of one account from files and into files: mbox, Maildir and folders of EML."""
