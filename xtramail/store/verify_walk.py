@@ -53,6 +53,7 @@ def scope_text(scope: bytes) -> str:
         keys.ALERTS: "alerts",
         keys.LOGINS: "logins",
         keys.DRILLS: "drills",
+        keys.SENDING: "sending",
     }
     return names.get(scope, f"scope {scope.decode('ascii', 'backslashreplace')}")
 
