@@ -23,7 +23,7 @@ from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
-from xtramail.store import accounts, domains, keys, logins, outages, outbound, schema
+from xtramail.store import accounts, domains, keys, logins, outages, outbound, roles, schema
 from xtramail.store.engine import Engine, Snapshot, Txn, TxnFunction
 from xtramail.store.records import DomainRow
 
@@ -235,12 +235,17 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
         if "retention_days" in fields:
             schema.set_retention_days(txn, row.retention_class, int(str(fields["retention_days"])))
 
+    def hand_over(txn: Txn) -> None:
+        still_there(str(fields.get("tenant", "")))(txn)
+        if fields.get("tenant", row.tenant) != row.tenant:
+            roles.forget_domain(txn, row.name)
+
     results = await desk.change(
         told,
         [
             (keys.domain_scope(row.name), change),
             (keys.STORE, days),
-            (keys.ROLES, still_there(str(fields.get("tenant", "")))),
+            (keys.ROLES, hand_over),
             (keys.DOMAIN_CHANGES, domains.settings_changed),
         ],
     )
@@ -309,6 +314,7 @@ async def remove_domain(desk: Desk, name: str) -> DomainRow:
             (keys.QUEUE, refuse_while_open(row.name)),
             (keys.QUEUE, open_queue),
             (keys.domain_scope(row.name), domains.delete_domain),
+            (keys.ROLES, lambda txn: roles.forget_domain(txn, row.name)),
             (keys.DOMAIN_CHANGES, domains.settings_changed),
         ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]

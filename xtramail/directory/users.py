@@ -15,7 +15,7 @@ from xtramail.directory.open_mail import refuse_while_open
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
-from xtramail.store import accounts, domains, keys, logins, mailboxes, places, schema
+from xtramail.store import accounts, domains, keys, logins, mailboxes, places, roles, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -262,6 +262,7 @@ async def remove_user(desk: Desk, address: Address) -> Account:
             (keys.domain_scope(address.domain_key), unlist),
             (keys.user_scope(account.id), accounts.delete_account),
             (keys.LOGINS, partial(logins.forget, account_id=account.id)),
+            (keys.ROLES, partial(roles.forget_user, address_key=address.key)),
         ],
     )
     return account

@@ -15,7 +15,8 @@ from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import AuditRow, decode, encode
 
 _AT_ONCE = 1_000
-_SEAL = 32
+SEAL = 32
+"""Octets of a seal."""
 
 
 def append(txn: Txn, row: AuditRow) -> tuple[int, bytes]:
@@ -34,12 +35,12 @@ def head(snap: Snapshot) -> tuple[int, bytes]:
     value = snap.get(PERMANENT, audit_keys.HEAD)
     if value is None:
         return 0, b""
-    return audit_keys.number(value[:-_SEAL]), value[-_SEAL:]
+    return audit_keys.number(value[:-SEAL]), value[-SEAL:]
 
 
 def seal_of(before: bytes, number: int, value: bytes) -> bytes:
     """32 octets that stand for a row and all before it."""
-    return blake2b(before + audit_keys.row(number) + value, digest_size=_SEAL).digest()
+    return blake2b(before + audit_keys.row(number) + value, digest_size=SEAL).digest()
 
 
 def newest(snap: Snapshot, since: float = 0.0) -> Iterator[tuple[int, AuditRow]]:
@@ -47,7 +48,7 @@ def newest(snap: Snapshot, since: float = 0.0) -> Iterator[tuple[int, AuditRow]]
     high = keys.after(audit_keys.ROWS)
     while rows := snap.range(PERMANENT, audit_keys.ROWS, high, limit=_AT_ONCE, reverse=True):
         for key, value in rows:
-            row = decode(value[_SEAL:], AuditRow)
+            row = decode(value[SEAL:], AuditRow)
             if row.at < since:
                 return
             yield audit_keys.number(key), row
@@ -59,5 +60,5 @@ def oldest(snap: Snapshot) -> Iterator[tuple[int, bytes, bytes]]:
     low, high = audit_keys.ROWS, keys.after(audit_keys.ROWS)
     while rows := snap.range(PERMANENT, low, high, limit=_AT_ONCE):
         for key, value in rows:
-            yield audit_keys.number(key), value[:_SEAL], value[_SEAL:]
+            yield audit_keys.number(key), value[:SEAL], value[SEAL:]
         low = rows[-1][0] + b"\x00"

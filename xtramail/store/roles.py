@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from xtramail.model.bucket import PERMANENT
 from xtramail.store import keys, role_keys
 from xtramail.store.engine import Snapshot, Txn
@@ -103,6 +105,25 @@ def admins(snap: Snapshot) -> list[AdminRow]:
     """By name."""
     rows = snap.range(PERMANENT, role_keys.ADMINS, keys.after(role_keys.ADMINS))
     return sorted((decode(value, AdminRow) for _, value in rows), key=lambda row: row.name)
+
+
+def forget_domain(txn: Txn, name: str) -> None:
+    """It is served no more, or another's: nobody gets it back when one of its name comes again."""
+    for row in admins(txn):
+        if name in row.domains:
+            put_admin(txn, replace(row, domains=tuple(one for one in row.domains if one != name)))
+    for mark, token in tokens(txn):
+        if token.owner.endswith(f"@{name}") and token.account_id:
+            delete_token(txn, mark)
+        elif name in token.domains:
+            put_token(txn, mark, replace(token, domains=tuple(one for one in token.domains if one != name)))
+
+
+def forget_user(txn: Txn, address_key: str) -> None:
+    """His tokens go with him."""
+    for mark, token in tokens(txn):
+        if token.owner == address_key and token.account_id:
+            delete_token(txn, mark)
 
 
 def put_token(txn: Txn, mark: bytes, row: TokenRow) -> None:

@@ -1,0 +1,90 @@
+"""``xtramail audit``: who changed what, and whether what is written of it is whole."""
+
+from __future__ import annotations
+
+import click
+
+from xtramail.app.command.context import Commands, Context, count_of, when
+from xtramail.app.command.trace import moment_back
+from xtramail.directory import audit_log
+from xtramail.directory.audit_log import Entry
+from xtramail.store.records import AuditRow
+
+
+@click.group(cls=Commands)
+def audit() -> None:
+    """Who changed what and how it was before, each row sealed with all before it."""
+
+
+def shown(entry: Entry) -> dict[str, object]:
+    row = entry.row
+    return {
+        "number": entry.number,
+        "time": when(row.at),
+        "actor": row.actor,
+        "role": row.role,
+        "how": row.how,
+        "what": row.what,
+        "object": row.object,
+        "domain": row.domain,
+        "tenant": row.tenant,
+        "before": row.before,
+        "after": row.after,
+    }
+
+
+def words(row: AuditRow) -> str:
+    """``quota: 5 -> 7; status: active -> disabled``."""
+    before, after = row.before or {}, row.after or {}
+    if row.before is None or row.after is None:
+        return "; ".join(f"{name}: {value}" for name, value in (after or before).items() if value not in ("", None))
+    return "; ".join(f"{name}: {before.get(name)} -> {after.get(name)}" for name in {**before, **after})
+
+
+@audit.command("list")
+@click.option("--since", metavar="TIME", help="Not older: so long ago, such as 2h, or ISO 8601.")
+@click.option("--actor", default="", metavar="NAME", help="Only who is called so.")
+@click.option("--domain", default="", metavar="NAME", help="Only of this domain.")
+@click.option("--object", "thing", default="", metavar="NAME", help="Only of this one: an address, a domain.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Most rows, the newest.")
+@click.pass_obj
+def list_(context: Context, since: str | None, actor: str, domain: str, thing: str, limit: int) -> None:
+    """List changes, the newest first."""
+    found = audit_log.audit_rows(
+        context.desk,
+        since=moment_back("since", since, context.now()) if since else 0.0,
+        actor=actor,
+        domain=domain,
+        object=thing,
+        most=limit,
+    )
+    if context.as_json:
+        context.table([shown(one) for one in found], (), "")
+        return
+    rows = [shown(one) | {"change": words(one.row)} for one in found]
+    context.table(rows, ("number", "time", "actor", "how", "what", "object", "change"), "nothing was changed yet")
+
+
+@audit.command()
+@click.option("--head", "noted", metavar="NUMBER:SEAL", help="As it was printed earlier, or is in the server's log.")
+@click.pass_obj
+def verify(context: Context, noted: str | None) -> None:
+    """Walk all rows and see that none was altered, taken out or put in; exit code 1 if one was.
+
+    Who can write the store could make all of them anew, from some row on to the end. That is seen by a --head which
+    was kept elsewhere: what this command printed earlier, or a line `changed` of the server's log.
+    """
+    found = audit_log.verify_audit(context.desk, noted=audit_log.read_noted(noted) if noted else None)
+    head = f"{found.number}:{found.seal.hex()}" if found.number else ""
+    value = {
+        "rows": found.rows,
+        "whole": not found.broken,
+        "broken": found.broken or None,
+        "fault": found.fault,
+        "head": head,
+    }
+    if found.broken:
+        text = f"broken at row {found.broken}: {found.fault}."
+        context.done(value, f"{text}\nSee: xtramail audit list, the server's log, and the newest good backup")
+        click.get_current_context().exit(1)
+    context.done(value, f"{count_of(found.rows, 'row')}, all as they were written.\nHead: {head or 'none yet'}")

@@ -1,0 +1,126 @@
+"""The log of changes, for who may look: listed, and its chain of seals checked.
+
+Rows are written by ``desk`` with each change. Owns neither them nor the seals: those are ``store.audit``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from xtramail.directory.desk import Desk
+from xtramail.model.actor import Role
+from xtramail.model.address import Address
+from xtramail.model.errors import BadInput
+from xtramail.store import audit, keys
+from xtramail.store.engine import Engine, Snapshot
+from xtramail.store.records import AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row with its number."""
+
+    number: int
+    row: AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of the chain: ``rows`` there are, ``number`` and ``seal`` are the newest's."""
+
+    rows: int
+    number: int
+    seal: bytes
+    broken: int
+    """Number of the first row that is not as it was sealed, or that is missing; 0: none."""
+    fault: str
+    """What is wrong, and what to do; empty: nothing."""
+
+
+def audit_rows(
+    desk: Desk, *, since: float = 0.0, actor: str = "", domain: str = "", object: str = "", most: int
+) -> list[Entry]:
+    """The newest first, at most ``most``: those of one actor, domain or object, or all that the desk's may see.
+
+    Operators see all, tenant admins what is their tenant's, domain admins what is their domains', users themselves.
+    NoSuchDomain; ``domain`` and ``object`` in any spelling.
+    """
+    name = desk.domain(domain).name if domain else ""
+    wanted = _key(object)
+    visible = {row.name for row in desk.domains()}
+
+    def seen(row: AuditRow) -> bool:
+        match desk.actor.role:
+            case Role.OPERATOR:
+                return True
+            case Role.TENANT:
+                return bool(row.tenant) and row.tenant == desk.actor.tenant
+            case Role.DOMAIN:
+                # What was written of a domain before it was their tenant's is not theirs to see.
+                return row.domain in visible and row.tenant == desk.actor.tenant
+            case Role.USER:
+                return row.object == desk.actor.address
+
+    def chosen(row: AuditRow) -> bool:
+        return seen(row) and actor in ("", row.actor) and name in ("", row.domain) and wanted in ("", row.object)
+
+    def look(snap: Snapshot) -> list[Entry]:
+        rows = (Entry(number, row) for number, row in audit.newest(snap, since) if chosen(row))
+        return list(islice(rows, most))
+
+    return desk.engine.read(keys.AUDIT, look)
+
+
+def verify_audit(desk: Desk, *, noted: tuple[int, bytes] | None = None) -> Checked:
+    """Walk the chain from the first row. For operators.
+
+    ``noted``: number and seal of a row as the server's log or an earlier look had them: who rewrote all the rows from
+    some point on could make a whole chain of them, but not one with that seal in it.
+    """
+    desk.require(Role.OPERATOR, "audit verify")
+    return desk.engine.read(keys.AUDIT, lambda snap: _walk(snap, noted))
+
+
+def head(engine: Engine) -> tuple[int, bytes]:
+    """Number and seal of the newest row; see ``store.audit.head``."""
+    return engine.read(keys.AUDIT, audit.head)
+
+
+def read_noted(text: str) -> tuple[int, bytes]:
+    """``NUMBER:SEAL`` as it was printed; BadInput."""
+    number, _, seal = text.strip().partition(":")
+    try:
+        octets = bytes.fromhex(seal)
+        if not (number.isascii() and number.isdigit() and len(number) < 19 and len(octets) == audit.SEAL):
+            raise ValueError
+    except ValueError:
+        raise BadInput(f"head {text!r}: write it as it was printed, NUMBER:SEAL with {2 * audit.SEAL} digits") from None
+    return int(number), octets
+
+
+def _walk(snap: Snapshot, noted: tuple[int, bytes] | None) -> Checked:
+    last, seal, rows = 0, b"", 0
+    broken, fault = 0, ""
+    for number, sealed, value in audit.oldest(snap):
+        rows += 1
+        if not broken and number != last + 1:
+            broken, fault = last + 1, f"row {last + 1} is missing"
+        elif not broken and audit.seal_of(seal, number, value) != sealed:
+            broken, fault = number, f"row {number} is not as it was written, or one before it was taken out"
+        if not broken and noted is not None and number == noted[0] and sealed != noted[1]:
+            broken, fault = number, f"row {number} has another seal than was noted: rows up to it were written anew"
+        last, seal = number, sealed
+    newest, kept = audit.head(snap)
+    if not broken and (newest, kept) != (last, seal):
+        broken, fault = min(newest, last) + 1, f"the newest row is to be {newest}, and there are rows up to {last}"
+    if not broken and noted is not None and noted[0] > last:
+        broken, fault = last + 1, f"row {noted[0]} was there, and the rows end with {last}: the newest were taken away"
+    return Checked(rows=rows, number=newest, seal=kept, broken=broken, fault=fault)
+
+
+def _key(text: str) -> str:
+    try:
+        return Address.parse(text).key
+    except BadInput:
+        return text.casefold()
