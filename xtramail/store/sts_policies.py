@@ -40,7 +40,7 @@ def count(snap: Snapshot) -> int:
     return decode_number(value) if value is not None else 0
 
 
-def put(txn: Txn, row: StsPolicy, now: float) -> None:
+def put(txn: Txn, row: StsPolicy, now: float, *, most: int = MOST) -> None:
     """Write one; what ended of its neighbours goes, and with too many one of them, ended or not."""
     key = keys.sts_policy(row.domain)
     low, high = keys.sts_policies()
@@ -49,7 +49,7 @@ def put(txn: Txn, row: StsPolicy, now: float) -> None:
     others = [(other, decode(value, StsPolicy)) for other, value in around if other != key]
     gone = [other for other, policy in others if policy.until <= now]
     total = count(txn) + (txn.get(PERMANENT, key) is None)
-    if not gone and others and total > MOST:
+    if not gone and others and total > most:
         gone = [min(others, key=lambda one: one[1].until)[0]]
     for other in gone:
         txn.delete(PERMANENT, other)
