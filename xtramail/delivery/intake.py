@@ -149,8 +149,13 @@ class IntakeTransaction:
 
 
 def looped(arrival: Arrival, summary: Summary, hostname: str, hops: int) -> bool:
-    """Whether a message is going in circles; ``hops``: Received fields that make a loop."""
-    return trace.looped(
+    """Whether a message is going in circles; ``hops``: Received fields that make a loop.
+
+    What was handed to a domain's primary is not handed there again when that returns it: in a split domain it looks for
+    the recipient here, and he is at neither place.
+    """
+    back = [one.path.address for one in arrival.written if one.relay and one.destination in arrival.handed_by]
+    return trace.passed_before(summary, hostname, back) or trace.looped(
         summary,
         hostname,
         [route.path.address for route in arrival.written],

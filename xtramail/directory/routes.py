@@ -386,8 +386,9 @@ def _place_with(standing: PlaceRow | None, new: NewRoute, user: Address, now: fl
         raise BadInput(f"{user} has {MOST} routes already, the most there can be; remove one first")
     number = _priority(new, [one for _, _, one in hosts])
     ordered = sorted([*hosts, (new.host, new.port, number)], key=lambda one: one[2])
-    created = now if standing is None else standing.created
-    return PlaceRow(local=user.local, hosts=tuple(ordered), created=created)
+    if standing is not None:
+        return replace(standing, hosts=tuple(ordered))
+    return PlaceRow(local=user.local, hosts=tuple(ordered), created=now)
 
 
 async def _remove_place(desk: Desk, row: DomainRow, user: Address, host: str, change: Change) -> Route:
