@@ -168,6 +168,7 @@ class Server(MultiService):
         self._core.people.start()
         self._core.drilling.start()
         self._core.self_checks.start()
+        self._core.changes_log.start()
         super().startService()  # type: ignore[no-untyped-call]
 
     def _open_doors(self, core: Core, limits: Limits) -> None:
@@ -301,6 +302,7 @@ class Server(MultiService):
             await core.relay_service.stopService()
             await probing
             core.housekeeping.stopService()
+            core.changes_log.stop()
             core.self_checks.stop()
             core.alerting.stop()
             core.drilling.stop()

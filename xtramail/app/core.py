@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xtramail.app.alerting import Alerting
+from xtramail.app.changes_log import ChangesLog
 from xtramail.app.drilling import Drilling
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
 from xtramail.app.people import People
@@ -289,6 +290,7 @@ class Core:
             fault=maillog.fault_alarm("expiry"),
         )
 
+        self.changes_log = ChangesLog(reactor, engine=engine)
         self.self_checks = SelfChecks(
             reactor,
             engine=engine,

@@ -55,9 +55,14 @@ def newest(snap: Snapshot, since: float = 0.0) -> Iterator[tuple[int, AuditRow]]
         high = rows[-1][0]
 
 
-def oldest(snap: Snapshot) -> Iterator[tuple[int, bytes, bytes]]:
-    """The oldest first: number, seal, and the row's octets as they were sealed. For who checks the chain."""
-    low, high = audit_keys.ROWS, keys.after(audit_keys.ROWS)
+def row_of(value: bytes) -> AuditRow:
+    """Of the octets that :func:`oldest` gives."""
+    return decode(value, AuditRow)
+
+
+def oldest(snap: Snapshot, after: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
+    """Those behind number ``after``, the oldest first: number, seal, and the row's octets as they were sealed."""
+    low, high = audit_keys.row(after + 1), keys.after(audit_keys.ROWS)
     while rows := snap.range(PERMANENT, low, high, limit=_AT_ONCE):
         for key, value in rows:
             yield audit_keys.number(key), value[:SEAL], value[SEAL:]

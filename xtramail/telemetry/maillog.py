@@ -83,6 +83,29 @@ def settings_refused(*, reason: str) -> None:
     _warn("settings-refused", reason=reason)
 
 
+def changed(
+    *, number: int, seal: str, actor: str, role: str, how: str, what: str, object: str, domain: str, tenant: str
+) -> None:
+    """A row of the log of changes: who keeps this line elsewhere can prove it (``xtramail audit verify --head``)."""
+    _tell(
+        "changed",
+        number=number,
+        seal=seal,
+        actor=actor,
+        role=role,
+        how=how,
+        what=what,
+        object=object,
+        domain=domain,
+        tenant=tenant,
+    )
+
+
+def changes_stand(*, number: int, seal: str) -> None:
+    """The newest row of the log of changes when the server starts."""
+    _tell("changes-stand", number=number, seal=seal)
+
+
 def limits_cut(*, limit: str, wanted: int, given: int) -> None:
     """The machine gives fewer descriptors than the settings ask for."""
     _warn("limits-cut", limit=limit, wanted=wanted, given=given)
