@@ -37,7 +37,7 @@ class Relayed(RelayWorld):
             clock=self.clock,
             relay=self.relay,
             dispatch=self.dispatch,
-            courier=self.courier,  # type: ignore[arg-type]
+            outgoing=self.courier,  # type: ignore[arg-type]
             watch=self.watch,
             fault=lambda entry_id, error: self.faults.append((entry_id, error)),
             at_risk=self.risks.append,

@@ -113,7 +113,7 @@ class Office(RelayWorld):
             clock=clock,
             relay=self.relay,
             dispatch=self.dispatch,
-            courier=self.courier,
+            outgoing=self.courier,
             watch=self.watch,
             fault=lambda entry_id, error: self._fault(error),
             at_risk=lambda risk: None,

@@ -7,7 +7,7 @@ taken is ``delivery/dispatch``'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -23,7 +23,6 @@ from xtramail.delivery.watch import Watch
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Unavailable, XtramailError
 from xtramail.net.adapter import start
-from xtramail.net.smtp_client import SmtpCourier
 from xtramail.store import keys
 from xtramail.store.engine import Engine
 
@@ -34,6 +33,13 @@ LOOK_SHARE = 4.0
 """Pause between looks, in times of what the last one took."""
 
 Work = Callable[[int], Coroutine[Any, Any, Attempt | None]]
+
+
+class Outgoing(Protocol):
+    """What attempts hand mail on by."""
+
+    def close(self) -> None:
+        """Cut what is under way, whatever it waits for."""
 
 
 class RelayService(Service):
@@ -47,7 +53,7 @@ class RelayService(Service):
         clock: Clock,
         relay: Relay,
         dispatch: Dispatch,
-        courier: SmtpCourier,
+        outgoing: Outgoing,
         watch: Watch,
         fault: Callable[[int, BaseException], None],
         at_risk: Callable[[Risk], None],
@@ -59,7 +65,7 @@ class RelayService(Service):
         self._clock = clock
         self._relay = relay
         self._dispatch = dispatch
-        self._courier = courier
+        self._outgoing = outgoing
         self._watch = watch
         self._fault = fault
         self._at_risk = at_risk
@@ -107,7 +113,7 @@ class RelayService(Service):
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._courier.close()
+        self._outgoing.close()
         for timer, pause in list(self._pauses.values()):
             timer.cancel()
             pause.callback(None)
