@@ -56,8 +56,7 @@ def list_tenants(desk: Desk) -> list[Tenant]:
 async def add_tenant(desk: Desk, name: str, *, note: str = "", contact: str = "") -> TenantRow:
     """``name``: a word such as ``acme``. AlreadyExists; BadInput names the field and its rule."""
     desk.require(Role.OPERATOR, "tenant add")
-    if not _regular(name):
-        raise BadInput(f"tenant {name!r}: 1 to {LONGEST_NAME} of a to z, 0 to 9 and -, such as acme")
+    check_tenant(name, note, contact)
     row = TenantRow(name=name, created=desk.now(), note=_note(note), contact=_contact(contact))
 
     def put(txn: Txn) -> None:
@@ -67,6 +66,14 @@ async def add_tenant(desk: Desk, name: str, *, note: str = "", contact: str = ""
 
     await desk.change(Change("tenant add", name, tenant=name, after=tenant_told(row)), [(keys.ROLES, put)])
     return row
+
+
+def check_tenant(name: str, note: str, contact: str) -> None:
+    """BadInput names the field and its rule."""
+    if not _regular(name):
+        raise BadInput(f"tenant {name!r}: 1 to {LONGEST_NAME} of a to z, 0 to 9 and -, such as acme")
+    _note(note)
+    _contact(contact)
 
 
 async def set_tenant(desk: Desk, name: str, *, note: str | None = None, contact: str | None = None) -> TenantRow:

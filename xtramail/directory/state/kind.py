@@ -196,6 +196,11 @@ class Kind(ABC, Generic[R]):
         """The parts that make one object of another: ``before`` None adds it, ``after`` None removes it."""
 
 
+def is_hex(text: str, digits: int) -> bool:
+    """Whether it is that many hexadecimal digits, as exports write them."""
+    return len(text) == digits and all(c in "0123456789abcdef" for c in text)
+
+
 def stale() -> StoreBusy:
     """For a transaction in which an object is no more what the plan was made for."""
     return StoreBusy("the directory was changed while this was planned; nothing was done, run it again")

@@ -101,9 +101,13 @@ def make_plan(
         for key, entry in found[kind.name].items():
             before = standing.get(key)
             row = _merged(kind, entry, rows[key], before, whole=remove_missing, secrets=read.secrets)
+            wrong = len(faults)
             row = kind.regular(row, Says(entry.place, faults))
+            sound = len(faults) == wrong
             step = Step(kind, key, before, row, entry.place)
             after[key] = row
+            if not sound:
+                continue
             if before is None or step.changed:
                 steps.append(step)
                 count[step.verb] += 1

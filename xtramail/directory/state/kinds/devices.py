@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from xtramail.directory.devices import SCOPES, check_name, check_scopes
 from xtramail.directory.state.given_passwords import missing_key
-from xtramail.directory.state.kind import Kind, Row, Says, Work, World
+from xtramail.directory.state.kind import Kind, Row, Says, Work, World, is_hex
 from xtramail.directory.state.moments import moment_text, read_moment
 from xtramail.directory.users import users_of
 from xtramail.model.address import Address
@@ -66,7 +66,7 @@ class Devices(Kind[DeviceState]):
         services = says.made("scope", lambda _: check_scopes(row.scope), "", none)
         for name in ("created", "expires"):
             says.made(name, read_moment, getattr(row, name), 0.0)
-        if len(row.mark) != 2 * _OCTETS or any(c not in "0123456789abcdef" for c in row.mark):
+        if not is_hex(row.mark, 2 * _OCTETS):
             says.wrong("mark", f"{2 * _OCTETS} hexadecimal digits, as export --with-secrets writes them")
         return replace(row, name=check_name(row.name), scope=tuple(s for s in SCOPES if SCOPES[s] in services))
 

@@ -17,6 +17,7 @@ from xtramail.directory.domain_settings import SETTINGS
 from xtramail.directory.domains import MAX_DAYS, RECIPIENT_MODES, TLS_MODES, host_text, parse_host
 from xtramail.directory.open_mail import refuse_while_open
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES, CREATED
+from xtramail.directory.routes import HIGHEST
 from xtramail.directory.state.given_passwords import check_own_hash
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World, same
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
@@ -31,7 +32,10 @@ from xtramail.store.records import DomainRow
 class DomainState(Row, frozen=True):
     name: str
     tenant: str = ""
+    verified: bool = True
     primary: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ()
+    """Of ``primary``, numbers; empty: in their order."""
     primary_tls: str = "opportunistic"
     primary_ca: str = ""
     recipients: str = ""
@@ -73,6 +77,9 @@ class Domains(Kind[DomainState]):
         _choose(says, "recipients", recipients, RECIPIENT_MODES)
         if row.smarthost:
             says.made("smarthost", lambda value: parse_host(value, 587), row.smarthost, None)
+        priorities = tuple(says.made("priorities", _priority, one, "0") for one in row.priorities)
+        if priorities and (len(priorities) != len(hosts) or sorted(priorities, key=int) != list(priorities)):
+            says.wrong("priorities", "one for each primary, the lowest first; or none")
         if row.quota < 0:
             says.wrong("quota", "octets, 0 (none) or more")
         for name in ("created", "relay_account_created"):
@@ -81,6 +88,7 @@ class Domains(Kind[DomainState]):
             row,
             name=domain_key(row.name),
             primary=tuple(hosts),
+            priorities=priorities,
             recipients=recipients,
             settings=_settings(row.settings, says, secret=False),
             secret_settings=_settings(row.secret_settings, says, secret=True),
@@ -100,6 +108,8 @@ class Domains(Kind[DomainState]):
         for one in filter(None, row.settings.get(MAIL, "").split(",")):
             if world.serves(Address.parse(one).domain_key):
                 says.wrong("settings", f"{MAIL} {one}: its domain is served here; name an address somewhere else")
+        if row.tenant and row.tenant not in world.after("tenants"):
+            says.wrong("tenant", f"there is no tenant {row.tenant!r}; add it first, or to the file")
         try:
             check_domain(_changed(_new(row, 0, world.retention_days), row))
         except BadInput as error:
@@ -134,6 +144,8 @@ def state_of(row: DomainRow) -> DomainState:
     return DomainState(
         name=row.name,
         tenant=row.tenant,
+        verified=not row.unverified,
+        priorities=tuple(map(str, row.priorities)),
         primary=tuple(host_text(host, port) for host, port in row.primaries),
         primary_tls=row.primary_tls,
         primary_ca=row.primary_ca,
@@ -209,6 +221,8 @@ def _changed(row: DomainRow, state: DomainState) -> DomainRow:
     return replace(
         row,
         tenant=state.tenant,
+        unverified=not state.verified,
+        priorities=tuple(map(int, state.priorities)),
         primaries=tuple(parse_host(host) for host in state.primary),
         primary_tls=state.primary_tls,
         primary_ca=state.primary_ca,
@@ -226,6 +240,12 @@ def _changed(row: DomainRow, state: DomainState) -> DomainRow:
 
 def _host(text: str) -> str:
     return host_text(*parse_host(text))
+
+
+def _priority(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= HIGHEST):
+        raise ValueError(f"a number from 0 to {HIGHEST}")
+    return str(int(text))
 
 
 def _choose(says: Says, name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from xtramail.directory import sealing
 from xtramail.directory.state.given_passwords import missing_key
-from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World
+from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, is_hex
 from xtramail.directory.state.moments import moment_text, read_moment
 from xtramail.directory.totp import STEP, sealed_to
 from xtramail.directory.users import users_of
@@ -82,7 +82,7 @@ class TwoSteps(Kind[TwoStepState]):
 
     def regular(self, row: TwoStepState, says: Says) -> TwoStepState:
         says.made("confirmed", read_moment, row.confirmed, 0.0)
-        if any(len(mark) != _MARK or any(c not in "0123456789abcdef" for c in mark) for mark in row.recovery):
+        if not all(is_hex(mark, _MARK) for mark in row.recovery):
             says.wrong("recovery", f"{_MARK} hexadecimal digits each, as export --with-secrets writes them")
         return row
 
