@@ -233,6 +233,7 @@ class RelayWorld(World):
             log=self.attempts.append,
             chance=self.chance,
             sent_back=SentBack(directory=self.directory, mailboxes=self.sent_mailboxes),
+            rates=self.rates,
         )
 
     def deliver(self, entry: QueueEntry | int) -> Attempt | None:

@@ -16,6 +16,7 @@ from xtramail.delivery.intake import Intake
 from xtramail.delivery.notices import Notices
 from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.rates import SendingRates
 from xtramail.delivery.routing import NameServiceDown, NoMailHost
 from xtramail.delivery.submission import Submission
 from xtramail.delivery.transaction import MailTransaction
@@ -34,6 +35,7 @@ from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending, drive
 from xtramail.store import accounts, bodies, domains, keys, mailboxes, messages, outbound, schema, tracking
+from xtramail.store.blocks import BlockRow
 from xtramail.store.engine import Engine
 from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.message_row import MessageRow
@@ -99,6 +101,10 @@ class ScriptedHosts:
         return Pending.of(found)
 
 
+def failed(error: BaseException) -> None:
+    raise error
+
+
 class World:
     engine: Any
 
@@ -152,11 +158,16 @@ class World:
         self.intake = Intake(
             engine=self.engine, policy=policy, acceptance=acceptance, clock=self.clock, ids=self.ids
         )
+        self.blocked: list[BlockRow] = []
+        self.rates = SendingRates(
+            engine=self.engine, directory=self.directory, clock=self.clock, told=self.blocked.append, fault=failed
+        )
         self.submission = Submission(
             engine=self.engine,
             directory=self.directory,
             policy=policy,
             acceptance=acceptance,
+            rates=self.rates,
             clock=self.clock,
             ids=self.ids,
         )

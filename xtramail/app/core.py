@@ -124,6 +124,7 @@ class Core:
             resolver=resolver,
             imap_refused=self._imap_refused,
             signing=signing,
+            blocked=self.smtp_log.sending_blocked,
         )
         self.directory = self.outgoing.directory
         self.alerting = Alerting(
@@ -167,6 +168,7 @@ class Core:
             directory=self.directory,
             policy=self.policy,
             acceptance=acceptance,
+            rates=self.outgoing.rates,
             clock=clock,
             ids=ids,
             received_hops=settings.limits.received_hops,

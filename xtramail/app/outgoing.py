@@ -15,6 +15,7 @@ from xtramail.delivery.dispatch import KNOCK
 from xtramail.delivery.notices import Notices
 from xtramail.delivery.own_mail import OwnMail
 from xtramail.delivery.policy import Policy, PolicySettings
+from xtramail.delivery.rates import SendingRates
 from xtramail.delivery.refusal_guard import RefusalGuard
 from xtramail.delivery.relay import Attempt, Relay, RelaySettings
 from xtramail.delivery.routing import Routing, RoutingSettings
@@ -30,8 +31,10 @@ from xtramail.net.dns import MailHostLookup
 from xtramail.net.primary_imap import PrimaryImap
 from xtramail.net.smtp_client import CourierSettings, SmtpCourier
 from xtramail.net.tls_client import ClientContexts
+from xtramail.store.blocks import BlockRow
 from xtramail.store.engine import Engine
 from xtramail.store.records import QueueEntry
+from xtramail.telemetry import maillog
 
 DAY = 86_400.0
 
@@ -84,6 +87,7 @@ class Outgoing:
         resolver: Any = None,
         imap_refused: Callable[[str, str], None] = lambda domain, text: None,
         signing: Keys = NO_KEYS,
+        blocked: Callable[[BlockRow], None] = lambda row: None,
     ) -> None:
         """``settings`` have a host name. ``run`` names this process in leases, ``rewriting`` the
         senders of what is forwarded. ``log`` and ``untold``: see Relay and
@@ -135,6 +139,13 @@ class Outgoing:
             keys=signing,
         )
         self.notices = Notices(directory=self.directory, hosts=hosts, own_mail=self.own_mail, untold=untold)
+        self.rates = SendingRates(
+            engine=engine,
+            directory=self.directory,
+            clock=clock,
+            told=blocked,
+            fault=maillog.fault_alarm("sending-block"),
+        )
         self.relay = Relay(
             engine=engine,
             courier=self.courier,
@@ -151,6 +162,7 @@ class Outgoing:
             settings=relay_settings(settings, run),
             log=log,
             sent_back=SentBack(directory=self.directory, mailboxes=self.primary_imap),
+            rates=self.rates,
         )
 
     def close(self) -> None:

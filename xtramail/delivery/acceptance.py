@@ -14,6 +14,7 @@ import msgspec
 from xtramail.delivery import accepted_rows as rows
 from xtramail.delivery.arrival import AcceptanceLog, Accepted, Arrival
 from xtramail.delivery.policy import STORE_FAULT, STORE_FULL, Policy, Route
+from xtramail.delivery.rates import TOO_MANY_AT_ONCE, OverRate
 from xtramail.delivery.sent_back import sent_entry, sent_event, wanted
 from xtramail.delivery.spool import Spooled
 from xtramail.model.bucket import Bucket
@@ -88,6 +89,8 @@ class Acceptance:
             others.append(sent_event(back, arrival.message_id, sent.summary.subject, now))
         parts.append((keys.QUEUE, rows.queued(arrival, queued)))
         parts.append((keys.LOG, rows.tracked(arrival, text, now, places, others)))
+        if arrival.counted is not None:
+            parts.append(arrival.counted(text.summary.size, now))
         reach("intake.before-commit")
         try:
             results = await self._engine.transact_all(parts)
@@ -106,6 +109,7 @@ class Acceptance:
                 header_message_id=text.summary.message_id,
                 mailboxes=len(copies) - len(skipped),
                 skipped=skipped,
+                signed=text.signed.by,
             )
         )
         await self._tell_delivered(arrival, text, now)
@@ -189,4 +193,6 @@ class Acceptance:
 
 def unavailable(error: XtramailError) -> Reply:
     """The answer when the store, for any reason, did not take a message."""
+    if isinstance(error, OverRate):
+        return TOO_MANY_AT_ONCE
     return STORE_FULL if isinstance(error, StoreFull) else STORE_FAULT

@@ -5,6 +5,8 @@ from __future__ import annotations
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.outgoing_header import HeaderNames
 from xtramail.delivery.policy import TOO_LARGE, PolicySettings, Route
+from xtramail.delivery.rates import SendingRates
+from xtramail.delivery.recipients import Admission
 from xtramail.directory.directory import Directory
 from xtramail.model.address import Address
 from xtramail.model.envelope import ReversePath
@@ -30,10 +32,13 @@ def current(directory: Directory, account: Account) -> Account | None:
 class AccountSender:
     """See ``sender.Sender``."""
 
-    def __init__(self, directory: Directory, settings: PolicySettings, account: Account) -> None:
+    def __init__(
+        self, directory: Directory, settings: PolicySettings, rates: SendingRates, account: Account
+    ) -> None:
         """``account`` as it was when it logged in."""
         self._directory = directory
         self._settings = settings
+        self._rates = rates
         self._account = account
 
     @property
@@ -54,6 +59,9 @@ class AccountSender:
             return not_yours(553, "", strange, found)
         return TOO_LARGE if path.size is not None and path.size > self.size_limit else None
 
+    def refuse_recipients(self, outside: int) -> Admission:
+        return self._rates.refuse(self._account, outside)
+
     def refuse_message(
         self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
@@ -63,7 +71,7 @@ class AccountSender:
             strange = self._not_his(addresses)
             if strange is not None:
                 return not_yours(550, field, strange, self._account)
-        return None
+        return self._rates.refuse_now(self._account, routes)
 
     def arrival(
         self,
@@ -90,6 +98,7 @@ class AccountSender:
             sender=account,
             authenticated=True,
             sent_for=() if keeping is None else (account,),
+            counted=self._rates.user(account, routes),
         )
 
     def _not_his(self, addresses: tuple[str, ...]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xtramail.delivery.policy import Route
+from xtramail.delivery.rates import Count
 from xtramail.directory.mirrors import Mirrored
 from xtramail.model.bucket import Bucket, bucket_at
 from xtramail.model.envelope import ReversePath
@@ -40,6 +41,8 @@ class Arrival:
     """In whose Sent a copy is filed."""
     mirrors: tuple[Mirrored, ...] = ()
     """In whose INBOX a copy is kept beside (``mirroring``)."""
+    counted: Count | None = None
+    """Counts it with what its sender sends to the world, where it goes there."""
 
     @property
     def written(self) -> tuple[Route, ...]:
@@ -86,6 +89,8 @@ class Accepted:
     """How many got a copy."""
     skipped: tuple[str, ...]
     """Accounts whose copy did not fit; their mail goes to the primary all the same."""
+    signed: str = ""
+    """By whose DKIM keys; empty: by none."""
 
 
 class AcceptanceLog(Protocol):

@@ -118,6 +118,9 @@ class DomainSender:
             return LOGIN_FIRST if self._account is None else NOT_YOURS
         return None
 
+    def refuse_recipients(self, outside: int) -> None:
+        """They are counted when the text is here: whose they are is in its header."""
+
     def refuse_message(
         self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
@@ -157,6 +160,7 @@ class DomainSender:
             handed_by=self._domains,
             authenticated=self._account is not None,
             sent_for=tuple(self._mailboxes(named)),
+            counted=self._outward.submission.rates.host(homes[0].name, routes) if homes else None,
         )
 
     def _mailboxes(self, named: list[str]) -> Iterator[Account]:

@@ -5,7 +5,7 @@ Owns that each is taken once, as written. Whether it is taken is ``policy``'s.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from xtramail.delivery.policy import Policy, Questions, Route
@@ -13,14 +13,24 @@ from xtramail.delivery.route import with_forwards
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.outcome import Reply
 
+Admission = Reply | Coroutine[Any, Any, Reply] | None
+
+
+def everybody(_recipients: int) -> None:
+    """However many they are."""
+
 
 class Recipients:
-    """``outside``: the sender may write to the whole world."""
+    """``outside``: the sender may write to the whole world; ``admit`` then says why not to so many there, if so."""
 
-    def __init__(self, policy: Policy, path: ReversePath, *, outside: bool) -> None:
+    def __init__(
+        self, policy: Policy, path: ReversePath, *, outside: bool, admit: Callable[[int], Admission] = everybody
+    ) -> None:
         self._policy = policy
         self._path = path
         self._outside = outside
+        self._admit = admit
+        self._outside_named = 0
         self._questions = Questions()
         self._routes: dict[str, Route] = {}
 
@@ -45,11 +55,17 @@ class Recipients:
         return self._take_later(verdict)
 
     async def _take_later(self, verdict: Coroutine[Any, Any, Route | Reply]) -> Reply:
-        return self._take(await verdict)
+        taken = self._take(await verdict)
+        return taken if isinstance(taken, Reply) else await taken
 
-    def _take(self, verdict: Route | Reply) -> Reply:
+    def _take(self, verdict: Route | Reply) -> Reply | Coroutine[Any, Any, Reply]:
         if isinstance(verdict, Reply):
             return verdict
+        if verdict.domain is None:
+            refusal = self._admit(self._outside_named + 1)
+            if refusal is not None:
+                return refusal
+            self._outside_named += 1
         # Named twice it still goes to the primary once; <postmaster> may have become a whole address.
         self._routes.setdefault(str(verdict.path.address), verdict)
         return _taken(verdict.path)

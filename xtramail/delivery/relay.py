@@ -27,6 +27,7 @@ from xtramail.delivery.clock_doubt import doubt
 from xtramail.delivery.courier import Body, Carried, Courier
 from xtramail.delivery.judgement import decides, judge, parked, reached
 from xtramail.delivery.outgoing_envelope import open_recipients, outgoing_envelope
+from xtramail.delivery.rates import SendingRates
 from xtramail.delivery.refusal_guard import Guarded, RefusalGuard
 from xtramail.delivery.review import Review
 from xtramail.delivery.routing import NoMailHost, Routing
@@ -87,6 +88,7 @@ class Relay:
         log: Callable[[Attempt], None],
         chance: Callable[[], float] = random.random,
         sent_back: SentBack | None = None,
+        rates: SendingRates | None = None,
     ) -> None:
         self._engine = engine
         self._courier = courier
@@ -100,6 +102,7 @@ class Relay:
         self._log = log
         self._chance = chance
         self._sent_back = sent_back
+        self._rates = rates
         self._owed: dict[int, _Work] = {}
 
     async def deliver(self, entry_id: int) -> Attempt | None:
@@ -302,6 +305,8 @@ class Relay:
             rows.put(txn, changed, guarded, fresh)
             return changed
 
+        refused = sum(one.fate == Fate.BOUNCED and one.code >= 500 for one in settled)
+        counted = [] if self._rates is None else self._rates.refused(leased, refused, now)
         fresh = self._ids.next()
         events = tuple(rows.events(planned, rows.changed(leased, planned), guarded, now, carried))
         bug: Exception | None = None
@@ -321,6 +326,7 @@ class Relay:
                     (keys.LOG, lambda txn: rows.tell(txn, events, now)),
                     *work.guarded.parts(leased.destination, now),
                     *rows.alarm(rows.REFUSED, planned, guarded, now),
+                    *counted,
                     *notices,
                 ]
             )
@@ -351,6 +357,8 @@ class Relay:
             parked=guarded,
         )
         self._log(attempt)
+        if counted and self._rates is not None:
+            await self._rates.look(leased)
         if bug is not None:
             raise bug
         return attempt

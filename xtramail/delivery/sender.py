@@ -10,6 +10,7 @@ from typing import Protocol
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.outgoing_header import HeaderNames
 from xtramail.delivery.policy import Route
+from xtramail.delivery.recipients import Admission
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import MessageId
 from xtramail.model.outcome import Reply
@@ -25,6 +26,9 @@ class Sender(Protocol):
 
     def refuse_path(self, path: ReversePath) -> Reply | None:
         """Why it may not send under this reverse-path; None where it may."""
+
+    def refuse_recipients(self, outside: int) -> Admission:
+        """Why it may not write to so many recipients in the world, with the one that is asked about."""
 
     def refuse_message(
         self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]

@@ -19,6 +19,7 @@ from xtramail.delivery.intake import LOOP, SENDER_OK, looped
 from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.outgoing_header import HeaderBuffer, OutgoingHeader
 from xtramail.delivery.policy import TOO_LARGE, Policy
+from xtramail.delivery.rates import SendingRates
 from xtramail.delivery.recipients import Recipients
 from xtramail.delivery.sender import Sender
 from xtramail.delivery.submission_text import SubmissionText
@@ -47,6 +48,7 @@ class Submission:
     directory: Directory
     policy: Policy
     acceptance: Acceptance
+    rates: SendingRates
     clock: Clock
     ids: IdSource
     received_hops: int = trace.MAX_HOPS
@@ -54,7 +56,8 @@ class Submission:
 
     def begin(self, peer: Peer, account: Account) -> SubmissionTransaction:
         """``account`` as it was when it logged in."""
-        return SubmissionTransaction(self, peer, AccountSender(self.directory, self.policy.settings, account))
+        sender = AccountSender(self.directory, self.policy.settings, self.rates, account)
+        return SubmissionTransaction(self, peer, sender)
 
     def watch(self, account: Account, ended: Callable[[], None]) -> Callable[[], None]:
         """Call ``ended()`` when the login of ``account`` is no longer valid; returns the un-watcher."""
@@ -106,7 +109,7 @@ class SubmissionTransaction:
         if full is not None:
             return full
         self._path = path
-        self._recipients = Recipients(submission.policy, path, outside=True)
+        self._recipients = Recipients(submission.policy, path, outside=True, admit=self._sender.refuse_recipients)
         return SENDER_OK
 
     def rcpt_to(self, path: ForwardPath) -> Reply | Coroutine[Any, Any, Reply]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.directory import alert_settings, imap_access, journal_addresses, relay_clients
+from xtramail.directory import alert_settings, imap_access, journal_addresses, relay_clients, sending_limits
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
@@ -117,6 +117,27 @@ SETTINGS: dict[str, DomainSetting] = {
             "from where they come, beside relay-from; may be shared",
         ),
         DomainSetting("relay-rate", "3000", _number(1, 1_000_000), "N", "most recipients an hour of what they send"),
+        DomainSetting(
+            sending_limits.RATE,
+            sending_limits.RATE_DEFAULT,
+            _number(0, sending_limits.MOST),
+            "N",
+            "most recipients outside in an hour of one user; 0: any number",
+        ),
+        DomainSetting(
+            sending_limits.OVER,
+            sending_limits.OVER_DEFAULT,
+            _one_of("block", "defer"),
+            "block|defer",
+            "over it: may send nothing outside until released, or has to wait",
+        ),
+        DomainSetting(
+            sending_limits.REFUSED,
+            sending_limits.REFUSED_DEFAULT,
+            _number(0, sending_limits.MOST),
+            "N",
+            "so many of a user's recipients refused in an hour: blocked, too; 0: never",
+        ),
         DomainSetting(
             "sent-back",
             "always",

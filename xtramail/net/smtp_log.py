@@ -16,6 +16,7 @@ from xtramail.model.address import Address
 from xtramail.model.ids import MessageId, id_text
 from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
+from xtramail.store.blocks import BlockRow
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
 
@@ -93,8 +94,16 @@ class SmtpLog:
             size=accepted.size,
             account="" if arrival.sender is None else arrival.sender.address,
             header_message_id=accepted.header_message_id,
+            signed=accepted.signed,
         )
         self.metrics.message_accepted(arrival.origin, accepted.size)
+        if accepted.signed:
+            self.metrics.message_signed()
+
+    def sending_blocked(self, row: BlockRow) -> None:
+        """By the server; its alert is written with it."""
+        maillog.sending_blocked(account=row.address, cause=row.cause, reason=row.reason)
+        self.metrics.sender_blocked(row.cause)
 
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         maillog.copy_skipped(message_id=arrival.message_id, account=account)

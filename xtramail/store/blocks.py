@@ -9,12 +9,14 @@ from xtramail.store import keys, sending_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
+Cause = Literal["rate", "bounces", "person"]
+
 
 class BlockRow(Record, frozen=True):
     account_id: int
     address: str
     at: float
-    cause: Literal["rate", "bounces", "person"]
+    cause: Cause
     reason: str
     """What happened, for people."""
     by: str

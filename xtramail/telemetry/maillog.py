@@ -180,8 +180,9 @@ def message_accepted(
     size: int,
     account: Address | str = "",
     header_message_id: str = "",
+    signed: str = "",
 ) -> None:
-    """Durable: 250 has been or is being said."""
+    """Durable: 250 has been or is being said. ``signed``: by whose DKIM keys."""
     _tell(
         "message-accepted",
         id=id_text(message_id),
@@ -194,6 +195,7 @@ def message_accepted(
         size=size,
         account=str(account),
         message_id=header_message_id,
+        signed=signed,
     )
 
 
@@ -225,6 +227,11 @@ def messages_deleted(*, service: str, account: Address | str, count: int) -> Non
 def copy_skipped(*, message_id: int, account: Address | str) -> None:
     """A mailbox is so far over its quota that mail to its primary is relayed and not copied."""
     _warn("copy-skipped", id=id_text(message_id), account=str(account))
+
+
+def sending_blocked(*, account: Address | str, cause: str, reason: str) -> None:
+    """The account may send nothing to the world until a person releases it."""
+    _warn("sending-blocked", account=str(account), cause=cause, reason=reason)
 
 
 # Mail out.

@@ -26,6 +26,8 @@ class Metrics:
         self._logins = cache(logins.labels)
         self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
         self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
+        self._signed = self._counter("messages_signed", "Messages accepted and signed by their domain's DKIM keys.")
+        self._blocked = self._counter("senders_blocked", "Users blocked from sending: rate, bounces.", "cause")
         self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
         self._recipients_refused = self._counter("recipients_refused", "Recipients refused at RCPT.", "service")
         self._commands = cache(self._counter("imap_commands", "IMAP commands by name.", "command").labels)
@@ -87,6 +89,12 @@ class Metrics:
         """``size`` in octets."""
         self._accepted.labels(service).inc()
         self._accepted_octets.labels(service).inc(size)
+
+    def message_signed(self) -> None:
+        self._signed.inc()
+
+    def sender_blocked(self, cause: str) -> None:
+        self._blocked.labels(cause).inc()
 
     def message_refused(self, service: str) -> None:
         self._refused.labels(service).inc()

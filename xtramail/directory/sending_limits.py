@@ -1,0 +1,52 @@
+"""How much one user may send to the world: the user's own setting where there is one, else the domain's.
+
+Recipients outside are counted, never colleagues. Owns the settings and which of them counts; what was sent is
+``store/rates``', what becomes of who goes over it is ``delivery/rates``'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from xtramail.model.errors import BadInput
+from xtramail.store.records import Account, DomainRow
+
+RATE = "send-rate"
+"""Setting of a domain and of a user: most recipients outside in an hour; 0: any number."""
+RATE_DEFAULT = "500"
+OVER = "send-over"
+"""Of a domain: what becomes of who goes over it, ``block`` or ``defer``."""
+OVER_DEFAULT = "block"
+REFUSED = "send-refused"
+"""Of a domain: so many recipients refused in an hour, and the account is blocked; 0: never."""
+REFUSED_DEFAULT = "50"
+MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SendingLimit:
+    """0 stands for no limit."""
+
+    per_hour: int
+    over: Literal["block", "defer"]
+    refused: int
+
+
+def limit_of(domain: DomainRow, account: Account) -> SendingLimit:
+    """What holds for ``account``, a user of ``domain``."""
+    own, settings = account.settings.get(RATE, ""), domain.settings
+    return SendingLimit(
+        per_hour=int(own or settings.get(RATE, "") or RATE_DEFAULT),
+        over="defer" if (settings.get(OVER, "") or OVER_DEFAULT) == "defer" else "block",
+        refused=int(settings.get(REFUSED, "") or REFUSED_DEFAULT),
+    )
+
+
+def check_rate(value: str) -> str:
+    """A user's own, as it is kept; empty: as the domain says. BadInput."""
+    if not value:
+        return ""
+    if not value.isascii() or not value.isdigit() or len(value) > 10 or int(value) > MOST:
+        raise BadInput(f"{RATE} {value!r}: a number from 0 (no limit) to {MOST}, or nothing for what the domain says")
+    return str(int(value))
