@@ -1,0 +1,41 @@
+"""``xtramail route``, as an administrator types it."""
+
+from __future__ import annotations
+
+from tests.app.command.office import Office
+
+RELAY = "relay.example"
+
+
+def test_routes_are_added_shown_listed_and_removed(office: Office) -> None:
+    assert "handed to b.example:2525, priority 20" in office.done("route", "add", RELAY, "b.example:2525")
+    assert office.json("domain", "show", RELAY)["primary"] == ["primary.example:25", "b.example:2525"]
+    office.done("route", "add", RELAY, "here", "--user", f"ray@{RELAY}")
+    out = ("route", "add", RELAY, "out.example", "--out", "--for", "up", "--login", "us")
+    assert "while that answers" in office.done(*out, input="secret\n")
+    found = office.json("route", "list", RELAY)
+    assert [(one["way"], one["host"], one["user"]) for one in found] == [
+        ("in", "primary.example:25", ""),
+        ("in", "b.example:2525", ""),
+        ("out", "out.example:587", ""),
+        ("in", "here", f"ray@{RELAY}"),
+    ]
+    assert "secret" not in str(found) and found[2]["password"] == "set"
+    shown = office.json("route", "show", RELAY, "out.example", "--out")
+    assert (shown["login"], shown["for"], shown["priority"]) == ("us", "up", 10)
+    office.done("route", "remove", RELAY, "--user", f"ray@{RELAY}")
+    office.done("route", "remove", RELAY, "--out")
+    office.done("route", "remove", RELAY, "primary.example")
+    assert [one["host"] for one in office.json("route", "list")][-1] == "b.example:2525"
+
+
+def test_refusals_name_field_rule_and_next_step(office: Office) -> None:
+    assert "one of always" not in office.refused("route", "add", RELAY, "a b")
+    assert "remove it first" in office.refused("route", "add", RELAY, "primary.example")
+    assert "not served here" in office.refused("route", "add", "gone.example", "a.example")
+    assert "no such route by c.example" in office.refused("route", "remove", RELAY, "c.example")
+    assert "--out" in office.refused("route", "add", RELAY, "a.example", "--for", "up")
+
+
+def test_an_empty_list_says_what_to_do(office: Office) -> None:
+    assert "xtramail route add DOMAIN HOST" in office.done("route", "list", "local.example")
