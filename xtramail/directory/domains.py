@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from xtramail.directory.alias_targets import refuse_while_leading
 from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS, regular
@@ -24,6 +25,7 @@ from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPerm
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
 from xtramail.store import accounts, domains, keys, logins, outages, outbound, roles, schema
+from xtramail.store.aliases import get_alias_of
 from xtramail.store.engine import Engine, Snapshot, Txn, TxnFunction
 from xtramail.store.records import DomainRow
 
@@ -131,7 +133,13 @@ async def add_domain(
     _days(retention_days)
     scope = keys.domain_scope(key)
     taken = f"domain {key} exists already; change it with: xtramail domain set {key}"
-    standing = desk.engine.read(scope, domains.get_domain)
+    standing, other = desk.engine.read(scope, lambda snap: (domains.get_domain(snap), get_alias_of(snap)))
+    if other is not None and other.domain not in {one.name for one in desk.domains()}:
+        raise NotPermitted(f"domain {key} cannot be added; ask an operator of this server")
+    if other is not None:
+        raise AlreadyExists(
+            f"domain {key} is another name of {other.domain}; first: xtramail domain-alias remove {key}"
+        )
     if standing is not None and not desk.sees(standing):
         raise NotPermitted(f"domain {key} cannot be added; ask an operator of this server")
     if standing is not None:
@@ -158,7 +166,7 @@ async def add_domain(
     )
 
     def put(txn: Txn) -> None:
-        if domains.get_domain(txn) is not None:
+        if domains.get_domain(txn) is not None or get_alias_of(txn) is not None:
             raise AlreadyExists(taken)
         domains.put_domain(txn, row)
 
@@ -300,8 +308,10 @@ async def _step(desk: Desk, what: str, name: str, parts: Sequence[tuple[bytes, T
 
 
 async def remove_domain(desk: Desk, name: str) -> DomainRow:
-    """Stop serving a domain. NotPermitted while mail has an open fate; kept copies go with their days."""
+    """Stop serving a domain. NotPermitted while mail has an open fate, or aliases lead there; kept copies go with their
+    days."""
     row = desk.domain(name, Role.TENANT)
+    refuse_while_leading(desk, row.name)
     users = users_of(desk.engine, row.name)
 
     def open_queue(txn: Txn) -> None:

@@ -50,7 +50,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """``accounts``: whose mailboxes get a copy. ``relay``: it is handed on, to its domain's primary or its own hosts."""
+    """``accounts``: whose mailboxes get a copy. ``relay``: it is handed on, to its domain's primary or its own."""
 
     standing: Standing
     domain: DomainRow | None
@@ -242,7 +242,7 @@ class _Walk:
             # Who names himself keeps his own.
             self._mailbox(alias)
             return
-        if key in self._seen or depth >= MOST_DEPTH or len(self._seen) >= MOST_ADDRESSES:
+        if key in self._seen or depth > MOST_DEPTH or len(self._seen) >= MOST_ADDRESSES:
             return
         found = self._resolver.look(domain, target.local_key)
         if self._relay and domain.tenant != self._first.tenant:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from xtramail.directory.alert_settings import refuse_served
+from xtramail.directory.alias_targets import refuse_while_target
 from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.open_mail import refuse_while_open
 from xtramail.model.actor import Role
@@ -246,8 +247,10 @@ async def _change(
 
 
 async def remove_user(desk: Desk, address: Address) -> Account:
-    """Take a user off the directory. NotPermitted while its mail has an open fate; its copies go with their days."""
+    """Take a user off the directory. NotPermitted while its mail has an open fate, or an alias leads to him; its copies
+    go with their days."""
     account = desk.account(address)
+    refuse_while_target(desk, address)
     local = address.local_key
 
     def unlist(txn: Txn) -> None:

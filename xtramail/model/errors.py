@@ -70,6 +70,10 @@ class NoSuchRoute(Refused):
     """There is no such route."""
 
 
+class NoSuchAlias(Refused):
+    """No such alias."""
+
+
 class NoSuchSender(Refused):
     """No owners are named for this address."""
 

@@ -38,6 +38,14 @@ COMMANDS = {
         f"{_HERE}.mirror",
         "Keep mail of a domain or an address in one mailbox beside, or for days of its own.",
     ),
+    "alias": (
+        f"{_HERE}.alias",
+        "Let addresses stand for others, here or anywhere; @DOMAIN stands for all that are not listed.",
+    ),
+    "domain-alias": (
+        f"{_HERE}.domain_alias",
+        "Let a domain be another name of one that is served: the same users, mailboxes and logins.",
+    ),
     "route": (
         f"{_HERE}.route",
         "Say where mail of a domain is handed, by which hosts it leaves, and which addresses live elsewhere.",

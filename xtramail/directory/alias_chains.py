@@ -1,0 +1,112 @@
+"""Aliases of aliases: whether one that is to be set would lead back to itself, or through too many.
+
+What the actor may not see is an end: it is told nothing of it, and the server's own walk (``resolution``) is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xtramail.directory.desk import Desk
+from xtramail.directory.domain_settings import switch
+from xtramail.directory.resolution import MOST_DEPTH, PLUS
+from xtramail.model.address import Address
+from xtramail.model.errors import BadInput
+from xtramail.store import domains, keys
+from xtramail.store.aliases import alias_domains, aliases
+from xtramail.store.records import DomainRow
+
+
+class AliasChains:
+    """Read once, then told of each alias that is set: many can be checked without reading them anew."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._engine = desk.engine
+        self._domains: dict[str, DomainRow] = {row.name: row for row in desk.domains()}
+        self._names = {name: row.domain for name, row in alias_domains(desk.engine) if row.domain in self._domains}
+        self._targets: dict[str, tuple[str, ...]] = {}
+        self._sources: dict[str, set[str]] = {}
+        """Who might lead to an alias: by the key of a target, by what is before its plus sign, by its domain."""
+        for name in self._domains:
+            for row in desk.engine.read(keys.domain_scope(name), aliases):
+                self._set(Address(local=row.local, domain=name).key, row.targets)
+
+    def put(self, key: str, targets: Sequence[str]) -> None:
+        """``key``: of the alias (``@domain`` for all of it); BadInput names the way that is too long, or a circle."""
+        before = self._targets.get(key)
+        self._set(key, tuple(targets))
+        try:
+            self._check(key)
+        except BadInput:
+            self._targets.pop(key)
+            if before is not None:
+                self._set(key, before)
+            raise
+
+    def _set(self, key: str, targets: tuple[str, ...]) -> None:
+        self._targets[key] = targets
+        for text in targets:
+            for mark in self._marks(text):
+                self._sources.setdefault(mark, set()).add(key)
+
+    def _check(self, key: str) -> None:
+        below = self._longest(key, [], {})
+        way = [*self._above(key), *below]
+        if len(way) > MOST_DEPTH:
+            raise BadInput(f"alias {key}: {' -> '.join(way)} is more than {MOST_DEPTH} aliases in a row; name the last")
+
+    def _longest(self, key: str, way: list[str], known: dict[str, list[str]]) -> list[str]:
+        """The longest way of aliases from ``key`` on."""
+        if key in way:
+            circle = [*way[way.index(key) :], key]
+            raise BadInput(f"alias {way[0]}: {' -> '.join(circle)} would go round in circles; leave one target out")
+        if key not in known:
+            if len(way) > MOST_DEPTH:
+                return [key]
+            below = [self._longest(one, [*way, key], known) for one in self._next(key)]
+            known[key] = [key, *max(below, key=len, default=[])]
+        return known[key]
+
+    def _next(self, key: str) -> list[str]:
+        """The aliases that are targets of ``key``, himself left out: who names himself keeps his own."""
+        found = (self._alias(text) for text in self._targets[key])
+        return [one for one in dict.fromkeys(found) if one and one != key]
+
+    def _alias(self, text: str) -> str:
+        """The key of the alias by which mail for ``text`` goes on; empty: it ends there, as far as can be seen."""
+        for mark in self._marks(text):
+            if mark in self._targets:
+                return mark
+            if self._is_user(mark):
+                return ""
+        return ""
+
+    def _marks(self, text: str) -> list[str]:
+        """The keys of the aliases that ``text`` may be, the first that is one: it, without what its plus adds, all."""
+        try:
+            address = Address.parse(text)
+            name = self._names.get(address.domain_key, address.domain_key)
+        except BadInput:
+            return []
+        domain, local = self._domains.get(name), address.local_key
+        if domain is None:
+            return []
+        base = [local.partition("+")[0]] if "+" in local[1:] and switch(domain, PLUS) else []
+        return [f"{one}@{name}" for one in (local, *base, "")]
+
+    def _above(self, key: str) -> list[str]:
+        """The longest way of aliases that leads to ``key``, itself left out; there is no circle."""
+        ways, longest, depth = [[key]], [key], {key: 1}
+        while ways and len(longest) <= MOST_DEPTH:
+            way = ways.pop()
+            longest = max(longest, way, key=len)
+            for source in sorted(self._sources.get(way[0], ())):
+                leads = source in self._targets and way[0] in self._next(source)
+                if leads and depth.get(source, 0) <= len(way):
+                    depth[source] = len(way) + 1
+                    ways.append([source, *way])
+        return longest[:-1]
+
+    def _is_user(self, key: str) -> bool:
+        local, _, name = key.rpartition("@")
+        return self._engine.read(keys.domain_scope(name), lambda snap: domains.get_recipient(snap, local)) is not None
