@@ -75,7 +75,7 @@ def _line(cells: Sequence[str]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         plain = all(one and " " not in one for one in value) and not (value and value[0].startswith("["))
         return " ".join(value) if plain else json.dumps(value, ensure_ascii=False)
     return str(value)
