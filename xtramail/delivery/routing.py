@@ -102,7 +102,7 @@ class Routing:
             return hops
         try:
             return [*hops, *await self._direct(entry.destination)]
-        except (NameServiceDown, NoMailHost):
+        except (Unavailable, NoMailHost):
             if not hops:
                 raise
             return hops
