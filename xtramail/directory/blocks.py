@@ -7,8 +7,10 @@ forgives the last hour, so that who sent too much is not blocked again by his ne
 from __future__ import annotations
 
 from xtramail.directory.desk import Change, Desk, Told
+from xtramail.model.actor import Role
+from xtramail.model.actor import Role
 from xtramail.model.address import Address
-from xtramail.model.errors import AlreadyExists, NotPermitted
+from xtramail.model.errors import AlreadyExists, BadInput, NotPermitted
 from xtramail.store import alerts, blocks, keys, rates, sending_keys
 from xtramail.store.blocks import BlockRow, Cause
 from xtramail.store.engine import Txn, TxnFunction
@@ -16,18 +18,23 @@ from xtramail.store.records import Account
 
 ALERT = "sending-blocked"
 """Kind of the alert that tells of one."""
+MOST_REASON = 150
 
 
 def blocked(desk: Desk, domain: str = "") -> list[BlockRow]:
-    """Every block of a domain, or of all that the actor sees, by address. NoSuchDomain."""
+    """Every block of a domain, or of all that the actor sees, by address. For admins. NoSuchDomain."""
+    desk.require(Role.DOMAIN, "the list of who is blocked")
+    desk.require(Role.DOMAIN, "blocked list")
     names = {desk.domain(domain).name} if domain else {row.name for row in desk.domains()}
     rows = desk.engine.read(keys.SENDING, blocks.blocks)
     return sorted((row for row in rows if _domain(row.address) in names), key=lambda row: row.address)
 
 
 async def block(desk: Desk, address: Address, reason: str) -> BlockRow:
-    """Let a user send nothing to the world any more. AlreadyExists, NoSuchAccount."""
+    """Let a user send nothing to the world; ``reason`` is told to him. AlreadyExists, NoSuchAccount, BadInput."""
     account = desk.account(address)
+    if not reason.strip() or not reason.isprintable() or len(reason) > MOST_REASON:
+        raise BadInput(f"reason: one line of at most {MOST_REASON} characters, which its user reads")
     row = await put(desk, account, "person", reason)
     if row is None:
         raise AlreadyExists(f"user {account.address} is blocked already; see: xtramail blocked list")
