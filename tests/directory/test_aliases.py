@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -230,7 +231,8 @@ def test_an_alias_is_gone_with_its_domain(world: World) -> None:
 
 
 def test_what_is_not_there_is_not_found(world: World) -> None:
-    for call in (lambda: alias_of(world.desk, SALES), lambda: remove(world, SALES)):
+    calls: tuple[Callable[[], Alias], ...] = (lambda: alias_of(world.desk, SALES), lambda: remove(world, SALES))
+    for call in calls:
         with pytest.raises(NoSuchAlias, match="it is no alias"):
             call()
     add(world, SALES, ANN)
