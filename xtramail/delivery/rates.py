@@ -173,7 +173,7 @@ def blocked_reply(row: BlockRow) -> Reply:
     return Reply.of(
         550,
         "5.7.1",
-        f"You are blocked from sending outside since {since} UTC: {_plain(row.reason)[:150]}. If that was not you, "
+        f"You are blocked from sending outside since {since} UTC: {_plain(row.reason)}. If that was not you, "
         f"change your password. Ask your administrator: xtramail blocked release {_plain(row.address)[:120]}",
     )
 

@@ -13,10 +13,11 @@ from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.alias_targets import refuse_while_target
 from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.open_mail import refuse_while_open
+from xtramail.directory.sending_limits import RATE, check_rate
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
-from xtramail.store import accounts, domains, keys, logins, mailboxes, places, roles, schema
+from xtramail.store import accounts, blocks, domains, keys, logins, mailboxes, places, roles, schema
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -184,12 +185,14 @@ async def set_user(
     kind: str | None = None,
     hidden: str | None = None,
     outside: str | None = None,
+    rate: str | None = None,
 ) -> Account:
     """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``.
 
     ``outside``: an address in no domain that is served here; empty: none. A user may change this one himself.
+    ``rate``: most recipients outside in an hour; empty: as the domain says.
     """
-    own = all(one is None for one in (quota, status, kind, hidden))
+    own = all(one is None for one in (quota, status, kind, hidden, rate))
     account = desk.account(address, Role.USER if own else Role.DOMAIN)
     changes: dict[str, object] = {}
     if quota is not None:
@@ -213,6 +216,8 @@ async def set_user(
     if outside is not None:
         settings[OUTSIDE] = str(Address.parse(outside)) if outside else ""
         refuse_served(desk.engine, settings[OUTSIDE], setting=OUTSIDE)
+    if rate is not None:
+        settings[RATE] = check_rate(rate)
     return await _change(desk, account, address, "user set", settings, changes)
 
 
@@ -266,6 +271,7 @@ async def remove_user(desk: Desk, address: Address) -> Account:
             (keys.user_scope(account.id), accounts.delete_account),
             (keys.LOGINS, partial(logins.forget, account_id=account.id)),
             (keys.ROLES, partial(roles.forget_user, address_key=address.key)),
+            (keys.SENDING, partial(blocks.forget_sender, account_id=account.id)),
         ],
     )
     return account

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import keys, sending_keys
+from xtramail.store import keys, rates, sending_keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import Record, decode, encode
 
@@ -36,6 +36,12 @@ def get_block(snap: Snapshot, account_id: int) -> BlockRow | None:
 def delete_block(txn: Txn, account_id: int) -> bool:
     """Whether it was blocked."""
     return txn.delete(PERMANENT, sending_keys.block(account_id))
+
+
+def forget_sender(txn: Txn, account_id: int) -> None:
+    """The account is gone."""
+    delete_block(txn, account_id)
+    rates.forget(txn, sending_keys.user(account_id))
 
 
 def blocks(snap: Snapshot) -> list[BlockRow]:

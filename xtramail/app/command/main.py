@@ -29,6 +29,11 @@ COMMANDS = {
     "admin": (f"{_HERE}.admin", "People who administrate: operators, and admins of a tenant or of single domains."),
     "token": (f"{_HERE}.token", "Tokens for programs that administrate: made, listed and revoked."),
     "audit": (f"{_HERE}.audit", "Who changed what and how it was before, each row sealed with all before it."),
+    "blocked": (
+        f"{_HERE}.blocked",
+        "Show and release users who may send nothing to the world any more: too much, or too much of it refused.",
+    ),
+    "stats": (f"{_HERE}.stats", "Show how full mailboxes and domains are, and who sends how much to the world."),
     "outage": (f"{_HERE}.outage", "Show which primaries are away, since when, why, and what waits."),
     "maintenance": (
         f"{_HERE}.maintenance",
