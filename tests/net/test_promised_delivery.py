@@ -75,7 +75,7 @@ class Way:
         self.engine = MemoryEngine()
         self.settings = RoutingSettings(outside_port=host.port, authorities=str(self.ca))
         self.courier = SmtpCourier(
-            reactor, settings=CourierSettings(hostname="mx.example", connect=5, greeting=5), contexts=contexts
+            reactor, settings=CourierSettings(hostname="mx.example", connect=5, greeting=2), contexts=contexts
         )
 
     def certificate(self, *names: str, days: int = 90) -> bytes:
