@@ -1,4 +1,4 @@
-"""By which hosts mail leaves and in which order they are tried: priorities, shares, and what happens when one is down."""
+"""By which hosts mail leaves, and in which order they are tried: priorities, shares, and what happens to one down."""
 
 from __future__ import annotations
 

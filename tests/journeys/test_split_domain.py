@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
 from tests.journeys.harness import Installation, eventually, fetched, mail
-from tests.journeys.scripted_primary import Received, ScriptedPrimary, Script
+from tests.journeys.scripted_primary import Received, Script, ScriptedPrimary
 
 EVE, CARL, LOST = f"eve@{DOMAIN}", f"carl@{DOMAIN}", f"lost@{DOMAIN}"
 INSIDE = "127.0.0.2"

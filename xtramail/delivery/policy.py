@@ -24,6 +24,9 @@ from xtramail.store.engine import Engine
 from xtramail.store.records import Account
 
 RELAY_DENIED = Reply.of(550, "5.7.1", "Relaying denied")
+NOT_PROVED = Reply.of(450, "4.7.1", "This domain is not set up here yet, try again later")
+"""Its MX may point here before DNS shows whose it is: a 550 would lose mail that a day later is welcome. Our own users'
+mail to it goes out into the world meanwhile: who adds another's domain gets none of it."""
 NO_SUCH_USER = Reply.of(550, "5.1.1", "No such user here")
 BAD_ADDRESS = Reply.of(501, "5.1.3", "Bad recipient address")
 CANNOT_ASK = Reply.of(450, "4.4.1", "Recipient cannot be verified now, try again later")
@@ -111,6 +114,8 @@ class Policy:
             return BAD_ADDRESS
         resolution = self._directory.resolve(path.address)
         if resolution.standing is Standing.ELSEWHERE:
+            if not outside and self._directory.awaited(key):
+                return NOT_PROVED
             if not outside or key.startswith("["):
                 return RELAY_DENIED
             return Route(path=path, domain=None, accounts=(), relay=True, destination=key)
@@ -205,7 +210,7 @@ class Policy:
         while name and self._directory.domain(name) is None:
             name = name.partition(".")[2]
         if not name:
-            name = next(iter(domains.domain_names(self._engine)), "")
+            name = next((one.name for one in domains.domain_rows(self._engine) if not one.unverified), "")
         if not name:
             return NO_SUCH_USER
         whole = ForwardPath(address=Address(local="postmaster", domain=name), notify=path.notify, orcpt=path.orcpt)

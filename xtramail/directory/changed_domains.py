@@ -1,4 +1,4 @@
-"""All domains, once after each change of any of them: for tables of their settings that are kept in memory."""
+"""All served domains, once after each change of any of them: for tables of their settings that are kept in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ChangedDomains:
         if not self._stale:
             return None
         self._stale = False
-        return domains.domain_rows(self._engine)
+        return [row for row in domains.domain_rows(self._engine) if not row.unverified]
 
     def _changed(self) -> None:
         self._stale = True

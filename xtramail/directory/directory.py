@@ -71,6 +71,14 @@ class Directory:
             return None
         return served_as(self._engine, key)
 
+    def awaited(self, name: str) -> bool:
+        """Whether a domain was added, but is not served before it is proved whose it is."""
+        try:
+            row = self._engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
+        except BadInput:
+            return False
+        return row is not None and row.unverified
+
     def account(self, address_key: str) -> Account | None:
         """The account that logs in under this address, be it in another name of its domain."""
         local, _, name = address_key.rpartition("@")

@@ -80,6 +80,7 @@ def domain_told(row: DomainRow, before: DomainRow | None = None) -> dict[str, st
         "smarthost-password": secret_told(row.smarthost_password, before.smarthost_password if before else ""),
         "quota": row.quota,
         "tenant": row.tenant,
+        "verified": not row.unverified,
         **{name: secret_told(v, old.get(name, "")) if name in secret else v for name, v in row.settings.items()},
     }
 
@@ -113,8 +114,10 @@ async def add_domain(
     retention_days: int = 30,
     recipients: str = "",
     quota: int = 0,
+    unverified: bool = False,
 ) -> DomainRow:
-    """Serve a domain from this moment on. Without ``primaries`` it is local: mailboxes only.
+    """Serve a domain from this moment on; one that is ``unverified``, or that no operator adds, from when DNS proves
+    that it is his (``verification``). Without ``primaries`` it is local: mailboxes only.
 
     ``recipients`` empty: ``ask`` with a primary, ``listed`` without. ``tenant`` empty: the actor's own. NoSuchTenant.
     """
@@ -163,6 +166,7 @@ async def add_domain(
         created=desk.now(),
         settings={},
         tenant=owner,
+        unverified=unverified or desk.actor.role is not Role.OPERATOR,
     )
 
     def put(txn: Txn) -> None:

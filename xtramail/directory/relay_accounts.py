@@ -26,7 +26,7 @@ def relay_account(engine: Engine, name: str) -> Account | None:
         row = engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
     except BadInput:
         return None
-    return None if row is None else of_domain(row)
+    return None if row is None or row.unverified else of_domain(row)
 
 
 def of_domain(row: DomainRow) -> Account | None:

@@ -84,7 +84,7 @@ class Prober(Service):
 
     def _look_at(self, name: str) -> None:
         domain = self._engine.read(keys.domain_scope(name), domains.get_domain)
-        if domain is None or not domain.primaries or name in self._under_way:
+        if domain is None or domain.unverified or not domain.primaries or name in self._under_way:
             return
         due = self._watch.due(domain, idle=seconds(domain, "probe-idle"), busy=seconds(domain, "probe-busy"))
         asked = due and len(self._under_way) < AT_ONCE

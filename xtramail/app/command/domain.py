@@ -12,6 +12,7 @@ from xtramail.app.command.context import Commands, Context, count_of, password_f
 from xtramail.app.command.guide import guide
 from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
+from xtramail.app.command.verify_domain import verify_domain
 from xtramail.directory import alert_settings, domains
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.domains import host_text
@@ -19,6 +20,7 @@ from xtramail.directory.open_mail import open_mail
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.users import list_users
+from xtramail.directory.verification import challenge_of
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import State
 from xtramail.store import keys, outages
@@ -57,6 +59,7 @@ def shown(row: DomainRow) -> dict[str, object]:
         **{name: _setting_shown(row, one) for name, one in SETTINGS.items()},
         ACCOUNT: "set" if row.settings.get(ACCOUNT) else "",
         "tenant": row.tenant,
+        "verified": not row.unverified,
         "created": when(row.created),
     }
 
@@ -111,6 +114,7 @@ def warned(context: Context, row: DomainRow) -> dict[str, object]:
     help="Unknown recipients: ask the primary, only listed users, or any.  [default: ask with a primary, else listed]",
 )
 @click.option("--tenant", metavar="NAME", default="", help="Whose it is; see: xtramail tenant list")
+@click.option("--unverified", is_flag=True, help="Serve it only once DNS proves that it is his: domain verify NAME.")
 @click.pass_obj
 def add(
     context: Context,
@@ -121,6 +125,7 @@ def add(
     retention_days: int | None,
     recipients: str | None,
     tenant: str,
+    unverified: bool,
 ) -> None:
     """Serve the domain NAME from now on. Without --primary it is local: mailboxes only."""
     row = context.run(
@@ -133,8 +138,14 @@ def add(
             primary_ca=authorities(context, primary_ca),
             retention_days=context.settings.retention.days if retention_days is None else retention_days,
             recipients=recipients or "",
+            unverified=unverified,
         )
     )
+    if row.unverified:
+        asked = challenge_of(context.desk, row.name, context.keyring)
+        text = f"domain {row.name} is served once this is in DNS; then: xtramail domain verify {row.name}\n"
+        context.done(warned(context, row) | {"record": asked.zone_line}, text + asked.zone_line)
+        return
     primary = ", ".join(host_text(host, port) for host, port in row.primaries) or "none: local mailboxes"
     context.done(
         warned(context, row),
@@ -307,3 +318,4 @@ def _windows(context: Context, name: str) -> set[int]:
 domain.add_command(relay_account)
 domain.add_command(guide)
 domain.add_command(test)
+domain.add_command(verify_domain)
