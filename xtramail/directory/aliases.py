@@ -95,7 +95,7 @@ async def add_alias(desk: Desk, address: str, targets: Sequence[str]) -> Alias:
     _, key, name = read_source(address)
     standing = desk.engine.read(keys.domain_scope(desk.domain(name).name), lambda snap: aliases.get_alias(snap, key))
     known = () if standing is None else standing.targets
-    plan = planned(desk, address, [*known, *targets])
+    plan = planned(desk, address, [*known, *targets], coming=_keys(desk, known))
     if plan.targets == known:
         raise AlreadyExists(f"{plan.address} leads there already; see: xtramail alias show {plan.address}")
     return await _write(desk, plan, "alias add")
@@ -115,7 +115,7 @@ async def remove_alias(desk: Desk, address: str, targets: Sequence[str] = ()) ->
     if strange:
         raise NoSuchAlias(f"{_shown(row, domain)}: {', '.join(sorted(strange))} is no target of it")
     if left:
-        return await _write(desk, planned(desk, address, left), "alias remove")
+        return await _write(desk, planned(desk, address, left, coming=_keys(desk, left)), "alias remove")
     scope = keys.domain_scope(domain.name)
     if local and desk.engine.read(scope, lambda snap: domains.get_recipient(snap, key)) is None:
         refuse_while_target(desk, Address(local=local, domain=domain.name), what="alias")
@@ -172,6 +172,12 @@ def write_part(desk: Desk, plan: Alias, what: str) -> tuple[Change, tuple[bytes,
         return row
 
     return told, (keys.domain_scope(plan.domain), put)
+
+
+def _keys(desk: Desk, targets: Sequence[str]) -> set[str]:
+    """Of targets that it has already: whether they are still there is not asked again."""
+    resolver = _resolver(desk)
+    return {resolver.canonical(Address.parse(one)).key for one in targets}
 
 
 def _row(desk: Desk, address: str) -> AliasRow:
