@@ -12,18 +12,17 @@ _HEADER_END = re.compile(rb"\n\r?\n")
 
 
 def arrival_of(head: bytes) -> int | None:
-    """Seconds since 1970 of the topmost Received (RFC 5321 §4.4: the newest), else of Date; None without either."""
+    """Seconds since 1970 of the topmost Received with a date (RFC 5321 §4.4: the newest), else of Date; None without
+    either."""
     found = _HEADER_END.search(head[:MOST_HEADER])
     header = head[: found.start() + 1] if found is not None else head[:MOST_HEADER]
-    received: float | None = None
     date: float | None = None
     for name, value in _FIELDS.findall(header):
         text = b" ".join(value.split()).decode("ascii", "replace")
         if name.lower() == b"received":
             received = parse_date(text.rpartition(";")[2])
-            break
-        if date is None:
+            if received is not None:
+                return int(received)
+        elif date is None:
             date = parse_date(text)
-    if received is None and date is None:
-        return None
-    return int(received if received is not None else date or 0.0)
+    return int(date) if date is not None else None

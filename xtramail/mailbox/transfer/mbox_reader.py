@@ -104,13 +104,14 @@ def _chunks(file: BinaryIO, front: bytes, start: int, end: int, status: Status) 
     return chunks
 
 
-def regions(file: BinaryIO, start: int) -> Iterator[Region]:
-    """The messages from ``start`` on, where a From_ line begins. Nothing of the file is kept but a block."""
+def regions(file: BinaryIO, start: int, block: int = WHOLE) -> Iterator[Region]:
+    """The messages from ``start`` on, where a From_ line begins. Nothing of the file is kept but a block, which has
+    room for that line."""
     descriptor = file.fileno()
     size = os.fstat(descriptor).st_size
     if start >= size:
         return
-    base, data, at = start, os.pread(descriptor, WHOLE, start), 0
+    base, data = start, os.pread(descriptor, block, start)
     end = data.find(b"\n")
     line = data[:end] if end >= 0 else data
     begin = base + len(line) + 1
@@ -120,7 +121,7 @@ def regions(file: BinaryIO, start: int) -> Iterator[Region]:
         # Enough behind it to see its whole line, unless the file ends there.
         if (found < 0 or len(data) - found < MOST_FROM + 2) and base + len(data) < size:
             keep = max((found if found >= 0 else len(data) - len(b"\nFrom ")) - 2, 0)
-            more = os.pread(descriptor, WHOLE, base + len(data))
+            more = os.pread(descriptor, block, base + len(data))
             if not more:
                 size = base + len(data)
                 continue
