@@ -70,6 +70,13 @@ def test_the_environment_takes_bare_text_and_toml(tmp_path: Path) -> None:
     assert settings.limits.message_size == 1 << 20
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.53:5353", "::1", "[::1]:5353", "192.0.2.53"])
+def test_a_resolver_is_believed_on_this_machine_or_where_the_way_is_protected(tmp_path: Path, text: str) -> None:
+    remote = "remote = true" if text == "192.0.2.53" else ""
+    settings = load(config=write(tmp_path, f'[dns]\nvalidating = "{text}"\n{remote}\n'), folder=tmp_path).settings
+    assert settings.dns.validating == text
+
+
 def test_a_repeated_option_replaces_the_files_list(tmp_path: Path) -> None:
     config = write(tmp_path, '[listen]\nsmtp = ["tcp6:25"]\n')
     options = {"smtp": ["tcp:2525:interface=127.0.0.1", "tcp6:2526:interface=\\:\\:1"]}
@@ -154,6 +161,9 @@ def test_all_mistakes_of_all_sources_are_reported_at_once(tmp_path: Path) -> Non
         ('[store]\nmap-size = "1PiB"\n', "store.map-size: must be a size"),
         ('[log]\nfile = "a\\u0000b"\n', "log.file: must not have control characters"),
         ("[certificates]\nsmtp-tickets = 1\n", "certificates.smtp-tickets: must be true or false"),
+        ('[dns]\nvalidating = "192.0.2.53"\n', "dns.validating: 192.0.2.53 is another machine: what it says of DNSSEC"),
+        ('[dns]\nvalidating = "localhost"\n', "dns.validating: 'localhost': must be an address, such as 127.0.0.1"),
+        ('[dns]\nvalidating = "127.0.0.1:99999"\n', "dns.validating: '127.0.0.1:99999': must be an address"),
         ("[limits]\nerrors-close = 5\n", "limits.errors-close: must not be below limits.errors-delay"),
         ('[alerts]\nmail = ["ops"]\n', "alerts.mail: address 'ops'"),
         ('[alerts]\nwebhook = "http://hooks.example/"\n', "alerts.webhook: must be https"),

@@ -9,13 +9,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from xtramail.app.settings import Setting, Settings, describe
+from xtramail.app.trusted_resolver import resolver_fault
 from xtramail.model.errors import BadInput
-from xtramail.model.host import parse_host
 
 FILE_VARIABLE = "XTRAMAIL_CONFIG"
 FILES = (Path("xtramail.toml"), Path("/etc/xtramail/xtramail.toml"))
@@ -201,12 +200,8 @@ def _check_together(settings: Settings, sources: Mapping[str, str], mistakes: li
     if settings.alerts.webhook and not settings.alerts.secret.reveal():
         source = sources.get("alerts.webhook", "")
         mistakes.append(Mistake(source, "alerts.secret", "is needed with alerts.webhook: at least 16 characters"))
-    if settings.dns.validating and not settings.dns.remote:
-        host, _ = parse_host(settings.dns.validating, 53)
-        if not ip_address(host).is_loopback:
-            text = f"{host} is another machine: what it says of DNSSEC can be changed on the way; name one on this "
-            text += "machine, or say dns.remote = true where the way is protected"
-            mistakes.append(Mistake(sources.get("dns.validating", ""), "dns.validating", text))
+    if fault := resolver_fault(settings.dns):
+        mistakes.append(Mistake(sources.get("dns.validating", ""), "dns.validating", fault))
     taken: dict[str, str] = {}
     for listener in fields(settings.listen):
         key = f"listen.{listener.name}"
