@@ -42,7 +42,7 @@ def unseal(keyring: Keyring, key_id: str, sealed: bytes, *, about: bytes) -> byt
         raise BadInput(f"the server key {key_id} is missing: restore the file of password keys from a backup")
     try:
         return AESGCM(_key(key)).decrypt(sealed[:_NONCE], sealed[_NONCE:], about)
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise BadInput("a sealed secret does not belong where it lies: make it anew") from None
 
 

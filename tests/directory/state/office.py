@@ -8,8 +8,21 @@ from typing import Any
 import pyotp
 
 from tests.desks import operator
-from xtramail.directory import admins, devices, dkim_keys, domains, mirrors, passwords, relay_accounts, routes
-from xtramail.directory import senders, tenants, tokens, totp, users
+from xtramail.directory import (
+    admins,
+    devices,
+    dkim_keys,
+    domains,
+    mirrors,
+    passwords,
+    relay_accounts,
+    routes,
+    senders,
+    tenants,
+    tokens,
+    totp,
+    users,
+)
 from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring, key_id
 from xtramail.directory.state.apply import apply_plan
@@ -100,13 +113,15 @@ def furnished(engine: Engine | None = None) -> Office:
     """One with at least one object of every kind, and with what is hard to write down."""
     office = Office(engine=engine)
     desk = office.desk
-    drive(tenants.add_tenant(desk, "acme", note="Größe; \"quoted\", and more", contact="boss@elsewhere.example"))
+    drive(tenants.add_tenant(desk, "acme", note='Größe; "quoted", and more', contact="boss@elsewhere.example"))
     drive(domains.add_domain(desk, "office.example", tenant="acme", primaries=(("192.0.2.1", 25), ("2001:db8::1", 26))))
     drive(domains.add_domain(desk, "bücher.example", retention_days=90))
     settings = ("alert-webhook=https://hooks.example/x", "outage-faults=5", "contact=ann@office.example")
     changes = [domains.parse_change(*one.split("=", 1)) for one in settings]
     secret = domains.DomainChange(field="settings", value=("alert-secret", "s" * 32))
-    drive(domains.set_domain(desk, "office.example", [*changes, secret, domains.parse_change("smarthost", "s.example")]))
+    drive(
+        domains.set_domain(desk, "office.example", [*changes, secret, domains.parse_change("smarthost", "s.example")])
+    )
     drive(relay_accounts.create(desk, "office.example", KEYRING))
     chosen = passwords.hash_chosen(Secret("correct horse"), KEYRING, COST)
     office.clock.advance(1.25)
@@ -114,7 +129,9 @@ def furnished(engine: Engine | None = None) -> Office:
     made = passwords.hash_generated(Secret("abc"), KEYRING)
     drive(users.add_user(desk, Address.parse('"o\'dd, =ö"@bücher.example'), password=made, quota=0))
     drive(users.add_user(desk, Address.parse("all@office.example"), kind="list"))
-    drive(users.add_user(desk, Address.parse("dee@office.example"), kind="discovered", reason="the primary accepted it"))
+    drive(
+        users.add_user(desk, Address.parse("dee@office.example"), kind="discovered", reason="the primary accepted it")
+    )
     ann = Address.parse("ann@office.example")
     drive(users.set_password(desk, ann, chosen, temporary=True))
     drive(users.set_user(desk, ann, hidden="IDLE,MOVE", outside="ann@private.example", status="disabled"))

@@ -81,7 +81,9 @@ def test_a_document_of_one_domain_has_what_belongs_to_it_and_nothing_else() -> N
 
 def test_a_moved_phone_goes_on_working_and_no_code_is_taken_twice() -> None:
     office = Office()
-    office.apply_rows(domains=[{"name": "o.example"}], users=[{"address": "ann@o.example", "password": "horse battery"}])
+    office.apply_rows(
+        domains=[{"name": "o.example"}], users=[{"address": "ann@o.example", "password": "horse battery"}]
+    )
     ann = Address.parse("ann@o.example")
     seed = drive(totp.start(office.desk, ann, KEYRING)).secret.reveal()
     recovery = drive(totp.confirm(office.desk, ann, code_of(seed, office.clock.now()), KEYRING))
