@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.directory.offices import (
     ACME,
     ACORN,
@@ -31,19 +33,24 @@ from xtramail.directory import (
     domain_aliases,
     domains,
     mirrors,
+    quota_figures,
     reachable,
     relay_accounts,
     routes,
     senders,
+    sent_figures,
     tenants,
     tokens,
     totp,
     users,
+    verification,
 )
 from xtramail.directory.desk import Desk
 from xtramail.directory.state import worlds
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
+from xtramail.store import domains as rows
+from xtramail.store import keys
 
 HASH = "{XTRA-HMAC}a$b"
 NEW = Address.parse(f"new@{ACORN}")
@@ -133,6 +140,11 @@ CALLS = [
            case="tenant"),
     change(domains.set_domain, lambda d, o: domains.set_domain(d, ACORN, setting("primary-ca", "/etc/ca.pem")),
            Role.OPERATOR, case="file"),
+    look(verification.challenge_of, lambda d, o: verification.challenge_of(d, ACORN, KEYRING)),
+    change(verification.verify, lambda d, o: verification.verify(d, ACORN, KEYRING, [o.proof()]),
+           before=lambda d: unverified(d)),
+    change(verification.verify, lambda d, o: verification.verify(d, ACORN, KEYRING, None), Role.OPERATOR,
+           before=lambda d: unverified(d), case="without proof"),
     change(domains.hold_domain, lambda d, o: domains.hold_domain(d, ACORN, reason="")),
     change(domains.release_domain, lambda d, o: domains.release_domain(d, ACORN),
            before=lambda d: domains.hold_domain(d, ACORN, reason="")),
@@ -176,6 +188,10 @@ CALLS = [
            before=lambda d: dkim_keys.activate(d, ACORN, None)),
     change(dkim_keys.drop, lambda d, o: dkim_keys.drop(d, ACORN, early=True), before=lambda d: replaced(d)),
     change(dkim_keys.remove, lambda d, o: dkim_keys.remove(d, ACORN, "one")),
+    lists(quota_figures.quota_use, lambda d, o: quota_figures.quota_use(d)),
+    lists(sent_figures.sent_lately, lambda d, o: sent_figures.sent_lately(d)),
+    look(quota_figures.quota_use, lambda d, o: quota_figures.quota_use(d, ACORN), case="of a domain"),
+    look(sent_figures.sent_lately, lambda d, o: sent_figures.sent_lately(d, ACORN), case="of a domain"),
     lists(blocks.blocked, lambda d, o: blocks.blocked(d)),
     look(blocks.blocked, lambda d, o: blocks.blocked(d, ACORN), case="of a domain"),
     change(blocks.block, lambda d, o: blocks.block(d, ANN, "test")),
@@ -225,6 +241,12 @@ PARTS = {
     blocks.put: "asked by the server, and by block",
 }
 """Takes a desk and asks nothing of it: those who call it have."""
+
+
+async def unverified(desk: Desk) -> None:
+    """Acorn as who is no operator adds it."""
+    row = replace(desk.domain(ACORN), unverified=True)
+    await desk.engine.transact(keys.domain_scope(ACORN), lambda txn: rows.put_domain(txn, row))
 
 
 async def replaced(desk: Desk) -> None:

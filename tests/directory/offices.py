@@ -24,6 +24,7 @@ from xtramail.directory import (
     tokens,
     totp,
     users,
+    verification,
 )
 from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring, key_id
@@ -111,6 +112,12 @@ class Offices:
     def code(self, address: Address) -> str:
         """What the phone of a user shows."""
         return pyotp.TOTP(self.seeds.get(address.key, "A" * 32)).at(int(self.clock.now()))
+
+    def proof(self) -> str:
+        """What Acorn's owner would publish."""
+        desk = operator(self.engine, self.clock)
+        served = any(row.name == ACORN for row in desk.domains())
+        return verification.challenge_of(desk, ACORN, KEYRING).value if served else ""
 
     def desk(self, actor: Actor) -> Desk:
         return Desk(self.engine, actor, self.clock)
