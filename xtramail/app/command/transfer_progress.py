@@ -34,13 +34,17 @@ class Meter:
         if self.quiet or now - max(self._told, self.began) < (_OFTEN if person else _SELDOM):
             return
         self._told = now
-        done = f"{count_of(messages, 'message')}, {size_text(octets)} of {size_text(self.total)}"
-        line = done + self._left(octets, now)
+        line = self.line(messages, octets, now)
         if person:
             click.echo("\r" + line.ljust(self._wide), nl=False, err=True)
             self._wide = len(line)
         else:
             click.echo(line, err=True)
+
+    def line(self, messages: int, octets: int, now: float) -> str:
+        """``now`` on the clock of ``began``."""
+        done = f"{count_of(messages, 'message')}, {size_text(octets)} of {size_text(self.total)}"
+        return done + self._left(octets, now)
 
     def _left(self, octets: int, now: float) -> str:
         if not 0 < octets < self.total:
