@@ -7,14 +7,10 @@ import datetime
 import click
 
 from xtramail.app.command.context import Commands, Context, when
+from xtramail.directory import maintenance as windows
 from xtramail.model.duration import parse_duration
 from xtramail.model.errors import BadInput
-from xtramail.store import keys, outages
-from xtramail.store.engine import Txn
 from xtramail.store.outages import Window
-
-LONGEST = 13 * 86_400.0
-"""Seconds: mail is given up after 14 days, and its primary wants some time to take it."""
 
 
 @click.group(cls=Commands)
@@ -53,26 +49,13 @@ def _shown(domain: str, row: Window, now: float) -> dict[str, object]:
 @click.pass_obj
 def add(context: Context, name: str, start: str, end: str, reason: str) -> None:
     """Hold a domain's mail from one time to another."""
-    domain, now = context.desk.domain(name), context.now()
+    domain, now = context.desk.domain(name).name, context.now()
     begins = moment("from", start, now)
     # How long it takes is said of its own beginning.
     ends = moment("to", end, begins if end.startswith("+") else now)
-    if not domain.primaries:
-        raise BadInput(f"domain {domain.name} is local: there is no primary to keep mail from")
-    if ends <= begins or ends <= now:
-        raise BadInput(f"to {end!r}: must be after --from and in the future")
-    if ends - begins > LONGEST:
-        raise BadInput(f"to {end!r}: at most 13 days after --from, for mail is given up after 14")
-
-    def put(txn: Txn) -> Window:
-        row = Window(id=max((one.id for one in outages.windows(txn)), default=0) + 1, start=begins, end=ends,
-                     reason=reason)  # fmt: skip
-        outages.put_window(txn, row)
-        return row
-
-    row = context.engine.transact(keys.domain_scope(domain.name), put).result()
-    text = f"mail of {domain.name} is held from {when(begins)} to {when(ends)}, then goes by itself."
-    context.done(_shown(domain.name, row, now), text)
+    row = context.run(windows.plan_window(context.desk, domain, start=begins, end=ends, reason=reason))
+    text = f"mail of {domain} is held from {when(begins)} to {when(ends)}, then goes by itself."
+    context.done(_shown(domain, row, now), text)
 
 
 @maintenance.command("list")
@@ -80,12 +63,9 @@ def add(context: Context, name: str, start: str, end: str, reason: str) -> None:
 @click.pass_obj
 def list_(context: Context, name: str | None) -> None:
     """List planned and running windows."""
-    found = [context.desk.domain(name)] if name else context.desk.domains()
-    rows = [
-        _shown(domain.name, row, context.now())
-        for domain in found
-        for row in context.engine.read(keys.domain_scope(domain.name), outages.windows)
-    ]
+    names = [context.desk.domain(name).name] if name else [row.name for row in context.desk.domains()]
+    now = context.now()
+    rows = [_shown(one, row, now) for one in names for row in windows.windows_of(context.desk, one)]
     context.table(rows, ("id", "domain", "from", "to", "state", "reason"), "nothing is planned")
 
 
@@ -95,10 +75,6 @@ def list_(context: Context, name: str | None) -> None:
 @click.pass_obj
 def remove(context: Context, name: str, id: int) -> None:
     """Take a window back; one that runs ends within seconds."""
-    domain = context.desk.domain(name)
-    there = context.engine.transact(
-        keys.domain_scope(domain.name), lambda txn: outages.delete_window(txn, id)
-    ).result()
-    if not there:
-        raise BadInput(f"id {id}: no such window of {domain.name}; see: xtramail maintenance list {domain.name}")
-    context.done({"removed": id, "domain": domain.name}, f"window {id} of {domain.name} is taken back.")
+    domain = context.desk.domain(name).name
+    context.run(windows.take_back(context.desk, domain, id))
+    context.done({"removed": id, "domain": domain}, f"window {id} of {domain} is taken back.")
