@@ -79,6 +79,9 @@ class Log:
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         self.skips.append(account)
 
+    def domain_full(self, arrival: Arrival, account: str) -> None:
+        self.skips.append(f"domain of {account}")
+
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         self.lost.append(cause)
 

@@ -73,7 +73,7 @@ def test_what_is_no_host_is_refused_with_its_text(text: str) -> None:
         ("retention-days", "99999999", "a number from 1 to 3650"),
         ("smarthost", "a/b", "write it as"),
         ("contact", "nobody", "write it as name@example.org"),
-        ("quota", "5", "choose one of primary, primary-tls"),
+        ("colour", "5", "choose one of primary, primary-tls"),
     ],
 )
 def test_each_setting_refuses_by_name_and_rule(key: str, value: str, words: str) -> None:

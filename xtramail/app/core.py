@@ -29,13 +29,14 @@ from xtramail.delivery.turned_away import TurnedAway
 from xtramail.delivery.watch import Watch
 from xtramail.directory.auth_log import AuthLog
 from xtramail.directory.device_logins import DeviceLogins
+from xtramail.directory.domain_room import DomainRoom
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, create_keyring, load_keyring
 from xtramail.directory.login import SHUT_OUT, Login
 from xtramail.directory.relay_clients import RelayClients
-from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.renewed_passwords import RenewedPasswords
+from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices
@@ -265,6 +266,7 @@ class Core:
             clock=clock,
             ids=ids,
             limits=MailboxLimits(message_octets=settings.limits.message_size),
+            room=DomainRoom(engine, clock).fits,
         )
         self.relay_service = RelayService(
             reactor,

@@ -19,6 +19,7 @@ from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import check_hook_url
 from xtramail.model.host import parse_host
 from xtramail.model.secret import Secret
+from xtramail.model.size import UNITS, parse_size
 from xtramail.wire.imap.client_masks import ClientMask, read_client_mask, show_client_mask
 
 T = TypeVar("T")
@@ -118,42 +119,20 @@ def _words(text: str) -> object:
 
 DURATIONS = Kind("durations", _parse_durations, lambda times: f"[{', '.join(map(_show_duration, times))}]", _words)
 
-_SIZE_UNITS = {
-    "TiB": 1 << 40,
-    "GiB": 1 << 30,
-    "MiB": 1 << 20,
-    "KiB": 1 << 10,
-    "TB": 10**12,
-    "GB": 10**9,
-    "MB": 10**6,
-    "KB": 10**3,
-    "B": 1,
-    "": 1,
-}
 
-
-def parse_size(value: object) -> int:
-    """Octets of ``"50MiB"``, ``"1TiB"``, ``"20MB"`` or a plain number; at most 1024 TiB."""
-    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    unit = _SIZE_UNITS.get(text[len(digits) :].strip())
-    if unit is None or not digits or len(digits) > 16:
-        raise ValueError('must be a size such as "50MiB", "2GiB" or a number of octets')
-    octets = int(digits) * unit
-    if octets > 1 << 50:
-        raise ValueError("must be at most 1024TiB")
-    return octets
+def _parse_size(value: object) -> int:
+    return parse_size(str(value) if isinstance(value, str | int) and not isinstance(value, bool) else "")
 
 
 def show_size(octets: int) -> str:
     """The shortest exact way to write it."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
-        if octets and octets % _SIZE_UNITS[unit] == 0:
-            return _quoted(f"{octets // _SIZE_UNITS[unit]}{unit}")
+        if octets and octets % UNITS[unit] == 0:
+            return _quoted(f"{octets // UNITS[unit]}{unit}")
     return str(octets)
 
 
-SIZE = Kind("size", parse_size, show_size, str)
+SIZE = Kind("size", _parse_size, show_size, str)
 
 
 def _parse_path(value: object) -> Path:

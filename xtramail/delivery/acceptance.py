@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import msgspec
 
 from xtramail.delivery import accepted_rows as rows
+from xtramail.delivery import trace
 from xtramail.delivery.arrival import AcceptanceLog, Accepted, Arrival
+from xtramail.delivery.forwarding import home_of
 from xtramail.delivery.policy import STORE_FAULT, STORE_FULL, Policy, Route
 from xtramail.delivery.rates import TOO_MANY_AT_ONCE, OverRate
 from xtramail.delivery.sent_back import sent_entry, sent_event, wanted
@@ -60,7 +62,7 @@ class Acceptance:
 
     async def commit(self, arrival: Arrival, text: Spooled, *, sent: Spooled | None, now: float) -> Reply:
         """250 once everything is durable; 452 or 451 when it could not be made so. ``sent``: the sender's own copy."""
-        copies = list(rows.copies(arrival))
+        copies = [copy for copy in rows.copies(arrival) if self._domain_takes(arrival, copy, text.summary.size)]
         try:
             return await self._commit(arrival, text, sent, copies, now)
         except rows.MirrorFailed:
@@ -130,6 +132,13 @@ class Acceptance:
             # The message is accepted all the same: that it arrived is worth more than the report of it.
             self._log.report_lost(arrival, type(error).__name__)
 
+    def _domain_takes(self, arrival: Arrival, copy: rows.Copy, size: int) -> bool:
+        """Whether a copy of mail that goes to a primary, too, is kept as far as its domain's quota is concerned."""
+        fits = not copy.limited or copy.mirror or self._policy.domain_fits(copy.account, size)
+        if not fits:
+            self._log.domain_full(arrival, copy.account.address)
+        return fits
+
     def no_room(self, arrival: Arrival, accounts: Sequence[Account]) -> None:
         """An alarm for each of ``accounts``: it is over so many quotas that a copy is left out."""
         for account in accounts:
@@ -147,11 +156,16 @@ class Acceptance:
         for _, routes in rows.by_destination(arrival.routes):
             for some in rows.lots(routes):
                 entry, first = self._entry(arrival, text, some), some[0]
-                if first.forwarder and first.domain is None:
-                    entry = msgspec.structs.replace(entry, forwarder=first.forwarder)
+                if not first.forwarder:
+                    yield entry, arrival.bucket(first), ()
+                    continue
                 sender = self._policy.forwarding.outgoing_sender(arrival.reverse_path, first, arrival.at)
-                if sender is not None:
-                    entry = msgspec.structs.replace(entry, sender=sender.address)
+                entry = msgspec.structs.replace(
+                    entry,
+                    signature=trace.delivered_to(first.forwarder) + entry.signature,
+                    forwarder=home_of(first),
+                    sender="" if sender is None else sender.address,
+                )
                 yield entry, arrival.bucket(first), () if sender is None else sender.parts
 
     def _sent_back(self, arrival: Arrival, sent: Spooled, destination: str) -> QueueEntry:

@@ -99,6 +99,9 @@ class AcceptanceLog(Protocol):
     def copy_skipped(self, arrival: Arrival, account: str) -> None:
         """An alarm: a mailbox is over so many quotas that mail to its primary is not copied any more."""
 
+    def domain_full(self, arrival: Arrival, account: str) -> None:
+        """The same of all mailboxes of a domain together."""
+
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         """A report of success that the sender asked for could not be written."""
 

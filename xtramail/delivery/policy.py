@@ -13,6 +13,7 @@ from typing import Any
 from xtramail.delivery.forwarding import Forwarding
 from xtramail.delivery.route import Route as Route
 from xtramail.directory.directory import Directory, Resolution, Standing
+from xtramail.directory.domain_room import DomainRoom
 from xtramail.directory.rewriting import Rewriting
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
@@ -76,6 +77,7 @@ class Policy:
         clock: Clock,
         settings: PolicySettings,
     ) -> None:
+        self._domain_room = DomainRoom(engine, clock)
         self.forwarding = Forwarding(directory=directory, rewriting=rewriting)
         self._engine = engine
         self._directory = directory
@@ -133,6 +135,10 @@ class Policy:
         """Whether the copy of a message that goes to a primary is kept too; ``used`` and ``size`` in octets."""
         return account.quota == 0 or used + size <= self.settings.copy_quotas * account.quota
 
+    def domain_fits(self, account: Account, size: int) -> bool:
+        """The same by the quota of its whole domain; asked outside of transactions."""
+        return self._domain_room.fits(account, size, times=self.settings.copy_quotas)
+
     def room(self, route: Route, size: int) -> bool:
         """Whether each mailbox of ``route`` has room for a copy that goes nowhere else; ``size`` in octets.
 
@@ -143,7 +149,8 @@ class Policy:
             if not with_primary and self._over_quota(account, size):
                 return False
             used = self._engine.read(keys.user_scope(account.id), mailboxes.used_bytes)
-            if with_primary and route.up and not self.copy_fits(account, used, size):
+            fits = self.copy_fits(account, used, size) and self.domain_fits(account, size)
+            if with_primary and route.up and not fits:
                 return False
         return True
 
@@ -217,6 +224,8 @@ class Policy:
         return self._route(whole, self._directory.resolve(whole.address), size)
 
     def _over_quota(self, account: Account, size: int) -> bool:
+        if not self._domain_room.fits(account, size):
+            return True
         if account.quota == 0:
             return False
         used = self._engine.read(keys.user_scope(account.id), mailboxes.used_bytes)

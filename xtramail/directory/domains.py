@@ -24,6 +24,7 @@ from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.primary import Event
+from xtramail.model.size import parse_size
 from xtramail.store import accounts, domains, keys, logins, outages, outbound, roles, schema
 from xtramail.store.aliases import get_alias_of
 from xtramail.store.engine import Engine, Snapshot, Txn, TxnFunction
@@ -34,8 +35,9 @@ RecipientsWord = Literal["ask", "listed", "any"]
 TLS_MODES: tuple[TlsWord, ...] = ("none", "opportunistic", "required", "verify")
 RECIPIENT_MODES: tuple[RecipientsWord, ...] = ("ask", "listed", "any")
 MAX_DAYS = 3_650
-OPERATORS_OWN = frozenset({"primary_ca", AUTHORITIES, "tenant"})
-"""Fields and settings that are for operators alone: whose a domain is, and what names files of this machine."""
+OPERATORS_OWN = frozenset({"primary_ca", "quota", AUTHORITIES, "tenant"})
+"""Fields and settings that are for operators alone: whose a domain is, how much of this machine it may fill, and what
+names files there."""
 ROUTE_KEYS = (
     "primary",
     "primary-tls",
@@ -43,6 +45,7 @@ ROUTE_KEYS = (
     "recipients",
     "continuity",
     "retention-days",
+    "quota",
     "smarthost",
     "smarthost-user",
     "tenant",
@@ -200,6 +203,11 @@ def parse_change(key: str, value: str) -> DomainChange:
             if not value.isascii() or not value.isdigit() or len(value) > 6:
                 raise BadInput(f"retention-days {value!r}: a number from 1 to {MAX_DAYS}")
             return DomainChange(field="retention_days", value=_days(int(value)))
+        case "quota":
+            try:
+                return DomainChange(field="quota", value=parse_size(value or "0"))
+            except ValueError as error:
+                raise BadInput(f"quota {value!r}: {error}") from None
         case "smarthost":
             if value:
                 parse_host(value, 587)

@@ -14,13 +14,14 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
+from xtramail.directory.domain_room import any_room
 from xtramail.mailbox import recovered
 from xtramail.mailbox.look import Looks, OwnChange
 from xtramail.mailbox.run_memory import RunMemory
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.clock import Clock
-from xtramail.model.errors import NoSuchMailbox, NotPermitted, Unavailable
+from xtramail.model.errors import NoSuchMailbox, NotPermitted, OverQuota, Unavailable
 from xtramail.model.flags import Flag
 from xtramail.model.ids import IdSource
 from xtramail.store import accounts, keys, mailboxes, messages
@@ -57,6 +58,8 @@ class MailboxServices:
     limits: MailboxLimits
     runs: RunMemory = field(default_factory=RunMemory)
     """What SEARCH keeps in memory."""
+    room: Callable[[Account, int], bool] = any_room
+    """Whether so many more octets of a user are within his domain's quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +185,16 @@ class Session:
                 mailboxes.check_quota(snap, room_for)
             return found
 
-        row = self.read(look)
-        row = row or self._recovered_as(name)
+        row = self.read(look) or self._recovered_as(name)
         if row is None:
             raise NoSuchMailbox
+        if room_for is not None:
+            self._domain_takes(room_for)
         return row
+
+    def _domain_takes(self, octets: int) -> None:
+        if not self.services.room(self.account, octets):
+            raise OverQuota("The mailboxes of this domain are full")
 
     def normal(self, name: str) -> str:
         """How a new mailbox is called: names in UTF-8 are in normal form C (RFC 9051 §5.1); in modified UTF-7 they stay
@@ -288,6 +296,7 @@ class Session:
         What is copied out of Recovered is restored: it leaves that mailbox.
         """
         self.keep_out(target)
+        self._domain_takes(0)
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> tuple[int, Placed]:

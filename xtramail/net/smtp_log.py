@@ -119,6 +119,16 @@ class SmtpLog:
             )
         self._say(_OVER_QUOTA, account.rpartition("@")[2], text, {"account": account})
 
+    def domain_full(self, arrival: Arrival, account: str) -> None:
+        maillog.copy_skipped(message_id=arrival.message_id, account=account)
+        self.metrics.alarm(_OVER_QUOTA)
+        domain = account.rpartition("@")[2]
+        text = (
+            f"The mailboxes of {domain} together are over twice its quota: mail goes to the primary and is not copied "
+            f"any more. See: xtramail stats quota {domain}; then: xtramail domain set {domain} quota=SIZE"
+        )
+        self._say(_OVER_QUOTA, domain, text, {"account": account})
+
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         maillog.alarm(kind="report-lost", text=f"message {id_text(arrival.message_id)}: {cause}")
         self.metrics.alarm("report-lost")

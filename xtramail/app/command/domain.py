@@ -53,6 +53,7 @@ def shown(row: DomainRow) -> dict[str, object]:
         "recipients": row.recipients,
         "continuity": "on" if row.continuity else "off",
         "retention-days": row.retention_days,
+        "quota": row.quota,
         "smarthost": row.smarthost,
         "smarthost-user": row.smarthost_user,
         "smarthost-password": "set" if row.smarthost_password else "",
@@ -180,6 +181,7 @@ primary-ca=FILE             authorities to believe for verify; empty: the system
 recipients=ask|listed|any   what is done about unknown recipients
 continuity=on|off           off: its mail is handed on and no copy is kept
 retention-days=N            how long its mail is kept; holds for what is here already
+quota=SIZE                  for all its users together, such as 200GiB; 0: none
 smarthost=HOST[:PORT]       for mail of its users to the world; empty: none
 smarthost-user=NAME         who logs in there
 smarthost-password=-        the password is read from standard input; empty: none
