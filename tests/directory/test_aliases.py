@@ -149,7 +149,7 @@ def test_sixteen_in_a_row_are_followed_and_one_more_is_refused_at_either_end(wor
 @settings(derandomize=True, deadline=None, max_examples=100)
 def test_chains_never_hold_a_circle(edges: list[tuple[int, int]]) -> None:
     world = World()
-    chains = AliasChains(world.desk)
+    chains = AliasChains.of(world.desk)
     kept: dict[str, list[str]] = {f"n{number}@local.example": [] for number in range(8)}
     for source, target in edges:
         one, other = f"n{source}@local.example", f"n{target}@local.example"
@@ -241,7 +241,7 @@ def test_what_is_not_there_is_not_found(world: World) -> None:
 
 
 def test_many_are_planned_with_those_that_are_still_to_come(world: World) -> None:
-    chains = AliasChains(world.desk)
+    chains = AliasChains.of(world.desk)
     coming = {"a@local.example", "b@local.example"}
     one = aliases.planned(world.desk, "a@local.example", ["b@local.example"], chains=chains, coming=coming)
     assert one.targets == ("b@local.example",)

@@ -5,7 +5,7 @@ What the actor may not see is an end: it is told nothing of it, and the server's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.domain_settings import switch
@@ -14,22 +14,51 @@ from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store import domains, keys
 from xtramail.store.aliases import alias_domains, aliases
-from xtramail.store.records import DomainRow
 
 
 class AliasChains:
     """Read once, then told of each alias that is set: many can be checked without reading them anew."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._engine = desk.engine
-        self._domains: dict[str, DomainRow] = {row.name: row for row in desk.domains()}
-        self._names = {name: row.domain for name, row in alias_domains(desk.engine) if row.domain in self._domains}
+    def __init__(
+        self,
+        *,
+        plus: Mapping[str, bool],
+        names: Mapping[str, str],
+        is_user: Callable[[str], bool],
+        rows: Iterable[tuple[str, tuple[str, ...]]],
+    ) -> None:
+        """``plus``: the domains, and whether what follows ``+`` counts nothing there; ``names``: other names of them;
+        ``is_user``: of an ``Address.key``; ``rows``: keys of aliases with their targets."""
+        self._plus = plus
+        self._names = names
+        self._is_user = is_user
         self._targets: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, set[str]] = {}
         """Who might lead to an alias: by the key of a target, by what is before its plus sign, by its domain."""
-        for name in self._domains:
-            for row in desk.engine.read(keys.domain_scope(name), aliases):
-                self._set(Address(local=row.local, domain=name).key, row.targets)
+        for key, targets in rows:
+            self._set(key, targets)
+
+    @classmethod
+    def of(cls, desk: Desk) -> AliasChains:
+        """As the actor sees them."""
+        served = {row.name: row for row in desk.domains()}
+        engine = desk.engine
+
+        def is_user(key: str) -> bool:
+            local, _, name = key.rpartition("@")
+            scope = keys.domain_scope(name)
+            return engine.read(scope, lambda snap: domains.get_recipient(snap, local)) is not None
+
+        return cls(
+            plus={name: switch(row, PLUS) for name, row in served.items()},
+            names={name: row.domain for name, row in alias_domains(engine) if row.domain in served},
+            is_user=is_user,
+            rows=(
+                (Address(local=row.local, domain=name).key, row.targets)
+                for name in served
+                for row in engine.read(keys.domain_scope(name), aliases)
+            ),
+        )
 
     def put(self, key: str, targets: Sequence[str]) -> None:
         """``key``: of the alias (``@domain`` for all of it); BadInput names the way that is too long, or a circle."""
@@ -88,10 +117,10 @@ class AliasChains:
             name = self._names.get(address.domain_key, address.domain_key)
         except BadInput:
             return []
-        domain, local = self._domains.get(name), address.local_key
-        if domain is None:
+        local = address.local_key
+        if name not in self._plus:
             return []
-        base = [local.partition("+")[0]] if "+" in local[1:] and switch(domain, PLUS) else []
+        base = [local.partition("+")[0]] if "+" in local[1:] and self._plus[name] else []
         return [f"{one}@{name}" for one in (local, *base, "")]
 
     def _above(self, key: str) -> list[str]:
@@ -106,7 +135,3 @@ class AliasChains:
                     depth[source] = len(way) + 1
                     ways.append([source, *way])
         return longest[:-1]
-
-    def _is_user(self, key: str) -> bool:
-        local, _, name = key.rpartition("@")
-        return self._engine.read(keys.domain_scope(name), lambda snap: domains.get_recipient(snap, local)) is not None

@@ -80,7 +80,7 @@ def planned(
         found.setdefault(resolver.canonical(target).key, str(target))
     if len(found) > MOST_TARGETS:
         raise BadInput(f"alias {shown}: at most {MOST_TARGETS} targets; make aliases of parts of them")
-    (chains or AliasChains(desk)).put(f"{key}@{domain.name}", tuple(found.values()))
+    (chains or AliasChains.of(desk)).put(f"{key}@{domain.name}", tuple(found.values()))
     made = Alias(domain=domain.name, address=shown, targets=tuple(found.values()), created=desk.now())
     return replace(made, warnings=tuple(_warnings(desk, resolver, made, domain, key, set(found))))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
+from xtramail.directory.places import domain_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NotPermitted
 from xtramail.model.outcome import OPEN_FATES
@@ -21,24 +23,40 @@ def refuse_while_open(domain: str, address_key: str = "") -> Callable[[Snapshot]
 
     Asked there, because mail goes on arriving while an administrator decides.
     """
-    who = f"user {address_key}" if address_key else f"domain {domain}"
+    return lambda snap: OpenMail(snap).refuse(domain, address_key)
 
-    def refuse(snap: Snapshot) -> None:
-        waiting = _waiting(snap, domain, address_key)
+
+class OpenMail:
+    """The whole queue looked through once, for who removes many."""
+
+    def __init__(self, snap: Snapshot) -> None:
+        self._waiting: Counter[str] = Counter()
+        self._sent: Counter[str] = Counter()
+        """Messages by domain, and by ``Address.key``."""
+        for entry in outbound.entries(snap):
+            open_for = {_key(one.address) for one in entry.recipients if one.fate in OPEN_FATES}
+            if open_for:
+                self._waiting.update({*open_for, domain_of(entry.destination)})
+            if entry.reverse_path:
+                sender = _key(entry.reverse_path)
+                self._sent.update((sender, sender.rpartition("@")[2]))
+
+    def refuse(self, domain: str, address_key: str = "") -> None:
+        """NotPermitted while mail of a domain, or of one address in it, has an open fate."""
+        who = f"user {address_key}" if address_key else f"domain {domain}"
+        waiting = self._waiting[address_key or domain]
         if waiting:
             raise NotPermitted(
                 f"{who}: {waiting} messages still wait for the primary; "
                 f"see: xtramail queue list, then deliver, bounce or wait"
             )
         # A sender must be there to be told what became of his mail, and his domain's smarthost to carry it.
-        sent = _sent(snap, domain, address_key)
+        sent = self._sent[address_key or domain]
         if sent:
             raise NotPermitted(
                 f"{who}: {sent} messages from it still wait to be handed on; "
                 f"see: xtramail queue list, then retry, bounce or wait"
             )
-
-    return refuse
 
 
 def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
@@ -55,13 +73,6 @@ def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
 def _apart(snap: Snapshot, domain: str) -> list[str]:
     """Under which mail for single addresses of a domain waits."""
     return [one for one in outbound.destinations(snap) if one.endswith(f"@{domain}")]
-
-
-def _sent(snap: Snapshot, domain: str, address_key: str) -> int:
-    senders = (_key(entry.reverse_path) for entry in outbound.entries(snap) if entry.reverse_path)
-    if address_key:
-        return sum(sender == address_key for sender in senders)
-    return sum(sender.rpartition("@")[2] == domain for sender in senders)
 
 
 def _key(address: str) -> str:
