@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 
 import click
 
 from xtramail.app.command.context import Commands, Context, count_of, when
 from xtramail.delivery.drill_steps import STEPS, fresh_steps
-from xtramail.directory.primaries import primary_of
-from xtramail.directory.users import OUTSIDE, account_of
-from xtramail.model.address import Address
+from xtramail.directory import rehearsals
 from xtramail.model.errors import BadInput
-from xtramail.model.primary import State
-from xtramail.store import accounts, drills, keys
 from xtramail.store.drills import DrillRow, Pilot
-from xtramail.store.records import Account, DomainRow
 from xtramail.store.server_lock import is_held
 
-MOST_PILOTS = 100
 LONGEST = 24 * 60
 """Minutes."""
 COLUMNS = ("user", "result", "step", "state", "at", "text", "next")
@@ -42,72 +35,32 @@ def start(context: Context, name: str, users: str, minutes: int, canary: str | N
 
     Mail flows as at any time. At the end the canaries are removed, and only the report is left.
     """
-    domain = context.desk.domain(name)
-    chosen = _chosen(context, domain, users)
-    if canary:
-        Address.parse(canary)
-    _ready(context, domain)
-    now = context.now()
-    row = DrillRow(
-        id=keys.micros(now),
-        domain=domain.name,
-        started=now,
-        ends=now + 60 * minutes,
-        by=context.who,
-        canary=canary or "",
-    )
-    pilots = tuple(
-        Pilot(
-            account_id=one.id, address=one.address, outside=one.settings.get(OUTSIDE, ""), steps=fresh_steps()
+    _refuse_without_server(context)
+    begun = context.run(
+        rehearsals.begin_drill(
+            context.desk,
+            name,
+            users.replace(",", " ").split(),
+            seconds=60.0 * minutes,
+            canary=canary or "",
+            steps=fresh_steps(),
         )
-        for one in chosen
     )
-    context.engine.transact(keys.DRILLS, partial(drills.begin, row=row, pilots=pilots)).result()
+    row = begun.row
     if wait:
         _wait(context, row)
         _report(context, row.id)
-        if not all(one.passed for one in _pilots(context, row.id)):
+        if not all(one.passed for one in rehearsals.pilots_of(context.desk, row.id)):
             click.get_current_context().exit(1)
         return
-    bare = [one.address for one in chosen if not _could_log_in(context, one)]
-    hint = f" Nobody could log in as {', '.join(bare)}: give them passwords." if bare else ""
-    text = f"drill {row.id} of {domain.name} runs until {when(row.ends)} for {count_of(len(chosen), 'user')}.{hint}"
-    shown = _shown(context, row) | {"without-password": bare}
+    hint = f" Nobody could log in as {', '.join(begun.bare)}: give them passwords." if begun.bare else ""
+    people = count_of(len(begun.pilots), "user")
+    text = f"drill {row.id} of {row.domain} runs until {when(row.ends)} for {people}.{hint}"
+    shown = _shown(context, row) | {"without-password": list(begun.bare)}
     context.done(shown, f"{text} See: xtramail drill report {row.id}")
 
 
-def _chosen(context: Context, domain: DomainRow, users: str) -> list[Account]:
-    found: dict[int, Account] = {}
-    for word in users.replace(",", " ").split():
-        address = Address.parse(word if "@" in word else f"{word}@{domain.name}")
-        account = account_of(context.engine, address.key)
-        if account is None or account.kind == "list" or address.domain_key != domain.name:
-            raise BadInput(
-                f"users {word!r}: no user of {domain.name} with a mailbox; "
-                f"see: xtramail user list --domain {domain.name}"
-            )
-        found[account.id] = account
-    if not 1 <= len(found) <= MOST_PILOTS:
-        raise BadInput(f"users: name from 1 to {MOST_PILOTS} of {domain.name}")
-    return list(found.values())
-
-
-def _could_log_in(context: Context, account: Account) -> bool:
-    look = partial(accounts.can_log_in, account=account, now=context.now())
-    return context.engine.read(keys.user_scope(account.id), look)
-
-
-def _ready(context: Context, domain: DomainRow) -> None:
-    if not domain.primaries:
-        raise BadInput(f"domain {domain.name} is local: there is no primary whose absence could be rehearsed")
-    if not domain.continuity:
-        raise BadInput(
-            f"domain {domain.name} keeps no copies, so nobody could read mail here; "
-            f"switch them on: xtramail domain set {domain.name} continuity=on"
-        )
-    state = primary_of(context.engine, domain.name).state
-    if state not in (State.UP, State.SUSPECT):
-        raise BadInput(f"the primary of {domain.name} is {state}, which is no drill; see: xtramail outage status")
+def _refuse_without_server(context: Context) -> None:
     if not is_held(context.paths.store):
         raise BadInput("drill start: no server runs on this store, and only a running one can be tried; start it first")
 
@@ -118,9 +71,7 @@ def _ready(context: Context, domain: DomainRow) -> None:
 @click.pass_obj
 def status(context: Context, name: str | None, limit: int) -> None:
     """Drills of the last year, the newest first: those that run, and how the others ended."""
-    domain = context.desk.domain(name).name if name else None
-    rows = context.engine.read(keys.DRILLS, drills.drills)
-    shown = [_shown(context, row) for row in rows if domain in (None, row.domain)][:limit]
+    shown = [_shown(context, row) for row in rehearsals.list_drills(context.desk, name or "")[:limit]]
     columns = ("id", "domain", "state", "started", "ends", "users", "passed", "failed")
     hint = "there was no drill yet; begin one: xtramail drill start DOMAIN --users A,B --minutes 30"
     context.table(shown, columns, hint)
@@ -131,11 +82,7 @@ def status(context: Context, name: str | None, limit: int) -> None:
 @click.pass_obj
 def stop(context: Context, id: str) -> None:
     """End a drill before its time; what it left is removed within seconds."""
-    row = _named(context, id)
-    work = partial(drills.end, drill_id=row.id, now=context.now(), by=context.who)
-    if context.engine.transact(keys.DRILLS, work).result() is None:
-        raise BadInput(f"drill {row.id} is over already; see: xtramail drill report {row.id}")
-    row = _named(context, id)
+    row = context.run(rehearsals.stop_drill(context.desk, _named(context, id).id))
     context.done(_shown(context, row), f"drill {row.id} is over. See: xtramail drill report {row.id}")
 
 
@@ -149,7 +96,7 @@ def report(context: Context, id: str) -> None:
 
 def _report(context: Context, drill_id: int) -> None:
     row = _named(context, str(drill_id))
-    people = [_person(one) for one in _pilots(context, drill_id)]
+    people = [_person(one) for one in rehearsals.pilots_of(context.desk, drill_id)]
     if context.as_json:
         context.done(_shown(context, row) | {"pilots": people}, "")
         return
@@ -185,12 +132,8 @@ def _result(pilot: Pilot) -> str:
     return {True: "passed", False: "failed", None: "goes on"}[pilot.passed]
 
 
-def _pilots(context: Context, drill_id: int) -> list[Pilot]:
-    return context.engine.read(keys.DRILLS, partial(drills.pilots, drill_id=drill_id))
-
-
 def _shown(context: Context, row: DrillRow) -> dict[str, object]:
-    people = _pilots(context, row.id)
+    people = rehearsals.pilots_of(context.desk, row.id)
     return {
         "id": str(row.id),
         "domain": row.domain,
@@ -206,11 +149,9 @@ def _shown(context: Context, row: DrillRow) -> dict[str, object]:
 
 
 def _named(context: Context, text: str) -> DrillRow:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
-    row = context.engine.read(keys.DRILLS, partial(drills.drill, drill_id=number))
-    if row is None:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise BadInput(f"id {text!r}: no such drill; see: xtramail drill status")
-    return row
+    return rehearsals.find_drill(context.desk, int(text))
 
 
 def _wait(context: Context, row: DrillRow) -> None:
