@@ -39,7 +39,7 @@ def test_dovecots_names_tell_flags_keywords_and_dates(tmp_path: Path) -> None:
 
 def test_folders_are_mailboxes_in_every_layout(tmp_path: Path) -> None:
     folders = (
-        ".Work.Rome", ".R&AOk-sum&AOk-", ".Caf\u00e9", ".R&D", ".INBOX.Below", "INBOX", "Plain/Below", "Plain/.Odd",
+        ".Work.Rome", ".R&AOk-sum&AOk-", ".Caf\u00e9", ".R&D", ".INBOX.Below", "INBOX", "Plain/&AMk-t&AOk-", "Plain/Below", "Plain/.Odd",
     )  # fmt: skip
     for name in folders:
         put(tmp_path, f"{name}/cur/1.x.host:2,S")
@@ -48,7 +48,7 @@ def test_folders_are_mailboxes_in_every_layout(tmp_path: Path) -> None:
     boxes = Boxes()
     assert told(boxes.bring(tmp_path)) == []
     assert sorted(boxes.full(BOB)) == [
-        "Café", "INBOX", "INBOX/Below", "Plain/Below", "Plain/Odd", "R&D", "Résumé", "Work/Rome",
+        "Café", "INBOX", "INBOX/Below", "Plain/Below", "Plain/Odd", "Plain/Été", "R&D", "Résumé", "Work/Rome",
     ]  # fmt: skip
     assert "Empty" in boxes.held(BOB) and "attachments" not in boxes.held(BOB)
 

@@ -55,13 +55,15 @@ def to_maildir(levels: tuple[str, ...]) -> str:
 
 def from_maildir(name: str) -> tuple[str, ...]:
     """The reverse; ValueError when it is no text or has an empty level."""
-    levels = tuple(_maildir_level(_text(level)) for level in name[1:].split("."))
+    levels = tuple(maildir_level(level) for level in name[1:].split("."))
     if not all(levels):
         raise ValueError("a level of the folder's name is empty")
     return levels
 
 
-def _maildir_level(level: str) -> str:
+def maildir_level(level: str) -> str:
+    """One level, as a tree of Maildirs has it for a folder's name (mbsync, LAYOUT=fs of Dovecot). ValueError."""
+    _text(level)
     try:
         text = decode_mailbox(level.encode("utf-8"))
     except ValueError:

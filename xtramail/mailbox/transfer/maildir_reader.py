@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 from xtramail.mailbox.transfer.entries import WHOLE, Chunks, Entry, Folder, Found, Trouble
-from xtramail.mailbox.transfer.folder_names import from_file, from_maildir
+from xtramail.mailbox.transfer.folder_names import from_maildir, maildir_level
 from xtramail.mailbox.transfer.line_ends import canonical
 from xtramail.mailbox.transfer.mbox_reader import not_read
 from xtramail.mailbox.transfer.tree import Directory, pieces, why
@@ -55,7 +55,7 @@ def read_folder(folder: Directory, levels: tuple[str, ...] = (), depth: int = 0)
         try:
             if depth >= MAX_DEPTH:
                 raise ValueError(not_read("deep"))
-            below = from_maildir(name) if name.startswith(".") else (from_file(name),)
+            below = from_maildir(name) if name.startswith(".") else (maildir_level(name),)
             with folder.folder(name) as inner:
                 # Programs keep other folders of theirs beside the mail; those hold no Maildir.
                 yield from read_folder(inner, (*levels, *below), depth + 1)
