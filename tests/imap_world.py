@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tests.imap_grammar import check
+from xtramail.directory.domain_room import DomainRoom
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
@@ -131,6 +132,7 @@ class World:
             clock=self.clock,
             ids=IdSource(self.clock),
             limits=MailboxLimits(search_seconds=search_seconds),
+            room=DomainRoom(self.engine, self.clock).fits,
         )
         self.limits = Limits(limits or LimitSettings(), self.clock)
         self.service = ImapService(

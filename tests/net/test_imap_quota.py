@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.imap_world import MAIL, World
+from xtramail.model.bucket import FIRST_DOMAIN_CLASS
+from xtramail.store import domains, keys
+from xtramail.store.records import DomainRow, RecipientRow
 
 
 def test_the_one_root_of_every_mailbox_tells_kibibytes() -> None:
@@ -53,3 +56,18 @@ def test_at_the_limit_append_and_copy_are_refused_whole() -> None:
     assert "T OK" in client.append(MAIL, "Archive")
     assert "T NO [OVERQUOTA]" in client.append(MAIL, "Archive")
     assert "(MESSAGES 1)" in client.say("STATUS Archive (MESSAGES)")
+
+
+def test_in_a_full_domain_append_and_copy_are_refused_whoever_filled_it() -> None:
+    made = World()
+    made.deliver()
+    scope, changes = keys.domain_scope("example.org"), (keys.DOMAIN_CHANGES, domains.settings_changed)
+    row = RecipientRow(local="ann", account_id=made.ann.id, kind="user", created=0.0)
+    full = DomainRow(name="example.org", retention_class=FIRST_DOMAIN_CLASS, retention_days=30, quota=len(MAIL) // 2)
+    listed = (scope, lambda txn: domains.put_recipient(txn, "ann", row))
+    made.engine.transact_all([(scope, lambda txn: domains.put_domain(txn, full)), listed, changes]).result()
+    client = made.client()
+    client.say("SELECT INBOX")
+    assert "T NO [OVERQUOTA]" in client.append(MAIL, "Archive")
+    assert client.say("COPY 1 Archive").startswith("T NO [OVERQUOTA]")
+    assert "T OK" in client.say("MOVE 1 Archive")
