@@ -250,10 +250,9 @@ def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
     for route in routes:
         if route.relay:
             kept = route.kept
-            # What is forwarded to the world goes under another sender.
-            forwarder = "" if route.domain is not None else route.forwarder
-            mark = (route.destination, 0 if kept is None else kept.retention_class, forwarder)
-            found.setdefault(mark, []).append(route)
+            # What is forwarded bears a mark, and to the world goes under another sender.
+            place = (route.destination, 0 if kept is None else kept.retention_class, route.forwarder)
+            found.setdefault(place, []).append(route)
     return [(destination, some) for (destination, _, _), some in found.items()]
 
 

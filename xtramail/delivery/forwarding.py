@@ -4,7 +4,8 @@ To the world it goes under a sender of ours (``directory.rewriting``), so that S
 but for what people of domains served here send, and for the null sender, which stays. A report comes back to that
 address and goes on to the sender; who forges one is refused at RCPT. To a primary served here it goes as it came.
 
-Loops end by Received: at intake, once one of ours names the address that forwards it, or when there are too many.
+Loops end at intake: what is sent on bears a Delivered-To with the address that stands for its recipients, and is
+refused when it comes to that address again; and, as all mail, when it has too many Received fields.
 Whom an address stands for is ``directory.resolution``'s; the rows are ``acceptance``'s.
 """
 
@@ -31,7 +32,8 @@ class Forwarding:
         domain = resolution.domain
         if domain is None:
             return ()
-        found = (self._forward(replace(path, address=one), domain) for one in resolution.forwards)
+        forwarder = str(Address(local=path.address.local, domain=domain.name))
+        found = (self._forward(replace(path, address=one), domain, forwarder) for one in resolution.forwards)
         return tuple(route for route in found if route is not None)
 
     def unasked(self, address: Address, resolution: Resolution) -> tuple[Address, ...]:
@@ -67,9 +69,9 @@ class Forwarding:
             return None
         if self._directory.domain(path.address.domain) is not None:
             return None
-        return self._rewriting.rewrite(path.address, route.forwarder, at)
+        return self._rewriting.rewrite(path.address, home_of(route), at)
 
-    def _forward(self, path: ForwardPath, by: DomainRow) -> Route | None:
+    def _forward(self, path: ForwardPath, by: DomainRow, forwarder: str) -> Route | None:
         found = self._directory.resolve(path.address)
         keeping = Keeping(retention_class=by.retention_class, days=by.retention_days)
         if found.standing is Standing.ELSEWHERE:
@@ -80,7 +82,7 @@ class Forwarding:
                 relay=True,
                 destination=path.address.domain_key,
                 keeping=keeping,
-                forwarder=by.name,
+                forwarder=forwarder,
             )
         if found.standing in (Standing.UNKNOWN, Standing.ASK):
             return None
@@ -93,8 +95,13 @@ class Forwarding:
             up=found.up,
             keeping=found.keeping,
             keepings=found.keepings,
-            forwarder=by.name,
+            forwarder=forwarder,
         )
+
+
+def home_of(route: Route) -> str:
+    """The domain (key) in whose name ``route`` is forwarded to the world; empty where it is not."""
+    return route.forwarder.rpartition("@")[2] if route.domain is None else ""
 
 
 def _kept(found: Resolution, account_id: int) -> Keeping | None:

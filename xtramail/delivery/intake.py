@@ -159,7 +159,7 @@ def looped(arrival: Arrival, summary: Summary, hostname: str, hops: int) -> bool
         summary,
         hostname,
         [route.path.address for route in arrival.written],
-        forwarded=[route.path.address for route in arrival.written if route.forwards],
+        forwarded=[one.forwarder for route in arrival.written for one in route.forwards],
         most=hops,
     )
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from xtramail.delivery import accepted_rows as rows
 from xtramail.delivery import signing
 from xtramail.delivery.arrival import Arrival
+from xtramail.delivery.forwarding import home_of
 from xtramail.delivery.intake import begin_spool
 from xtramail.delivery.policy import Policy, Route
 from xtramail.delivery.route import with_forwards
+from xtramail.delivery.trace import delivered_to
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ReversePath
 from xtramail.model.ids import IdSource, MessageId
@@ -80,7 +82,8 @@ class OwnMail:
                     recipients=tuple(rows.recipient(one, now) for one in some),
                     origin="dsn",
                     header_message_id=spooled.summary.message_id,
-                    signature=signature.fields,
+                    signature=(delivered_to(some[0].forwarder) if some[0].forwarder else b"") + signature.fields,
+                    forwarder=home_of(some[0]),
                 ),
                 arrival.bucket(some[0]),
             )

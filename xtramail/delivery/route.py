@@ -32,7 +32,7 @@ class Route:
     forwards: tuple[Route, ...] = ()
     """Those to whom we forward its mail."""
     forwarder: str = ""
-    """It is one of these: the domain (key) in whose name it is forwarded."""
+    """It is one of these: the address that stands for it, in its domain's own name."""
 
     @property
     def kept(self) -> Keeping | None:

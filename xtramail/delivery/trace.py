@@ -20,6 +20,7 @@ MAX_HOPS = 100
 MAX_OWN_HOPS = 3
 """A message may come through us more than once (in for one domain, forwarded by its primary to another)."""
 SIGNATURE = "(xtramail)"
+DELIVERED_TO = "delivered-to"
 
 
 def return_path(reverse_path: ReversePath) -> bytes:
@@ -78,12 +79,6 @@ def own_hops(received_fields: Collection[str], hostname: str, recipients: Collec
     return sum(name is None or name in ours for name in _own(received_fields, hostname))
 
 
-def named_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
-    """How often we wrote one that names one of these recipients."""
-    ours = {key_of(str(recipient)) for recipient in recipients}
-    return sum(name in ours for name in _own(received_fields, hostname))
-
-
 def _own(received_fields: Collection[str], hostname: str) -> Iterator[str | None]:
     """For whom (as a key) each of these Received fields is that we wrote; None where it does not say so."""
     mark = f"by {hostname} {SIGNATURE} with ".lower()
@@ -100,34 +95,39 @@ def looped(
     hostname: str,
     recipients: Collection[Address],
     *,
-    forwarded: Collection[Address] = (),
+    forwarded: Collection[str] = (),
     most: int,
 ) -> bool:
     """Whether a message is going in circles (RFC 5321 §6.3): ``most`` Received fields, or ours too often.
 
-    ``summary`` with our own Received on top, which does not count. ``forwarded``: recipients whose mail we send on; one
-    that one of ours names has been forwarded already, and comes back.
+    ``summary`` with our own Received on top, which does not count. ``forwarded``: addresses whose mail we send on; what
+    bears the mark of one has been sent on already, and comes back.
     """
     if summary.received_count - 1 > most:
         return True
-    earlier = _earlier(summary)
-    if forwarded and named_hops(earlier, hostname, forwarded):
+    earlier = _values(summary, "received")[1:]
+    marks = {key_of(one) for one in forwarded}
+    if marks and any(key_of(value) in marks for value in _values(summary, DELIVERED_TO)):
         return True
     return own_hops(earlier, hostname, recipients) >= MAX_OWN_HOPS
 
 
 def passed_before(summary: Summary, hostname: str, recipients: Collection[Address]) -> bool:
     """Whether we wrote a Received field for one of these recipients before; ``summary`` as for :func:`looped`."""
-    return bool(recipients) and own_hops(_earlier(summary), hostname, recipients) > 0
+    return bool(recipients) and own_hops(_values(summary, "received")[1:], hostname, recipients) > 0
 
 
-def _earlier(summary: Summary) -> list[str]:
-    """The Received fields below our own."""
-    fields = [
+def delivered_to(forwarder: str) -> bytes:
+    """The mark on top of what is sent on for an address, CRLF included: by it what comes back is known."""
+    return f"Delivered-To: {forwarder}\r\n".encode()
+
+
+def _values(summary: Summary, field: str) -> list[str]:
+    """Of every field of that name; our own Received comes first."""
+    return [
         value for line in summary.header_text.split("\n")
-        for name, _, value in (line.partition(":"),) if name.strip().lower() == "received"
+        for name, _, value in (line.partition(":"),) if name.strip().lower() == field
     ]  # fmt: skip
-    return fields[1:]
 
 
 def _helo(peer: Peer) -> str:

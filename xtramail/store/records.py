@@ -289,7 +289,7 @@ class QueueEntry(Record, frozen=True):
     released: bool = False
     """A person said that it goes, whatever became of the copies here."""
     signature: bytes = b""
-    """Fields that go out on top of its octets: by whom it was signed when it was accepted (DKIM)."""
+    """Fields that go out on top of its octets: who signed it when it was accepted (DKIM), for whom it is sent on."""
     forwarder: str = ""
     """The domain (key) in whose name it is forwarded to the world."""
     sender: str = ""
