@@ -9,6 +9,7 @@ import click
 
 from xtramail.app.command.context import Commands, Context, when
 from xtramail.delivery.alert_text import title
+from xtramail.directory import told_alerts
 from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import hook_host
 from xtramail.store import alerts, keys
@@ -65,9 +66,7 @@ def _shown(row: AlertRow) -> dict[str, object]:
 @click.pass_obj
 def list_(context: Context, name: str | None, limit: int) -> None:
     """Alerts of the last three months, the newest first, and who was told."""
-    domain = context.desk.domain(name).name if name else None
-    found = context.engine.read(keys.ALERTS, alerts.alerts)
-    rows = [row for row in found if domain is None or row.domain == domain][:limit]
+    rows = told_alerts.list_alerts(context.desk, name or "")[:limit]
     if context.as_json:
         context.table([_shown(row) for row in rows], (), "")
         return
@@ -83,9 +82,7 @@ def test_(context: Context, name: str) -> None:
     domain = context.desk.domain(name).name
     if not is_held(context.paths.store):
         raise BadInput("alert test: no server runs on this store, and only a running one tells; start it first")
-    text = f"This is a test of alerts about {domain}, asked for by {context.who}. Nothing happened."
-    number = context.engine.transact(*alerts.raised("test", domain, text, {"by": context.who}, context.now())).result()
-    row = _settled(context, number)
+    row = _settled(context, context.run(told_alerts.raise_test(context.desk, domain)))
     if not row.addressed:
         raise BadInput(f"alert test: the server did not look at it within {_WAIT:g} s; see its log")
     if not row.tellings:
