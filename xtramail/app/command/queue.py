@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import click
 
 from xtramail.app.command.context import Commands, Context, count_of, sure, when
 from xtramail.app.command.group import load
-from xtramail.delivery.story import held_reply, let_go
+from xtramail.delivery.story import held_reply
+from xtramail.delivery.waiting import find_waiting, let_go, note, waiting
 from xtramail.model.address import domain_key
-from xtramail.model.bucket import CLASS_LOG, bucket_at
-from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
-from xtramail.model.ids import id_from_text, id_text
+from xtramail.model.errors import BadInput, NotPermitted
+from xtramail.model.ids import id_text
 from xtramail.model.primary import CLOSED, State
-from xtramail.store import keys, outbound, tracking
-from xtramail.store.engine import Snapshot, Txn
+from xtramail.store import keys, outbound
+from xtramail.store.engine import Snapshot
 from xtramail.store.records import Destination, QueueEntry
 
-STEP = 500
-Go = Callable[[Txn, int, float], QueueEntry | None]
 LONGEST_REASON = 500
 
 
@@ -99,25 +97,9 @@ def all_shown(context: Context, entries: list[QueueEntry]) -> list[dict[str, obj
     return [shown(entry, rows.get(entry.destination), now) for entry in entries]
 
 
-def find(context: Context, text: str) -> list[QueueEntry]:
-    """Entries of that queue id or message id."""
-    try:
-        number = id_from_text(text)
-    except ValueError as error:
-        raise BadInput(f"id {text!r}: {error}; see: xtramail queue list") from None
-    one = context.engine.read(keys.QUEUE, lambda snap: outbound.entry(snap, number))
-    if one is not None:
-        return [one]
-    found = context.engine.read(keys.QUEUE, outbound.entries)
-    mine = [entry for entry in found if entry.message_id == number]
-    if not mine:
-        raise NoSuchMessage(f"{text} does not wait in the queue; see what became of it: xtramail trace ADDRESS")
-    return mine
-
-
 def find_all(context: Context, ids: tuple[str, ...]) -> list[QueueEntry]:
     """Each entry once, however often and by whichever id it was named."""
-    return list({entry.id: entry for text in ids for entry in find(context, text)}.values())
+    return list({entry.id: entry for text in ids for entry in find_waiting(context.desk, text)}.values())
 
 
 @queue.command("list")
@@ -128,7 +110,7 @@ def list_(context: Context, domain: str | None, limit: int) -> None:
     """List waiting mail: when it goes next, what its host said last, and why it waits."""
     name = None if domain is None else domain_key(domain)
     # One more than shown, to know whether there is more.
-    entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name, limit + 1))
+    entries = waiting(context.desk, name, limit=limit + 1)
     rows = all_shown(context, entries[:limit])
     columns = ("id", "destination", "from", "to", "arrived", "attempts", "next", "last-answer")
     empty = f"no mail waits for {name}" if name else "the queue is empty: all mail is handed on"
@@ -142,7 +124,7 @@ def list_(context: Context, domain: str | None, limit: int) -> None:
 @click.pass_obj
 def show(context: Context, id: str) -> None:
     """Show one waiting message, recipient by recipient."""
-    values = all_shown(context, find(context, id))
+    values = all_shown(context, find_waiting(context.desk, id))
     if context.as_json:
         context.done(values if len(values) > 1 else values[0], "")
         return
@@ -166,10 +148,8 @@ def retry(context: Context, ids: tuple[str, ...], domain: str | None, everything
     entries = find_all(context, ids)
     if domain is not None or everything:
         name = None if everything or domain is None else domain_key(domain)
-        entries = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
-    now = context.now()
-    _let_go(context, [entry.id for entry in entries], outbound.release, now)
-
+        entries = waiting(context.desk, name)
+    context.run(let_go(context.desk, entries, outbound.release, "queue retry"))
     states = closed_of(context, {entry.destination for entry in entries})
     text = "\n".join([f"{count_of(len(entries), 'message')} due now.", *closed_words(states)])
     value = {
@@ -200,33 +180,6 @@ def closed_words(states: Mapping[str, State]) -> list[str]:
     ]
 
 
-def _let_go(context: Context, numbers: list[int], go: Go, now: float) -> None:
-    """In steps; each writes down who did it."""
-    for start in range(0, len(numbers), STEP):
-        step = _LetGo(numbers[start : start + STEP], go, context.who, now)
-        context.engine.transact_all([(keys.QUEUE, step.entries), (keys.LOG, step.tell)]).result()
-
-
-class _LetGo:
-    """One commit of it; its parts may run again."""
-
-    def __init__(self, numbers: list[int], go: Go, who: str, now: float) -> None:
-        self._numbers = numbers
-        self._go = go
-        self._who = who
-        self._now = now
-        self._gone: list[QueueEntry] = []
-
-    def entries(self, txn: Txn) -> None:
-        freed = [self._go(txn, number, self._now) for number in self._numbers]
-        self._gone = [entry for entry in freed if entry is not None]
-
-    def tell(self, txn: Txn) -> None:
-        for entry in self._gone:
-            event = let_go(entry, by=self._who, now=self._now)
-            tracking.record(txn, bucket_at(self._now, CLASS_LOG), event)
-
-
 @queue.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--domain", metavar="NAME", help="Everything that is held for this domain.")
@@ -241,10 +194,10 @@ def release(context: Context, ids: tuple[str, ...], domain: str | None) -> None:
     entries = find_all(context, ids)
     if domain is not None:
         name = domain_key(domain)
-        waiting = context.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, name))
-        entries += [entry for entry in waiting if entry.held]
-    numbers = list({entry.id: None for entry in entries})
-    _let_go(context, numbers, outbound.insist, context.now())
+        entries += [entry for entry in waiting(context.desk, name) if entry.held]
+    chosen = list({entry.id: entry for entry in entries}.values())
+    numbers = [entry.id for entry in chosen]
+    context.run(let_go(context.desk, chosen, outbound.insist, "queue release"))
     value = {"released": len(numbers), "ids": [id_text(number) for number in numbers]}
     states = closed_of(context, {entry.destination for entry in entries})
     context.done(value, "\n".join([f"{count_of(len(numbers), 'message')} due now.", *closed_words(states)]))
@@ -261,6 +214,7 @@ def bounce(context: Context, ids: tuple[str, ...], reason: str, yes: bool) -> No
         raise BadInput(f"reason: one line of 1 to {LONGEST_REASON} characters, for its sender to read")
     entries = find_all(context, ids)
     sure(f"Give {count_of(len(entries), 'message')} up for good?", yes=yes)
+    context.run(note(context.desk, entries, "queue bounce", reason))
     done = load("xtramail.app.command.bounce").give_up(context, [entry.id for entry in entries], reason)
     for line in done.untold:
         click.echo(line, err=True)
