@@ -32,7 +32,7 @@ class Office(RelayWorld):
         drive(set_domain(self.desk, domain, parsed))
 
     def limit(self, address: str, rate: str) -> None:
-        drive(set_user(self.desk, Address.parse(address), rate=rate))
+        drive(set_user(self.desk, Address.parse(address), own={"send-rate": rate}))
         self.ann = self.desk.account(Address.parse(ANN))
 
     def begin(self) -> SubmissionTransaction:

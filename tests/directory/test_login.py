@@ -321,6 +321,7 @@ def test_sessions_of_a_device_are_woken_once_when_it_expires(logins: Logins) -> 
 def test_who_was_made_a_list_is_logged_out_and_nothing_opens_it(logins: Logins) -> None:
     made = device(logins)
     came, own = logins.enter("ann@local.example", made), logins.enter("ann@local.example")
+    logins.world.change_domain("local.example", primaries=(("primary.example", 25),))
     drive(users.set_user(logins.world.desk, Address.parse("ann@local.example"), kind="list"))
     stands = logins.world.directory.standing
     assert (stands(came), stands(own)) == (None, None)

@@ -181,6 +181,7 @@ def test_an_address_that_stands_for_a_user_is_his(world: World) -> None:
 
 def test_a_user_who_became_a_list_gets_nothing(world: World) -> None:
     alias(world, "sales@local.example", ANN, BOB)
+    world.change_domain("local.example", primaries=(("primary.example", 25),))
     drive(set_user(world.desk, Address.parse(BOB), kind="list"))
     assert mailboxes(world, "sales@local.example") == [ANN]
 

@@ -8,6 +8,7 @@ from tests.delivery.relay_world import RelayWorld, outcome
 from tests.delivery.world import World
 from xtramail.directory import users
 from xtramail.directory.open_mail import open_mail
+from xtramail.directory.routes import add_route, read
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted, StoreFull
 from xtramail.model.outcome import Reply
@@ -66,14 +67,52 @@ def test_a_discovered_user_keeps_its_mail_when_it_becomes_a_real_one(world: Worl
         add(world, "dee@ask.example", kind="discovered")
 
 
+def test_a_list_has_a_primary_that_takes_its_mail(world: World) -> None:
+    world.user("team@relay.example", kind="list")
+    for asked in (
+        lambda: world.user("team@local.example", kind="list"),
+        lambda: drive(users.set_user(world.desk, Address.parse("ann@local.example"), kind="list")),
+    ):
+        with pytest.raises(BadInput, match="handed to the primary and not stored, and it has none"):
+            asked()
+    drive(add_route(world.desk, "relay.example", read("here", user="ray@relay.example")))
+    with pytest.raises(BadInput, match="it has none"):
+        drive(users.set_user(world.desk, Address.parse("ray@relay.example"), kind="list"))
+    drive(add_route(world.desk, "local.example", read("lists.example", user="bob@local.example")))
+    drive(users.set_user(world.desk, Address.parse("bob@local.example"), kind="list"))
+    world.receive("bob@local.example")
+    assert [entry.destination for entry in world.queue()] == ["bob@local.example"] and world.mailbox(world.bob) == []
+
+
+def test_who_was_learned_is_confirmed_and_a_list_becomes_a_user_again(world: World) -> None:
+    world.primary.knows["dee"] = Reply.of(250, "", "ok")
+    world.receive("dee@ask.example")
+    dee, staff = Address.parse("dee@ask.example"), Address.parse("staff@relay.example")
+    assert drive(users.set_user(world.desk, dee, kind="user")).kind == "user"
+    assert len(world.mailbox(world.desk.account(dee))) == 1
+    listed = drive(users.set_user(world.desk, staff, kind="user"))
+    world.receive("staff@relay.example")
+    assert len(world.mailbox(listed)) == 1 and world.queue()[-1].destination == "relay.example"
+
+
+def test_a_user_has_some_settings_otherwise_than_his_domain(world: World) -> None:
+    ray = Address.parse("ray@relay.example")
+    drive(users.set_user(world.desk, ray, own={"sent-back": "never", "send-rate": "7"}))
+    assert drive(users.set_user(world.desk, ray, own={"sent-back": ""})).settings == {"send-rate": "7"}
+    with pytest.raises(BadInput, match="sent-back 'perhaps': choose one of always, outage, never"):
+        drive(users.set_user(world.desk, ray, own={"sent-back": "perhaps"}))
+    with pytest.raises(BadInput, match="contact: no setting of a user; choose one of recovered"):
+        drive(users.set_user(world.desk, ray, own={"contact": "ann@local.example"}))
+
+
 def test_a_change_is_whole_or_not_at_all(world: World) -> None:
     address = Address.parse("ann@local.example")
     world.engine.fail_next(StoreFull())
     with pytest.raises(StoreFull):
-        drive(users.set_user(world.desk, address, quota=5, kind="list"))
+        drive(users.set_user(world.desk, address, quota=5, kind="discovered"))
     assert world.desk.account(address) == world.ann
-    changed = drive(users.set_user(world.desk, address, quota=5, status="disabled", kind="list"))
-    assert (changed.quota, changed.status, changed.kind) == (5, "disabled", "list")
+    changed = drive(users.set_user(world.desk, address, quota=5, status="disabled", kind="discovered"))
+    assert (changed.quota, changed.status, changed.kind) == (5, "disabled", "discovered")
     later = drive(users.set_password(world.desk, address, "{new}"))
     assert (later.password, later.password_changed, later.quota) == ("{new}", world.clock.now(), 5)
 

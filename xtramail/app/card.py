@@ -41,24 +41,24 @@ def card(settings: Settings, domain: DomainRow, account: Account) -> Card:
         user=account.address,
         reading=first(READING),
         sending=first(SENDING),
-        notes=tuple(_notes(domain)),
+        notes=tuple(_notes(domain, account)),
         contact=text(domain, "card-contact") or text(domain, "contact") or f"your administrator of {domain.name}",
     )
 
 
-def _notes(domain: DomainRow) -> list[str]:
+def _notes(domain: DomainRow, user: Account) -> list[str]:
     days = f"Mail of the last {domain.retention_days} days is here, from the day on which your mailbox was made here."
     if not domain.primaries:
         return [days]
     notes = [days, f"What arrives meanwhile is kept, and goes to your usual mailbox when {domain.name} is back."]
-    if text(domain, "sent-back") == "never":
+    if text(domain, "sent-back", user) == "never":
         notes.append("What you send lies in Sent here only. Copy what you want to keep.")
     elif text(domain, "sent-back-by") == "imap":
         notes.append("What you send lies in Sent here, and is filed in Sent of your usual mailbox when that is back.")
     else:
         notes.append("What you send lies in Sent here, and comes to your usual mailbox as mail when that is back.")
     notes.append("Drafts stay here: send or copy them before you go back.")
-    if not switch(domain, "give-back-deleted"):
+    if not switch(domain, "give-back-deleted", user):
         notes.append("What you delete here while your usual mailbox is away does not come back there.")
     return notes
 

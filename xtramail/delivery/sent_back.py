@@ -62,7 +62,7 @@ def wanted(engine: Engine, arrival: Arrival) -> str:
 
 
 def _now(engine: Engine, domain: DomainRow, sender: Account, now: float) -> bool:
-    when = text(domain, "sent-back")
+    when = text(domain, "sent-back", sender)
     if when == "outage":
         # Who takes part in a drill works as in an outage, and what he sends is wanted at his own server as then.
         drilled = engine.read(keys.DRILLS, partial(in_drill, account_id=sender.id, now=now))

@@ -23,7 +23,7 @@ from xtramail.model.errors import BadInput, Corrupt, XtramailError
 from xtramail.store import keys
 from xtramail.store.copies import Copies, copies_of
 from xtramail.store.engine import Engine, Snapshot, Txn
-from xtramail.store.records import QueueEntry, QueueRecipient
+from xtramail.store.records import DomainRow, QueueEntry, QueueRecipient
 
 
 class CopyReturned(XtramailError):
@@ -53,9 +53,9 @@ class Suppression:
         Empty where the domain gives back everything, and for what a person released.
         """
         domain = self._directory.domain(domain_of(entry.destination))
-        if entry.released or domain is None or switch(domain, "give-back-deleted"):
+        if entry.released or domain is None:
             return {}
-        found = {recipient.address: self._deletion(entry, recipient.address) for recipient in recipients}
+        found = {recipient.address: self._deletion(entry, recipient.address, domain) for recipient in recipients}
         return {address: deletion for address, deletion in found.items() if deletion is not None}
 
     def still(self, entry: QueueEntry, deletions: Mapping[str, Deletion]) -> list[Part]:
@@ -63,10 +63,12 @@ class Suppression:
         accounts = {number for deletion in deletions.values() for number in deletion.accounts}
         return [(keys.user_scope(number), partial(_require_none, entry=entry)) for number in sorted(accounts)]
 
-    def _deletion(self, entry: QueueEntry, address: str) -> Deletion | None:
+    def _deletion(self, entry: QueueEntry, address: str, domain: DomainRow) -> Deletion | None:
         try:
             accounts = self._directory.resolve(Address.parse(address)).accounts
         except BadInput:
+            return None
+        if any(switch(domain, "give-back-deleted", account) for account in accounts):
             return None
         found = [
             (account.id, self._engine.read(keys.user_scope(account.id), partial(_copies, entry=entry)))

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xtramail.directory import alert_settings, imap_access, journal_addresses, relay_clients, sending_limits
+from xtramail.directory.precedence import counts
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
 from xtramail.model.errors import BadInput
-from xtramail.store.records import DomainRow
+from xtramail.store.records import Account, DomainRow
 
 Rule = Callable[[str], str]
 """Takes what a person wrote and gives it back regular; ValueError (or BadInput) with the rule."""
@@ -185,6 +186,10 @@ SETTINGS: dict[str, DomainSetting] = {
 }
 
 
+OF_USERS = ("recovered", "sent-back", "give-back-deleted", sending_limits.RATE)
+"""Those that a user may have otherwise than his domain."""
+
+
 def regular(name: str, value: str) -> str:
     """``value`` as it is kept; BadInput names the setting and its rule. Empty stands for the default."""
     setting = SETTINGS[name]
@@ -197,13 +202,14 @@ def regular(name: str, value: str) -> str:
         raise BadInput(f"{name}{shown}: {error}") from None
 
 
-def text(row: DomainRow, name: str) -> str:
-    """What the domain has, else the default."""
-    return row.settings.get(name, "") or SETTINGS[name].default
+def text(row: DomainRow, name: str, user: Account | None = None) -> str:
+    """What the domain has, else the default; before both what ``user`` has, where he may (OF_USERS)."""
+    one = SETTINGS[name]
+    return counts(name, user=user if name in OF_USERS else None, domain=row, default=one.default)
 
 
-def switch(row: DomainRow, name: str) -> bool:
-    return text(row, name) == "on"
+def switch(row: DomainRow, name: str, user: Account | None = None) -> bool:
+    return text(row, name, user) == "on"
 
 
 def count(row: DomainRow, name: str) -> int:

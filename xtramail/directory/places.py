@@ -58,6 +58,12 @@ def lives_here(snap: Snapshot, domain: DomainRow, local_key: str) -> bool:
     return bool(domain.primaries) and not place_of(snap, domain, local_key).relay
 
 
+def listable(snap: Snapshot, domain: DomainRow, local_key: str) -> bool:
+    """Whether mail for ``local_key`` would be handed on if it were of type list."""
+    row = get_place(snap, local_key)
+    return bool(domain.primaries) if row is None else bool(row.hosts)
+
+
 def numbered(domain: DomainRow) -> tuple[tuple[str, int, int], ...]:
     """The domain's primaries with their priorities: as they were given, else each its own in their order."""
     given = domain.priorities or range(STEP, STEP * len(domain.primaries) + 1, STEP)

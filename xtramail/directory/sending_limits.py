@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from xtramail.model.errors import BadInput
+from xtramail.directory.precedence import counts
 from xtramail.store.records import Account, DomainRow
 
 RATE = "send-rate"
@@ -35,18 +35,8 @@ class SendingLimit:
 
 def limit_of(domain: DomainRow, account: Account) -> SendingLimit:
     """What holds for ``account``, a user of ``domain``."""
-    own, settings = account.settings.get(RATE, ""), domain.settings
     return SendingLimit(
-        per_hour=int(own or settings.get(RATE, "") or RATE_DEFAULT),
-        over="defer" if (settings.get(OVER, "") or OVER_DEFAULT) == "defer" else "block",
-        refused=int(settings.get(REFUSED, "") or REFUSED_DEFAULT),
+        per_hour=int(counts(RATE, user=account, domain=domain, default=RATE_DEFAULT)),
+        over="defer" if counts(OVER, domain=domain, default=OVER_DEFAULT) == "defer" else "block",
+        refused=int(counts(REFUSED, domain=domain, default=REFUSED_DEFAULT)),
     )
-
-
-def check_rate(value: str) -> str:
-    """A user's own, as it is kept; empty: as the domain says. BadInput."""
-    if not value:
-        return ""
-    if not value.isascii() or not value.isdigit() or len(value) > 10 or int(value) > MOST:
-        raise BadInput(f"{RATE} {value!r}: a number from 0 (no limit) to {MOST}, or nothing for what the domain says")
-    return str(int(value))

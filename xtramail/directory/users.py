@@ -12,8 +12,9 @@ import msgspec
 from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.alias_targets import refuse_while_target
 from xtramail.directory.desk import Change, Desk, secret_told
+from xtramail.directory.domain_settings import OF_USERS, regular
 from xtramail.directory.open_mail import refuse_while_open
-from xtramail.directory.sending_limits import RATE, check_rate
+from xtramail.directory.places import listable
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
@@ -87,6 +88,8 @@ async def add_user(
         found = domains.get_recipient(txn, local)
         if found is not None and found != standing:
             raise AlreadyExists(taken)
+        if kind == "list":
+            _refuse_homeless(txn, address)
         domains.put_recipient(txn, local, row)
 
     def open_it(txn: Txn) -> None:
@@ -185,15 +188,15 @@ async def set_user(
     kind: str | None = None,
     hidden: str | None = None,
     outside: str | None = None,
-    rate: str | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Account:
     """Change what is given; BadInput names the field and its rule. ``hidden``: IMAP capabilities, ``IDLE,MOVE``.
 
     ``outside``: an address in no domain that is served here; empty: none. A user may change this one himself.
-    ``rate``: most recipients outside in an hour; empty: as the domain says.
+    ``own``: settings of the domain that he has otherwise (OF_USERS); empty: as the domain says.
     """
-    own = all(one is None for one in (quota, status, kind, hidden, rate))
-    account = desk.account(address, Role.USER if own else Role.DOMAIN)
+    himself = all(one is None for one in (quota, status, kind, hidden)) and not own
+    account = desk.account(address, Role.USER if himself else Role.DOMAIN)
     changes: dict[str, object] = {}
     if quota is not None:
         if quota < 0:
@@ -216,8 +219,10 @@ async def set_user(
     if outside is not None:
         settings[OUTSIDE] = str(Address.parse(outside)) if outside else ""
         refuse_served(desk.engine, settings[OUTSIDE], setting=OUTSIDE)
-    if rate is not None:
-        settings[RATE] = check_rate(rate)
+    for name, value in (own or {}).items():
+        if name not in OF_USERS:
+            raise BadInput(f"{name}: no setting of a user; choose one of {', '.join(OF_USERS)}")
+        settings[name] = regular(name, value)
     return await _change(desk, account, address, "user set", settings, changes)
 
 
@@ -242,13 +247,27 @@ async def _change(
     def relist(txn: Txn) -> None:
         row = domains.get_recipient(txn, local)
         if row is not None and "kind" in changes:
-            domains.put_recipient(txn, local, msgspec.structs.replace(row, kind=changes["kind"]))
+            if changes["kind"] == "list":
+                _refuse_homeless(txn, address)
+            # Who was learned and is confirmed, or is a list from now on, is so by a person's word.
+            reason = row.reason if changes["kind"] == row.kind else ""
+            domains.put_recipient(txn, local, msgspec.structs.replace(row, kind=changes["kind"], reason=reason))
 
     results = await desk.change(
         told, [(keys.user_scope(account.id), change), (keys.domain_scope(address.domain_key), relist)]
     )
     changed: Account = results[0]
     return changed
+
+
+def _refuse_homeless(snap: Snapshot, address: Address) -> None:
+    """BadInput for a list whose mail would be nowhere: it is handed on, and not stored."""
+    domain = domains.get_domain(snap)
+    if domain is not None and not listable(snap, domain, address.local_key):
+        raise BadInput(
+            f"type list of {address}: its mail is handed to the primary and not stored, and it has none; "
+            f"for several people here: xtramail alias add {address} USER..."
+        )
 
 
 async def remove_user(desk: Desk, address: Address) -> Account:

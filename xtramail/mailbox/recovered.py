@@ -27,9 +27,9 @@ class OnlyToCopyFrom(Refused):
 
 
 def is_on(engine: Engine, account: Account) -> bool:
-    """Whether the account's domain has this mailbox. Read anew: an administrator may have changed it."""
+    """Whether the account, or else its domain, has this mailbox. Read anew: an administrator may have changed it."""
     domain = engine.read(keys.domain_scope(Address.parse(account.address).domain_key), domains.get_domain)
-    return domain is None or switch(domain, "recovered")
+    return domain is None or switch(domain, "recovered", account)
 
 
 def free_name(snap: Snapshot) -> str:

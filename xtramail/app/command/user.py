@@ -10,7 +10,7 @@ from xtramail.app.command.passwd import new_hash, passwd
 from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
 from xtramail.directory import users
-from xtramail.directory.sending_limits import RATE
+from xtramail.directory.domain_settings import OF_USERS
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store.records import Account, AccountKind
@@ -32,7 +32,7 @@ def shown(account: Account, used: int | None = None) -> dict[str, object]:
         "two-step": "on" if account.two_step else "",
         "quota": account.quota,
         "hidden-capabilities": account.settings.get(users.HIDDEN_CAPABILITIES, ""),
-        RATE: account.settings.get(RATE, ""),
+        **{name: account.settings.get(name, "") for name in OF_USERS},
         users.OUTSIDE: account.settings.get(users.OUTSIDE, ""),
         "created": when(account.created),
         "password-changed": when(account.password_changed) if account.password else None,
@@ -101,18 +101,19 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
     \b
     quota=SIZE                   such as 5GiB; 0: no limit of its own
     status=active|disabled       disabled: no login; mail goes on arriving
-    type=user|list|discovered
+    type=user|list|discovered    user: he logs in; list: handed on, not stored; discovered: learned, not confirmed
     hide=CAPABILITY,...          of IMAP, for a client that chokes on them, such as hide=IDLE,MOVE; hide= for none
-    send-rate=N                  most recipients outside in an hour; 0: any number; send-rate= as the domain says
     outside-address=ADDRESS      a private one: the emergency card goes there (domain set card-on-down=on)
+    recovered=  sent-back=  give-back-deleted=  send-rate=
+                                 as in `domain set`, for this user alone; empty: as the domain has it
     """
     given: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
-        if not equals or key not in ("quota", "status", "type", "hide", RATE, users.OUTSIDE):
+        if not equals or key not in ("quota", "status", "type", "hide", users.OUTSIDE, *OF_USERS):
             raise BadInput(
                 f"{change!r}: write it as quota=SIZE, status=active|disabled, type=user|list|discovered, "
-                f"hide=CAPABILITY,..., {RATE}=N or {users.OUTSIDE}=ADDRESS"
+                f"hide=CAPABILITY,..., {users.OUTSIDE}=ADDRESS, or one of {', '.join(OF_USERS)}"
             )
         given[key] = value
     account = context.run(
@@ -124,7 +125,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
             kind=given.get("type"),
             hidden=given.get("hide"),
             outside=given.get(users.OUTSIDE),
-            rate=given.get(RATE),
+            own={name: value for name, value in given.items() if name in OF_USERS},
         )
     )
     context.done(shown(account), f"user {account.address} changed.")
