@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 
@@ -18,7 +18,7 @@ from xtramail.directory.desk import Change, Desk
 from xtramail.mailbox import recovered
 from xtramail.mailbox.append import retention_class_of
 from xtramail.mailbox.transfer.coming import Coming, file_in, prepared
-from xtramail.mailbox.transfer.entries import Entry, Folder, Found, LeftOut, Trouble
+from xtramail.mailbox.transfer.entries import WHOLE, Entry, Folder, Found, LeftOut, Trouble
 from xtramail.mailbox.transfer.header_dates import arrival_of
 from xtramail.mailbox.transfer.opening import Source
 from xtramail.model.actor import Role
@@ -248,6 +248,7 @@ class _Import:
     async def _found(self, found: Found) -> None:
         try:
             name = self._names.mailbox(found.levels)
+            found = _held(found)
             digest, size = _digest(found)
         except Refused as error:
             self._refuse(found.place, error.text, found.octets)
@@ -335,6 +336,14 @@ def _came(found: Found) -> int | None:
     if found.received_at is not None:
         return found.received_at
     return arrival_of(next(found.chunks(), b""))
+
+
+def _held(found: Found) -> Found:
+    """With its octets in memory where they are few: they are gone through twice."""
+    if found.octets > WHOLE:
+        return found
+    octets = b"".join(found.chunks())
+    return replace(found, chunks=lambda: iter((octets,)))
 
 
 def _digest(found: Found) -> tuple[bytes, int]:
