@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from xtramail.directory.desk import Change, Desk
 from xtramail.directory.users import account_of
 from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
@@ -51,16 +52,15 @@ class Released:
 
 
 async def release(
-    engine: Engine,
-    ids: IdSource,
-    stored: Stored,
-    wanted: Mapping[str, Sequence[str]],
-    *,
-    now: float,
-    expires: float,
-    by: str,
+    desk: Desk, ids: IdSource, stored: Stored, wanted: Mapping[str, Sequence[str]], *, hold_seconds: float
 ) -> Released:
-    """``wanted``: addresses by the domain whose primary takes them. In one commit."""
+    """``wanted``: addresses by the domain whose primary takes them, each one of the actor's. In one commit.
+
+    NoSuchDomain. Given up after ``hold_seconds``.
+    """
+    for name in wanted:
+        desk.domain(name)
+    engine, now, by = desk.engine, desk.now(), desk.actor.name
     addresses = [address for some in wanted.values() for address in some]
     due = _waiting(engine, stored.message_id, addresses)
     fresh = ids.next()
@@ -75,7 +75,7 @@ async def release(
             reverse_path=stored.reverse_path,
             arrival=now,
             due=now,
-            expires=expires,
+            expires=now + hold_seconds,
             recipients=tuple(QueueRecipient(address=one, fate=Fate.HELD.value, changed=now) for one in left),
             eightbit=eightbit,
             header_message_id=stored.header_message_id,
@@ -96,12 +96,17 @@ async def release(
     readers = _readers(engine, wanted)
     message = _message(engine, stored, now) if readers else None
     appear = partial(_reappear, stored=stored, message=message, now=now)
-    results = await engine.transact_all(
+    told = [
+        Change("message release", id_text(stored.message_id), name, after={"to": ",".join(some)[:2000]})
+        for name, some in wanted.items()
+    ]
+    results = await desk.change_all(
+        told,
         [
             *((keys.user_scope(one.id), appear) for one in readers),
             (keys.QUEUE, partial(_enqueue, entries=entries, due=sorted(set(due.values())), now=now)),
             (keys.LOG, partial(_tell, events=events, now=now)),
-        ]
+        ],
     )
     there = zip(readers, results, strict=False)
     return Released(

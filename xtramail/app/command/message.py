@@ -15,6 +15,7 @@ from xtramail.app.command.trace import fates_of, message_of
 from xtramail.delivery.release import Released
 from xtramail.delivery.release import Stored as StoredMessage
 from xtramail.delivery.release import release as release_again
+from xtramail.directory.desk import Change
 from xtramail.directory.users import account_of, list_users
 from xtramail.mailbox.stored import Stored, find_stored
 from xtramail.model.address import Address
@@ -124,6 +125,9 @@ def export(context: Context, id: str, output: Path | None) -> None:
     """
     number = message_of(context.engine, id)
     ref = body_of(context, number)
+    # Somebody else's mail is read: its owner's admins see that.
+    for name in sorted({Address.parse(one.account.address).domain_key for one in copies(context, number)}) or [""]:
+        context.run(context.desk.change(Change("message export", id_text(number), name), []))
     value: dict[str, object] = {"id": id_text(number), "size": ref.size}
     if output is not None:
         _write_new(context, ref, output)
@@ -164,7 +168,7 @@ def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
     To all recipients in domains with a primary that it was for, or to those named with --to. For whom it waits already
     it is due now; for the others it is mail of its own in the log. While the primary is away it appears in INBOX again.
     """
-    number, now = message_of(context.engine, id), context.now()
+    number = message_of(context.engine, id)
     ref = body_of(context, number)
     events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, number))
     accepted = next((event for event in events if event.kind == "accepted"), None)
@@ -185,13 +189,11 @@ def release(context: Context, id: str, recipients: tuple[str, ...]) -> None:
     )
     done = context.run(
         release_again(
-            context.engine,
+            context.desk,
             IdSource(context.clock),
             stored,
             wanted,
-            now=now,
-            expires=now + context.settings.relay.hold_days * DAY,
-            by=context.who,
+            hold_seconds=context.settings.relay.hold_days * DAY,
         )
     )
     _say_released(context, number, done, closed_words(closed_of(context, wanted)))

@@ -10,6 +10,7 @@ import click
 
 from xtramail.app.command.context import Context, Reporting, count_of, size_text, sure, when
 from xtramail.app.command.group import plain
+from xtramail.directory.desk import Change
 from xtramail.mailbox.recovery import Deleted, Purged, PutBack, deleted, purge, put_back
 from xtramail.model.address import Address
 from xtramail.model.duration import parse_duration
@@ -50,7 +51,8 @@ def recover(
     With --purge it is destroyed: nobody can have it back. A copy that another user got of the same delivery stays
     whole, and a message that still waits for the primary is left.
     """
-    account = context.desk.account(Address.parse(address))
+    parsed = Address.parse(address)
+    account = context.desk.account(parsed)
     now = context.now()
     found = deleted(
         context.engine, account.id, since=moment(since, now) if since is not None else 0.0, mailbox=mailbox or ""
@@ -62,12 +64,20 @@ def recover(
         if not yes and not sys.stdin.isatty():
             raise BadInput(f"--purge destroys {count_of(len(found), 'message')} for ever; add --yes if that is wanted")
         sure(f"Destroy {count_of(len(found), 'message')} that {account.address} deleted, for ever?", yes=yes)
+        _note(context, "user recover --purge", parsed, len(found))
         _tell_purged(
             context, account.address, context.run(purge(context.engine, account.id, found, now, _progress(context)))
         )
         return
+    _note(context, "user recover", parsed, len(found))
     result = context.run(put_back(context.engine, account.id, found, now, _progress(context)))
     _tell_back(context, account.address, result)
+
+
+def _note(context: Context, what: str, address: Address, messages: int) -> None:
+    """Before it is begun: it is done in many commits, and may be cut off."""
+    told = Change(what, address.key, address.domain_key, after={"messages": messages})
+    context.run(context.desk.change(told, []))
 
 
 class _Line:

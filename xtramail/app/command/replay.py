@@ -14,6 +14,7 @@ from xtramail.delivery.asking import NobodyToAsk
 from xtramail.delivery.replay import MOST_NAMED, Replay, Totals
 from xtramail.delivery.replay_choice import Wanted, Why
 from xtramail.delivery.suppression import Suppression
+from xtramail.directory.desk import Change
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import text
 from xtramail.directory.imap_access import access_of
@@ -73,6 +74,9 @@ def replay(context: Context, /, name: str, start: str, end: str, user: str | Non
     wanted = Wanted(
         domain=domain, start=begins, end=ends, user=_user(domain, user) if user is not None else "", **chosen
     )
+    if not wanted.dry_run:
+        after = {"from": when(begins), "to": when(ends), "user": wanted.user}
+        context.run(context.desk.change(Change("replay", domain.name, domain.name, after=after), []))
     totals = run_on_reactor(lambda reactor: _run(context, reactor, wanted))
     _say(context, wanted, totals)
     if totals.counts[Why.UNKNOWN]:
@@ -98,7 +102,7 @@ async def _run(context: Context, reactor: Any, wanted: Wanted) -> Totals:
         clock=context.clock,
         ids=IdSource(context.clock),
         hold_seconds=context.settings.relay.hold_days * DAY,
-        by=context.who,
+        by=context.desk.actor.name,
     )
     try:
         totals = await one.run(wanted, _progress(context))
