@@ -164,6 +164,7 @@ class Acceptance:
                     entry,
                     signature=trace.delivered_to(first.forwarder) + entry.signature,
                     forwarder=home_of(first),
+                    smtputf8=entry.smtputf8 or not all(one.address.isascii() for one in entry.recipients),
                     sender="" if sender is None else sender.address,
                 )
                 yield entry, arrival.bucket(first), () if sender is None else sender.parts

@@ -33,7 +33,9 @@ class Forwarding:
         if domain is None:
             return ()
         forwarder = str(Address(local=path.address.local, domain=domain.name))
-        found = (self._forward(replace(path, address=one), domain, forwarder) for one in resolution.forwards)
+        # A next hop that knows no SMTPUTF8 takes A-labels.
+        targets = (Address(local=one.local, domain=one.domain_key) for one in resolution.forwards)
+        found = (self._forward(replace(path, address=one), domain, forwarder) for one in targets)
         return tuple(route for route in found if route is not None)
 
     def unasked(self, address: Address, resolution: Resolution) -> tuple[Address, ...]:

@@ -24,6 +24,7 @@ from xtramail.model.clock import Clock
 from xtramail.model.duration import duration_text
 from xtramail.model.errors import BadInput, Corrupt
 from xtramail.store import domains, keys, refused, tracking
+from xtramail.store.aliases import get_alias
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import DomainRow, QueueEntry
 from xtramail.wire.smtp.client_events import RecipientOutcome
@@ -119,7 +120,7 @@ class RefusalGuard:
 
 def _listed(snap: Snapshot, local: str, domain: DomainRow) -> float | None:
     """When the recipient was listed or learned."""
-    row = domains.get_recipient(snap, local)
+    row = domains.get_recipient(snap, local) or get_alias(snap, local)
     if row is not None:
         return row.created
     if local in ROLE_LOCALS:

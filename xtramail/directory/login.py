@@ -43,6 +43,9 @@ class Accounts(Protocol):
 
     def account(self, address_key: str) -> Account | None: ...
 
+    def canonical(self, address: Address) -> Address:
+        """In its domain's own name: guesses count together, whatever name of it they use."""
+
     def relay_account(self, name: str) -> Account | None:
         """Whose name has no ``@``."""
 
@@ -276,7 +279,7 @@ class Login:
     def _look_up(self, name: str, service: str) -> tuple[str, Callable[[str], Account | None]]:
         """Under what failures are counted, and how the account of it is found."""
         try:
-            return Address.parse(name).key, self._accounts.account
+            return self._accounts.canonical(Address.parse(name)).key, self._accounts.account
         except (BadInput, UnicodeError):
             # A primary sends, and reads nothing.
             known = service == "submission" and "@" not in name

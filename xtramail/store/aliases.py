@@ -39,6 +39,11 @@ def aliases(snap: Snapshot) -> list[AliasRow]:
     return [decode(value, AliasRow) for _, value in rows]
 
 
+def catch_all(engine: Engine, domain_key: str) -> AliasRow | None:
+    """Who gets what is for no listed address of a domain; None where nobody does."""
+    return engine.read(keys.domain_scope(domain_key), lambda snap: get_alias(snap, ""))
+
+
 def delete_alias(txn: Txn, local_key: str) -> bool:
     """Whether there was one."""
     return txn.delete(PERMANENT, domain_keys.alias(local_key))

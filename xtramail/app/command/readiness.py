@@ -27,6 +27,7 @@ from xtramail.net.adapter import deferred
 from xtramail.net.certificates import matches
 from xtramail.net.dns import MailHostLookup
 from xtramail.store import devices, drills, keys, logins
+from xtramail.store.aliases import catch_all
 from xtramail.store.last_backup import last_backup
 from xtramail.store.records import Account, DomainRow
 
@@ -49,18 +50,29 @@ def readiness(context: Context, name: str, nameserver: str | None) -> None:
     found = judge(facts)
     steps = [{"gain": round(one.gain, 1), "what": one.text, "do": one.remedy} for one in found.next]
     people = [_person(one) for one in facts.users]
+    notes = _notes(context, row)
     if context.as_json:
         checks = [_shown(one) for one in found.checks]
-        value = {"domain": row.name, "score": found.score, "checks": checks, "next": steps, "users": people}
-        context.done(value, "")
+        scored = {"domain": row.name, "score": found.score, "checks": checks}
+        context.done({**scored, "next": steps, "notes": notes, "users": people}, "")
         return
     click.echo(f"{row.name}: {found.score} of 100\n")
     context.table([_shown(one) for one in found.checks], ("check", "points", "of", "text"), "")
     if steps:
         click.echo("\nWhat to do next")
         context.table(steps, ("gain", "what", "do"), "")
+    for note in notes:
+        click.echo(f"\nNote: {note}")
     click.echo("")
     context.table(people, ("address", "password", "devices", "last-login", "outside"), "no users yet")
+
+
+def _notes(context: Context, row: DomainRow) -> list[str]:
+    """What costs no points, and somebody should know."""
+    everybody = catch_all(context.engine, row.name)
+    if everybody is None:
+        return []
+    return [f"mail to every address of {row.name} is taken and goes to {', '.join(everybody.targets)}, with much spam"]
 
 
 def _shown(one: Check) -> dict[str, object]:
