@@ -10,8 +10,11 @@ import pyotp
 from tests.desks import operator
 from xtramail.directory import (
     admins,
+    aliases,
+    blocks,
     devices,
     dkim_keys,
+    domain_aliases,
     domains,
     mirrors,
     passwords,
@@ -134,7 +137,11 @@ def furnished(engine: Engine | None = None) -> Office:
     )
     ann = Address.parse("ann@office.example")
     drive(users.set_password(desk, ann, chosen, temporary=True))
-    drive(users.set_user(desk, ann, hidden="IDLE,MOVE", outside="ann@private.example", status="disabled"))
+    drive(
+        users.set_user(
+            desk, ann, hidden="IDLE,MOVE", outside="ann@private.example", status="disabled", own={"send-rate": "77"}
+        )
+    )
     office.clock.advance(100.5)
     until = office.clock.now() + 1000
     drive(devices.add(desk, ann, KEYRING, name="Ann's =phone", scopes=("pop", "imap"), expires=until))
@@ -143,6 +150,10 @@ def furnished(engine: Engine | None = None) -> Office:
     drive(totp.confirm(desk, ann, code_of(enrolled.secret.reveal(), office.clock.now()), KEYRING))
     drive(mirrors.add_mirror(desk, "office.example", into="ann@office.example", days=7))
     drive(mirrors.add_mirror(desk, "dee@office.example", days=99))
+    drive(aliases.add_alias(desk, "sales@office.example", ["ann@office.example", "out@elsewhere.example"]))
+    drive(aliases.add_alias(desk, "@bücher.example", ["sales@office.example"]))
+    drive(domain_aliases.add_domain_alias(desk, "büro.example", "office.example"))
+    drive(blocks.block(desk, ann, "sent too much, says Bob"))
     drive(senders.add_sender(desk, "*@office.example", ["ann@office.example"]))
     drive(routes.add_route(desk, "office.example", routes.read("out.example", out=True, when="up", priority=5)))
     drive(routes.add_route(desk, "office.example", routes.read("third.example", priority=10)))

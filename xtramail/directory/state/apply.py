@@ -13,11 +13,13 @@ import msgspec
 
 from xtramail.directory.desk import Change
 from xtramail.directory.keyring import Keyring
+from xtramail.directory.open_mail import OpenMail
 from xtramail.directory.state.kind import Kind, Progress, Row, Work, World
 from xtramail.directory.state.plan import Plan, Step
+from xtramail.directory.users import users_of
 from xtramail.model.errors import NoSuchAccount
 from xtramail.store import domains, keys, schema
-from xtramail.store.engine import Txn, TxnFunction
+from xtramail.store.engine import Snapshot, Txn, TxnFunction
 
 _EVERY = 100
 
@@ -28,6 +30,8 @@ class _Parts(Work):
     new_ids: Mapping[str, int]
     """By address key."""
     parts: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
+    leaving: list[tuple[str, str]] = field(default_factory=list)
+    """Domains and addresses that must have no open mail."""
 
     @property
     def now(self) -> float:
@@ -43,6 +47,20 @@ class _Parts(Work):
 
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None:
         self.parts.append((scope, function))
+
+    def refuse_while_open(self, domain: str, address_key: str = "") -> None:
+        self.leaving.append((domain, address_key))
+
+    def refuse_open(self, snap: Snapshot) -> None:
+        """For the transaction (scope QUEUE)."""
+        if not self.leaving:
+            return
+        open_mail = OpenMail(snap)
+        for domain, address_key in self.leaving:
+            open_mail.refuse(domain, address_key)
+
+    def accounts_in(self, domain: str) -> list[int]:
+        return [account.id for account in users_of(self.world.desk.engine, domain)]
 
     def account_id(self, address_key: str) -> int:
         if address_key in self.new_ids:
@@ -67,6 +85,7 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
         first = await desk.engine.transact(keys.STORE, lambda txn: schema.next_account_id(txn, len(added)))
         ids = {key: first + number for number, key in enumerate(added)}
     work = _Parts(plan.world, ids)
+    work.part(keys.QUEUE, work.refuse_open)
     changes = []
     for number, step in enumerate(plan.steps, 1):
         step.kind.write(step.before, step.after, work)

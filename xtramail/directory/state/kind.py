@@ -16,6 +16,7 @@ import msgspec
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring
+from xtramail.directory.open_mail import OpenMail
 from xtramail.model.actor import Role
 from xtramail.model.errors import BadInput, StoreBusy
 from xtramail.store import domains, keys
@@ -86,6 +87,7 @@ class World:
     """Of a new domain that names none."""
     _standing: dict[str, dict[str, Row]] = field(default_factory=dict)
     _after: dict[str, dict[str, Row]] = field(default_factory=dict)
+    _once: dict[str, Any] = field(default_factory=dict)
 
     def standing(self, kind: str) -> dict[str, Any]:
         """Every row of a kind, by key, as it stands."""
@@ -100,6 +102,17 @@ class World:
 
     def will_be(self, kind: str, rows: dict[str, Row]) -> None:
         self._after[kind] = rows
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What is made of all rows as they will be, for who asks of many: made when it is asked for first."""
+        if name not in self._once:
+            self._once[name] = make()
+        value: T = self._once[name]
+        return value
+
+    def open_mail(self) -> OpenMail:
+        """As the queue stands."""
+        return self.once("open mail", lambda: self.desk.engine.read(keys.QUEUE, OpenMail))
 
     def serves(self, name: str) -> bool:
         """Whether a domain (its key) will be served, whoever may see it."""
@@ -130,6 +143,14 @@ class Work(ABC):
 
     @abstractmethod
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None: ...
+
+    @abstractmethod
+    def refuse_while_open(self, domain: str, address_key: str = "") -> None:
+        """As ``open_mail.refuse_while_open``; for all in one look."""
+
+    @abstractmethod
+    def accounts_in(self, domain: str) -> list[int]:
+        """Of a domain that is there."""
 
     @abstractmethod
     def account_id(self, address_key: str) -> int:

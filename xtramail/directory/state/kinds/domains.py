@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -15,16 +16,16 @@ from xtramail.directory.alert_settings import MAIL, SECRET, WEBHOOK
 from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS
 from xtramail.directory.domains import MAX_DAYS, RECIPIENT_MODES, TLS_MODES, host_text, parse_host
-from xtramail.directory.open_mail import refuse_while_open
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES, CREATED
 from xtramail.directory.routes import HIGHEST
 from xtramail.directory.state.given_passwords import check_own_hash
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World, same
+from xtramail.directory.state.kinds.aliases import refuse_while_leading
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
 from xtramail.model.actor import Role
 from xtramail.model.address import Address, domain_key
 from xtramail.model.errors import BadInput, NotPermitted
-from xtramail.store import domains, keys, outbound, schema
+from xtramail.store import accounts, blocks, domains, keys, logins, outbound, roles, schema
 from xtramail.store.engine import Txn
 from xtramail.store.records import DomainRow
 
@@ -108,6 +109,8 @@ class Domains(Kind[DomainState]):
         for one in filter(None, row.settings.get(MAIL, "").split(",")):
             if world.serves(Address.parse(one).domain_key):
                 says.wrong("settings", f"{MAIL} {one}: its domain is served here; name an address somewhere else")
+        if row.name in world.after("domain-aliases"):
+            says.wrong("name", f"{row.name} is another name of a domain; remove that first")
         if row.tenant and row.tenant not in world.after("tenants"):
             says.wrong("tenant", f"there is no tenant {row.tenant!r}; add it first, or to the file")
         try:
@@ -117,20 +120,33 @@ class Domains(Kind[DomainState]):
 
     def check_removal(self, row: DomainState, world: World, says: Says) -> None:
         try:
-            world.desk.engine.read(keys.QUEUE, refuse_while_open(row.name))
+            world.open_mail().refuse(row.name)
         except NotPermitted as error:
             says.wrong("", error.text)
-        held = [user for user in world.after("users").values() if Address.parse(user.address).domain_key == row.name]
+        refuse_while_leading(world, row.name, says)
+        others = [one.name for one in world.after("domain-aliases").values() if one.domain == row.name]
+        if others:
+            says.wrong("", f"{others[0]} is another name of it; remove that, too")
+        held = [
+            user.address
+            for user in world.after("users").values()
+            if user.type != "discovered" and Address.parse(user.address).domain_key == row.name
+        ]
         if held:
-            says.wrong("", f"{len(held)} of its users stay, such as {held[0].address}; remove them, too")
+            says.wrong("", f"{len(held)} of its users stay, such as {held[0]}; remove them, too")
 
     def write(self, before: DomainState | None, after: DomainState | None, work: Work) -> None:
         key = (after or before or DomainState(name="")).name
         scope = keys.domain_scope(key)
         if after is None:
-            work.part(keys.QUEUE, refuse_while_open(key))
+            work.refuse_while_open(key)
             work.part(keys.QUEUE, lambda txn: outbound.clear_destination(txn, key))
             work.part(scope, domains.delete_domain)
+            work.part(keys.ROLES, lambda txn: roles.forget_domain(txn, key))
+            for account_id in work.accounts_in(key):
+                work.part(keys.user_scope(account_id), accounts.delete_account)
+                work.part(keys.LOGINS, partial(logins.forget, account_id=account_id))
+                work.part(keys.SENDING, partial(blocks.forget_sender, account_id=account_id))
         elif before is None:
             _add(after, scope, work)
         else:

@@ -9,14 +9,15 @@ from typing import cast
 from msgspec.structs import replace
 
 from xtramail.directory import password_policy
-from xtramail.directory.open_mail import refuse_while_open
+from xtramail.directory.domain_settings import OF_USERS, regular
 from xtramail.directory.state.given_passwords import check_hash, regular_hash, who_has_it
 from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, same, stale
+from xtramail.directory.state.kinds.aliases import refuse_while_leading
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
 from xtramail.directory.users import DEFAULT_QUOTA, HIDDEN_CAPABILITIES, KINDS, MUST_CHANGE, OUTSIDE, STATUSES, users_of
 from xtramail.model.address import Address
 from xtramail.model.errors import NotPermitted
-from xtramail.store import accounts, domains, keys, logins, mailboxes
+from xtramail.store import accounts, blocks, domains, keys, logins, mailboxes, places, roles
 from xtramail.store.engine import Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -39,6 +40,8 @@ class UserState(Row, frozen=True):
     must_change: bool = False
     hide: str = ""
     outside_address: str = ""
+    settings: dict[str, str] = {}
+    """Those of the domain that he has otherwise."""
     reason: str = ""
     """Why a discovered user is there."""
     created: str = ""
@@ -107,6 +110,7 @@ class Users(Kind[UserState]):
             password_hash=regular_hash(row.password_hash),
             hide=says.made("hide", _hidden, row.hide, ""),
             outside_address=outside,
+            settings=_settings(row.settings, says),
         )
 
     def check(self, row: UserState, before: UserState | None, world: World, says: Says) -> None:
@@ -134,21 +138,25 @@ class Users(Kind[UserState]):
     def check_removal(self, row: UserState, world: World, says: Says) -> None:
         key = self.key(row)
         try:
-            world.desk.engine.read(keys.QUEUE, refuse_while_open(self.domain(row), key))
+            world.open_mail().refuse(self.domain(row), key)
         except NotPermitted as error:
             says.wrong("", error.text)
         if into := [one.source for one in world.after("mirrors").values() if one.into and _key(one.into) == key]:
             says.wrong("", f"{', '.join(into)} is mirrored into it; take the mirror away first, or name another user")
+        if key not in world.after("aliases"):
+            refuse_while_leading(world, key, says)
 
     def write(self, before: UserState | None, after: UserState | None, work: Work) -> None:
         address = Address.parse((after or before or UserState(address="")).address)
         account_id = work.account_id(address.key)
         scope, own = keys.domain_scope(address.domain_key), keys.user_scope(account_id)
         if after is None:
-            work.part(keys.QUEUE, refuse_while_open(address.domain_key, address.key))
+            work.refuse_while_open(address.domain_key, address.key)
             work.part(scope, partial(_unlist, address.local_key))
             work.part(own, accounts.delete_account)
             work.part(keys.LOGINS, partial(logins.forget, account_id=account_id))
+            work.part(keys.ROLES, partial(roles.forget_user, address_key=address.key))
+            work.part(keys.SENDING, partial(blocks.forget_sender, account_id=account_id))
             return
         work.part(scope, partial(_list, address, before, after, account_id, work.now))
         work.part(own, partial(_open, before, after, account_id, work.now))
@@ -166,6 +174,7 @@ def state_of(account: Account, reason: str) -> UserState:
         must_change=bool(account.settings.get(MUST_CHANGE)),
         hide=account.settings.get(HIDDEN_CAPABILITIES, ""),
         outside_address=account.settings.get(OUTSIDE, ""),
+        settings={name: value for name, value in account.settings.items() if name in OF_USERS},
         reason=reason,
         created=moment_text(account.created),
     )
@@ -174,6 +183,7 @@ def state_of(account: Account, reason: str) -> UserState:
 def _unlist(local: str, txn: Txn) -> None:
     domains.delete_recipient(txn, local)
     domains.delete_asked(txn, local)
+    places.forget_here(txn, local)
 
 
 def _list(
@@ -220,8 +230,9 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
         MUST_CHANGE: "yes" if after.must_change else "",
         HIDDEN_CAPABILITIES: after.hide,
         OUTSIDE: after.outside_address,
+        **after.settings,
     }
-    kept = {name: value for name, value in current.settings.items() if name not in _OWN}
+    kept = {name: value for name, value in current.settings.items() if name not in _OWN and name not in OF_USERS}
     accounts.put_account(
         txn,
         replace(
@@ -237,6 +248,17 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
     )
     if after.type != "list":
         mailboxes.ensure_special(txn, now)
+
+
+def _settings(given: dict[str, str], says: Says) -> dict[str, str]:
+    """As they are kept: an empty one is the domain's, and not kept."""
+    kept = {}
+    for name, value in given.items():
+        if name not in OF_USERS:
+            says.wrong("settings", f"there is no setting {name!r} of users; choose one of {', '.join(OF_USERS)}")
+        elif made := says.made("settings", partial(regular, name), value, ""):
+            kept[name] = made
+    return kept
 
 
 def _hidden(text: str) -> str:
