@@ -59,6 +59,7 @@ COMMANDS = {
         f"{_HERE}.sender",
         "Say who may send as an address that is not his own, such as info@ of an office.",
     ),
+    "config": (f"{_HERE}.config", "Show which settings hold, and who set them."),
     "drill": (
         f"{_HERE}.drill",
         "Let chosen users work as in an outage while their primary goes on receiving, and see who could.",
