@@ -72,7 +72,7 @@ class NameServer:
     def answer(self, octets: bytes, *, tcp: bool) -> bytes | None:
         query = dns.message.from_wire(octets)
         wanted = query.question[0]
-        name, kind = wanted.name.to_text(True).lower(), dns.rdatatype.to_text(wanted.rdtype)
+        name, kind = wanted.name.to_text().lower().rstrip(".") or ".", dns.rdatatype.to_text(wanted.rdtype)
         self.asked.append(f"{name} {kind}")
         self.over_tcp += tcp
         if {name, f"{name} {kind}"} & self.mute:
@@ -103,7 +103,7 @@ class NameServer:
 
     def _good(self, name: str) -> bool:
         labels = name.split(".")
-        above = [".".join(labels[at:]) for at in range(len(labels))]
+        above = [".".join(labels[at:]) or "." for at in range(len(labels))]
         return bool(self.secure & set(above)) and not self.insecure & set(above)
 
 

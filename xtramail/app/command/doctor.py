@@ -1,219 +1,223 @@
-"""``xtramail doctor``: what should be mended, each finding with its remedy."""
+"""``xtramail doctor``: what should be mended, each finding with its remedy.
+
+Owns the order of what is looked at and how long it is waited for; what is found is ``app/doctor``'s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 import click
+from twisted.internet.defer import TimeoutError as DeferredTooLate
 
+from xtramail.app.command.bounce import run_on_reactor
 from xtramail.app.command.cert import found as certificates_found
-from xtramail.app.command.context import Context, Reporting, count_of, size_text, when
-from xtramail.app.doors import place_of
-from xtramail.app.greeting import first_line, greeting, reason_of
-from xtramail.app.next_hop import look_at
-from xtramail.delivery.retention import read_state
-from xtramail.directory.alert_settings import refuse_served
-from xtramail.directory.domain_settings import text
-from xtramail.directory.domains import host_text
-from xtramail.directory.primaries import primary_of
-from xtramail.model.bucket import bucket_day
-from xtramail.model.clock import day_of
-from xtramail.model.errors import XtramailError
-from xtramail.model.primary import State
-from xtramail.store import keys, outbound
+from xtramail.app.command.context import Context, Reporting
+from xtramail.app.doctor import host_records, listening, machine, next_hops
+from xtramail.app.doctor.domain_records import DomainRecords, leaves_by
+from xtramail.app.doctor.finding import LEVELS, Finding, worst
+from xtramail.app.doctor.kernel_clock import kept_right
+from xtramail.app.doctor.listening import Job
+from xtramail.app.doctor.patient import Patient
+from xtramail.delivery.routing import NameServiceDown
+from xtramail.directory import dkim_keys
+from xtramail.directory.domains import all_domains
+from xtramail.model.host import parse_host
+from xtramail.net.adapter import deferred, start
+from xtramail.net.certificates import CertificateFault, Identity, check_pair, find_pairs
+from xtramail.net.dns_client import DnsClient
 from xtramail.store.records import DomainRow
 from xtramail.store.server_lock import is_held
 
-ASKED_AT_ONCE = 16
-OLD_SECONDS = 3_600
-CHECK_LOG = "look into the server's log: it may not run with these settings"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``level``: ok, info, warn or error; ``remedy`` one line, empty when there is nothing to do."""
-
-    level: str
-    what: str
-    remedy: str = ""
+AT_ONCE = 16
+SECONDS = 25.0
+"""For everything that somebody else has to answer; what takes longer is told as such."""
+DNS_SECONDS = 12.0
+_WAITS = (1.5, 2.5)
+MOST_DOMAINS = 100
+"""Looked at in one call, when none is named."""
+RESOLVERS = Path("/etc/resolv.conf")
 
 
 @click.command(cls=Reporting)
+@click.argument("names", nargs=-1, metavar="[DOMAIN]...")
+@click.option("--nameserver", metavar="HOST[:PORT]", help="Ask this.  [default: dns.validating, else the machine's]")
+@click.option(
+    "--fail-on", type=click.Choice(("warn", "error")), default="error", show_default=True, help="What is exit code 1."
+)
 @click.pass_obj
-def doctor(context: Context) -> None:
-    """Check ports, certificates, store, clock, queue and primaries.
+def doctor(context: Context, names: tuple[str, ...], nameserver: str | None, fail_on: str) -> None:
+    """Check ports, certificates, DNS, store, clock, backup, queue and primaries.
 
-    One line for each finding, with its remedy. Exit code 1 when one of them is an error.
+    One line for each finding (ok, info, warn, error), with its remedy; of DOMAINs, or of all. Takes half a minute at
+    most. Exit code 1 when one is as bad as --fail-on says.
     """
-    findings = list(_all(context))
-    rows = [{"level": one.level, "finding": one.what, "remedy": one.remedy} for one in findings]
+    findings = _looked_at(context, names, nameserver)
+    rows = [
+        {"level": one.level, "check": one.check, "finding": one.what, "remedy": one.remedy} for one in findings
+    ]
     context.table(rows, ("level", "finding", "remedy"), "")
-    if any(one.level == "error" for one in findings):
+    if LEVELS.index(worst(findings)) >= [*LEVELS].index("warn" if fail_on == "warn" else "error"):
         click.get_current_context().exit(1)
 
 
-def _all(context: Context) -> Iterator[Finding]:
+def _looked_at(context: Context, names: tuple[str, ...], nameserver: str | None) -> list[Finding]:
     # What comes first has to be there for anything else to be looked at: settings, a store, its format.
     context.engine  # noqa: B018
-    for check in CHECKS:
+    left_out, patient = _patient(context, names)
+    waiting = _Waiting(SECONDS)
+    for what, job in (*listening.doors(patient), *next_hops.primaries(patient)):
+        waiting.add(what, job)
+    found = [*left_out, *_quick(context, patient)]
+    records, public = _records(patient, nameserver)
+    if patient.running and any(":25" in one or one.endswith("=25") for one in patient.settings.listen.smtp):
+        for host, address in public:
+            waiting.add(f"{host} [{address}]", partial(listening.from_outside, host, address))
+    return [*found, *waiting.findings(), *records]
+
+
+def _patient(context: Context, names: tuple[str, ...]) -> tuple[list[Finding], Patient]:
+    rows = tuple(context.desk.domain(name) for name in names) or tuple(all_domains(context.engine))
+    found = []
+    if not names and len(rows) > MOST_DOMAINS:
+        told = f"{len(rows) - MOST_DOMAINS} of {len(rows)} domains were not looked at"
+        found.append(Finding("info", "domains", told, "name them: xtramail doctor DOMAIN..."))
+        rows = rows[:MOST_DOMAINS]
+    return found, Patient(
+        settings=context.named_settings,
+        engine=context.engine,
+        paths=context.paths,
+        now=context.now(),
+        running=is_held(context.paths.store),
+        domains=rows,
+        identities=tuple(_identities(context)),
+        dkim={row.name: dkim_keys.of_domain(context.desk, row.name) for row in rows},
+    )
+
+
+def _identities(context: Context) -> Iterator[Identity]:
+    for name, certificate, key in find_pairs(context.paths.certificates):
         try:
-            yield from check(context)
-        except (XtramailError, OSError) as error:
-            text = error.text if isinstance(error, XtramailError) else str(error)
-            yield Finding("error", text, "mend this first, then run doctor again")
+            yield check_pair(certificate, key, name=name)
+        except CertificateFault:
+            # ``cert list`` says what is wrong with it.
+            continue
 
 
-def _keys(context: Context) -> Iterator[Finding]:
-    keyring = context.keyring
-    yield Finding("ok", f"password keys: {count_of(len(keyring.keys), 'key')} in {context.paths.keys}")
+def _quick(context: Context, patient: Patient) -> Iterator[Finding]:
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        partial(listening.certificates, patient, certificates_found(context)),
+        partial(machine.password_keys, patient, lambda: context.keyring),
+        partial(machine.space, patient),
+        partial(machine.clock, patient, kept_right),
+        partial(machine.ledger, patient),
+        partial(machine.queue, patient),
+        partial(machine.backup, patient),
+        partial(machine.held, patient),
+        partial(machine.told, patient),
+    )
+    for check in checks:
+        yield from machine.guarded(check)
 
 
-def _server(context: Context) -> Iterator[Finding]:
-    if not is_held(context.paths.store):
-        yield Finding("warn", "the server is stopped", "start it: systemctl start xtramail, or twistd -n xtramail")
-        return
-    listen = context.settings.listen
-    for endpoint in listen.smtp:
-        yield _port("smtp", endpoint, b"220")
-    for endpoint in listen.submission:
-        yield _port("submission", endpoint, b"220")
-    for endpoint in listen.submissions:
-        yield _port("submissions", endpoint, b"220", tls=True)
-    for endpoint in listen.imaps:
-        yield _port("imaps", endpoint, b"* OK", tls=True)
-    for endpoint in listen.imap:
-        yield _port("imap", endpoint, b"* OK")
-    for endpoint in listen.pop3s:
-        yield _port("pop3s", endpoint, b"+OK", tls=True)
-    for endpoint in listen.pop3:
-        yield _port("pop3", endpoint, b"+OK")
+class _Waiting:
+    """Jobs side by side: where many hosts are away, nobody waits for the sum of their time-outs."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._jobs: list[tuple[str, Future[list[Finding]]]] = []
+
+    def add(self, what: str, job: Job) -> None:
+        self._jobs.append((what, self._pool.submit(lambda: list(machine.guarded(job)))))
+
+    def findings(self) -> Iterator[Finding]:
+        """Once, in the order in which they were added."""
+        for what, job in self._jobs:
+            try:
+                yield from job.result(max(self._until - time.monotonic(), 0.0))
+            except TooLate:
+                told = f"{what}: nothing was heard within {SECONDS:g} s"
+                yield Finding("warn", "doctor", told, "see whether that host answers at all")
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _port(name: str, endpoint: str, wanted: bytes, *, tls: bool = False) -> Finding:
-    place = place_of(endpoint)
-    if place is None:
-        return Finding("info", f"{name} listens on {endpoint}, which cannot be tried from here")
-    what = f"{name} on {place[0]} port {place[1]}"
+def name_servers(patient: Patient, nameserver: str | None) -> list[tuple[str, int]]:
+    """Whom to ask: the one that is named, else the one that is trusted, else the machine's."""
+    if named := nameserver or patient.settings.dns.validating:
+        return [parse_host(named, 53)]
     try:
-        said = greeting(place, tls=tls)
-    except OSError as error:
-        return Finding("error", f"{what}: {reason_of(error)}", CHECK_LOG)
-    if said.startswith(wanted):
-        return Finding("ok", f"{what} answers" + (" with TLS" if tls else ""))
-    return Finding("error", f"{what} says {first_line(said)!r}", CHECK_LOG)
+        lines = [line.split() for line in RESOLVERS.read_text("ascii", "replace").splitlines()]
+    except OSError:
+        lines = []
+    found = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return [(one.partition("%")[0], 53) for one in found[:3]] or [("127.0.0.1", 53)]
 
 
-def _certificates(context: Context) -> Iterator[Finding]:
-    rows = certificates_found(context)
-    remedy = "install one: xtramail cert install CRT KEY"
-    if not rows:
-        yield Finding("error", f"there is no certificate in {context.paths.certificates}", remedy)
-    for row in rows:
-        if row["fault"]:
-            level = "warn" if row["soon"] else "error"
-            yield Finding(level, f"certificate {row['name']}: {row['fault']}", remedy)
-        else:
-            yield Finding("ok", f"certificate {row['name']} is good until {row['until']}")
+def _records(patient: Patient, nameserver: str | None) -> tuple[list[Finding], list[tuple[str, str]]]:
+    """What DNS says, and which public addresses our names have."""
+    found: list[Finding] = []
+    public: list[tuple[str, str]] = []
+    servers = name_servers(patient, nameserver)
+
+    async def ask(reactor: Any) -> None:
+        names = DnsClient(reactor, servers, waits=_WAITS)
+        trusted = None
+        if patient.settings.dns.validating:
+            trusted = DnsClient(reactor, [parse_host(patient.settings.dns.validating, 53)], waits=_WAITS)
+        looking = start(_look(patient, names, trusted, found, public)).addTimeout(DNS_SECONDS, reactor)
+        try:
+            await looking
+        except (DeferredTooLate, TimeoutError):
+            told = f"DNS took longer than {DNS_SECONDS:g} s: not everything was looked at"
+            found.append(Finding("warn", "dns", told, "name fewer domains: xtramail doctor DOMAIN..."))
+        finally:
+            names.close()
+            if trusted is not None:
+                trusted.close()
+
+    run_on_reactor(ask)
+    return found, public
 
 
-def _space(context: Context) -> Iterator[Finding]:
-    free, used = context.engine.free_bytes(), context.engine.used_bytes()
-    settings = context.settings
-    reserve = max((free + used) * settings.store.reserve_percent // 100, 2 * settings.limits.message_size)
-    text = f"{size_text(used)} used, {size_text(free)} free"
-    if free < reserve:
-        yield Finding("error", f"{text}: mail is refused with 452", "make room on the disk of the store")
-    elif free < 3 * reserve:
-        yield Finding("warn", f"{text}: mail is refused below {size_text(reserve)}", "make room on that disk")
-    else:
-        yield Finding("ok", text)
-
-
-def _clock(context: Context) -> Iterator[Finding]:
-    now = context.now()
-    state = context.engine.read(keys.STORE, read_state)
-    newest = max(map(bucket_day, context.engine.buckets()), default=0)
-    if newest > day_of(now):
-        yield Finding("error", f"the clock says {when(now)}, and there is mail of a later day", "set it, by NTP")
-    elif state.paused:
-        yield Finding("warn", f"expiry is paused: {state.paused}", "if the clock is right: xtramail expire --confirm")
-    else:
-        yield Finding("ok", f"the clock says {when(now)}")
-
-
-def _ledger(context: Context) -> Iterator[Finding]:
-    balance = context.engine.read(keys.QUEUE, outbound.balance)
-    if balance.holds:
-        yield Finding("ok", f"the ledger balances: {balance.accepted} accepted recipients, each with one fate")
-    else:
-        counts = sum(balance.fates.values())
-        yield Finding(
-            "error",
-            f"the ledger does not balance: {balance.accepted} accepted, {counts} fates",
-            "run: xtramail verify; mail is still served",
-        )
-
-
-def _queue(context: Context) -> Iterator[Finding]:
-    waiting = context.engine.read(keys.QUEUE, outbound.entries)
-    old = [entry for entry in waiting if context.now() - entry.arrival > OLD_SECONDS]
-    held = [entry for entry in waiting if entry.held]
-    if held:
-        yield Finding("warn", f"{count_of(len(held), 'message')} held", "let them go: xtramail queue retry --all")
-    if old:
-        yield Finding("warn", f"{count_of(len(old), 'message')} waiting for over an hour", "see: xtramail queue list")
-    else:
-        yield Finding("ok", f"{count_of(len(waiting), 'message')} waiting, none for over an hour")
-
-
-def _primaries(context: Context) -> Iterator[Finding]:
-    rows = context.desk.domains()
-    if not rows:
-        yield Finding("info", "no domain is served yet", "add one: xtramail domain add NAME --primary HOST")
-    for row in rows:
-        if primary_of(context.engine, row.name).state == State.HELD:
-            yield Finding("warn", f"{row.name} is held", f"let its mail go: xtramail domain release {row.name}")
-    # Side by side: where many are away, nobody waits for the sum of their time-outs.
-    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-        yield from pool.map(_primary, [(row, primary) for row in rows for primary in row.primaries])
-
-
-def _primary(asked: tuple[DomainRow, tuple[str, int]]) -> Finding:
-    row, primary = asked
-    what = f"{row.name}: primary {host_text(*primary)}"
-    fault = look_at(*primary).fault
-    if fault:
-        return Finding("error", f"{what}: {fault}", "its mail is kept until it answers; check that host")
-    return Finding("ok", f"{what} answers")
-
-
-def _alerts(context: Context) -> Iterator[Finding]:
-    operator = context.settings.alerts
-    refuse_served(context.engine, ",".join(operator.mail))
-    with_primary = [row for row in context.desk.domains() if row.primaries]
-    untold = [
-        row.name for row in with_primary if not any(text(row, name) for name in ("alert-mail", "alert-webhook"))
-    ]
-    if not with_primary:
+async def _look(
+    patient: Patient, names: DnsClient, trusted: DnsClient | None, found: list[Finding], public: list[tuple[str, str]]
+) -> None:
+    found += await host_records.of_resolver(patient, trusted)
+    try:
+        await deferred(names.ask(".", "NS"))
+    except NameServiceDown as fault:
+        told = f"no name server answers, so nothing of DNS was looked at: {fault.text}"
+        found.append(Finding("warn", "dns", told, "name one: xtramail doctor --nameserver HOST"))
         return
-    if operator.mail or operator.webhook or not untold:
-        yield Finding("ok", "somebody is told when a primary goes down")
-        return
-    named = ", ".join(untold[:5]) + (" and more" if len(untold) > 5 else "")
-    remedy = f"say who: xtramail domain set {untold[0]} alert-mail=ADDRESS, or [alerts] mail in the settings"
-    yield Finding("info", f"nobody is told when a primary of {named} goes down", remedy)
+    ours: list[str] = []
+    for host in patient.hosts:
+        try:
+            addresses = await host_records.addresses_of(names, host)
+        except NameServiceDown:
+            continue
+        ours += [one for one in addresses if one not in ours and ip_address(one).is_global]
+        public += [(host, one) for one in addresses if ip_address(one).is_global]
+    each: list[Coroutine[Any, Any, list[Finding]]] = []
+    each += [host_records.of_host(patient, names, host) for host in patient.hosts]
+    each += [_domain(patient, names, row, tuple(ours)) for row in patient.domains]
+    begun = [start(looking) for looking in each]
+    for waited in begun:
+        found += await waited
 
 
-CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
-    _server,
-    _keys,
-    _certificates,
-    _space,
-    _clock,
-    _ledger,
-    _queue,
-    _primaries,
-    _alerts,
-)
+async def _domain(patient: Patient, names: DnsClient, row: DomainRow, ours: Sequence[str]) -> list[Finding]:
+    addresses = tuple(ours)
+    if carrier := leaves_by(patient, row):
+        try:
+            addresses = await host_records.addresses_of(names, carrier)
+        except NameServiceDown:
+            addresses = ()
+    return await DomainRecords(patient, names, row).findings(addresses)
