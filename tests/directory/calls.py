@@ -20,6 +20,7 @@ from tests.directory.offices import (
     ZETA,
     Offices,
 )
+from xtramail.delivery.drill_steps import fresh_steps
 from xtramail.directory import (
     admins,
     alias_targets,
@@ -32,15 +33,19 @@ from xtramail.directory import (
     dkim_keys,
     domain_aliases,
     domains,
+    effective,
+    maintenance,
     mirrors,
     quota_figures,
     reachable,
+    rehearsals,
     relay_accounts,
     routes,
     senders,
     sent_figures,
     tenants,
     tokens,
+    told_alerts,
     totp,
     users,
     verification,
@@ -92,8 +97,8 @@ def look(function: Any, run: Callable[[Desk, Offices], Any], least: Role = Role.
     return Call(function=function, run=run, least=least, changes=False, rows=0, **more)
 
 
-def lists(function: Any, run: Callable[[Desk, Offices], Any], least: Role = Role.DOMAIN) -> Call:
-    return Call(function=function, run=run, least=least, changes=False, rows=0, lists=True)
+def lists(function: Any, run: Callable[[Desk, Offices], Any], least: Role = Role.DOMAIN, **more: Any) -> Call:
+    return Call(function=function, run=run, least=least, changes=False, rows=0, lists=True, **more)
 
 
 def setting(key: str, value: str) -> list[domains.DomainChange]:
@@ -145,11 +150,28 @@ CALLS = [
            before=lambda d: unverified(d)),
     change(verification.verify, lambda d, o: verification.verify(d, ACORN, KEYRING, None), Role.OPERATOR,
            before=lambda d: unverified(d), case="without proof"),
+    look(effective.of_domain, lambda d, o: effective.of_domain(d, ACORN, ())),
+    look(effective.of_address, lambda d, o: effective.of_address(d, ANN, ())),
     change(domains.hold_domain, lambda d, o: domains.hold_domain(d, ACORN, reason="")),
     change(domains.release_domain, lambda d, o: domains.release_domain(d, ACORN),
            before=lambda d: domains.hold_domain(d, ACORN, reason="")),
     change(domains.remove_domain, lambda d, o: domains.remove_domain(d, ACORN), Role.TENANT,
            before=lambda d: domain_aliases.remove_domain_alias(d, "eichel.example")),
+    change(maintenance.plan_window,
+           lambda d, o: maintenance.plan_window(d, ACORN, start=d.now() + 60, end=d.now() + 90)),
+    look(maintenance.windows_of, lambda d, o: maintenance.windows_of(d, ACORN)),
+    change(maintenance.take_back, lambda d, o: maintenance.take_back(d, ACORN, 1), before=lambda d: planned(d)),
+    change(rehearsals.begin_drill,
+           lambda d, o: rehearsals.begin_drill(d, ACORN, ["ann"], seconds=60, steps=fresh_steps())),
+    change(rehearsals.stop_drill, lambda d, o: rehearsals.stop_drill(d, o.drill()), before=lambda d: begun(d)),
+    look(rehearsals.find_drill, lambda d, o: rehearsals.find_drill(d, o.drill()), before=lambda d: begun(d)),
+    look(rehearsals.pilots_of, lambda d, o: rehearsals.pilots_of(d, o.drill()), before=lambda d: begun(d)),
+    look(rehearsals.list_drills, lambda d, o: rehearsals.list_drills(d, ACORN), case="of a domain"),
+    lists(rehearsals.list_drills, lambda d, o: rehearsals.list_drills(d), before=lambda d: begun(d)),
+    change(told_alerts.raise_test, lambda d, o: told_alerts.raise_test(d, ACORN)),
+    look(told_alerts.list_alerts, lambda d, o: told_alerts.list_alerts(d, ACORN), case="of a domain"),
+    lists(told_alerts.list_alerts, lambda d, o: told_alerts.list_alerts(d),
+          before=lambda d: told_alerts.raise_test(d, ACORN)),
     change(mirrors.add_mirror, lambda d, o: mirrors.add_mirror(d, ANN.key, into=BOB.key)),
     look(mirrors.list_mirrors, lambda d, o: mirrors.list_mirrors(d, ACORN)),
     change(mirrors.remove_mirror, lambda d, o: mirrors.remove_mirror(d, ACORN)),
@@ -179,6 +201,8 @@ CALLS = [
     change(routes.remove_route, lambda d, o: routes.remove_route(d, ACORN, "second.acorn.example")),
     look(routes.route_of, lambda d, o: routes.route_of(d, ACORN, "second.acorn.example")),
     look(routes.routes_of, lambda d, o: routes.routes_of(d, ACORN)),
+    look(effective.of_domain, lambda d, o: effective.of_domain(d, ACORN, [])),
+    look(effective.of_address, lambda d, o: effective.of_address(d, ANN, [])),
     lists(routes.all_routes, lambda d, o: routes.all_routes(d)),
     # Sending.
     look(dkim_keys.of_domain, lambda d, o: dkim_keys.of_domain(d, ACORN)),
@@ -241,6 +265,14 @@ PARTS = {
     blocks.put: "asked by the server, and by block",
 }
 """Takes a desk and asks nothing of it: those who call it have."""
+
+
+async def planned(desk: Desk) -> None:
+    await maintenance.plan_window(desk, ACORN, start=desk.now() + 60, end=desk.now() + 90)
+
+
+async def begun(desk: Desk) -> None:
+    await rehearsals.begin_drill(desk, ACORN, ["ann"], seconds=60, steps=fresh_steps())
 
 
 async def unverified(desk: Desk) -> None:
