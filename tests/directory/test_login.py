@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import bcrypt
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, key_id
 from xtramail.directory.login import Login, VerifyCache
+from xtramail.directory.renewed_passwords import RenewedPasswords
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
 from xtramail.model.errors import BadCredentials, LoginBusy
@@ -73,9 +75,13 @@ class Logins:
             clock=self.clock,
             on_failure=lambda *, name, peer, service, reason: self.failures.append((name, reason)),
             cost=4,
+            on_renewed=self.renew,
         )
         self.set(self.world.ann, passwords.hash_chosen(GOOD, KEYRING, 4))
         self.set(self.world.bob, passwords.hash_generated(GOOD, KEYRING))
+
+    def renew(self, account: Account, stored: str) -> None:
+        drive(RenewedPasswords(self.world.engine, self.clock).keep(account, stored))
 
     def set(self, account: Account, stored: str) -> None:
         drive(users.set_password(self.world.desk, Address.parse(account.address), stored))
@@ -429,3 +435,60 @@ def test_the_last_use_of_a_device_is_written_once_a_minute_and_wakes_no_session(
     logins.enter("ann@local.example", made, ELSEWHERE)
     assert [one.use.block for one in devices.of_user(logins.world.desk, address) if one.use] == ["198.51.100.0/24"]
     assert woken == []
+
+
+FOREIGN = "{BLF-CRYPT}" + bcrypt.hashpw(GOOD.reveal().encode(), bcrypt.gensalt(4)).decode()
+
+
+def test_a_hash_of_another_server_is_ours_after_the_next_good_login(logins: Logins) -> None:
+    logins.set(logins.world.ann, FOREIGN)
+    assert logins.refused("ann@local.example", WRONG)
+    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password == FOREIGN
+    came = logins.enter("ann@local.example")
+    after = users.find(logins.world.engine, Address.parse("ann@local.example"))
+    assert after.password.startswith(passwords.BCRYPT) and passwords.verify(GOOD, after.password, KEYRING)
+    assert after.password_changed == came.password_changed, "who is logged in stays so"
+    work = len(logins.worker.submitted)
+    assert logins.enter("ann@local.example").id == after.id
+    assert len(logins.worker.submitted) == work, "the password is known still"
+    logins.refused("ann@local.example", WRONG)
+
+
+def test_connections_at_once_come_in_while_the_hash_is_renewed(logins: Logins) -> None:
+    logins.set(logins.world.ann, FOREIGN)
+    logins.worker.hold = []
+    first = start(logins.login.password("ann@local.example", GOOD, peer=PEER, service="imap"))
+    second = start(logins.login.password("ann@local.example", GOOD, peer=ELSEWHERE, service="imap"))
+    checked_first, checked_second = logins.worker.hold[:2]
+    checked_first()
+    renewed = logins.worker.hold[2]
+    renewed()
+    checked_second()
+    came: list[Account] = []
+    first.addCallback(came.append)
+    second.addCallback(came.append)
+    assert [account.address for account in came] == ["ann@local.example"] * 2
+    assert len(logins.worker.hold) == 3, "one hash is made, not two"
+
+
+def test_a_busy_pool_leaves_the_hash_for_the_next_login(logins: Logins) -> None:
+    logins.set(logins.world.ann, FOREIGN)
+    logins.worker.hold = []
+    coming = start(logins.login.password("ann@local.example", GOOD, peer=PEER, service="imap"))
+    logins.worker.full = True
+    logins.worker.hold[0]()
+    came: list[Account] = []
+    coming.addCallback(came.append)
+    assert came[0].password == FOREIGN
+    logins.worker.full, logins.worker.hold = False, None
+    logins.enter("ann@local.example")
+    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password.startswith(passwords.BCRYPT)
+
+
+def test_a_password_that_was_changed_meanwhile_is_not_put_back(logins: Logins) -> None:
+    logins.set(logins.world.ann, FOREIGN)
+    came = users.find(logins.world.engine, Address.parse("ann@local.example"))
+    other = passwords.hash_generated(WRONG, KEYRING)
+    logins.set(logins.world.ann, other)
+    logins.renew(came, passwords.hash_chosen(GOOD, KEYRING, 4))
+    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password == other

@@ -35,7 +35,7 @@ MOST_COST = 15
 """Of a foreign hash: a login with a higher one would take seconds, and anybody can ask for them."""
 _FOREIGN = re.compile(r"\$2[aby]\$([0-3][0-9])\$[./A-Za-z0-9]{53}", re.ASCII)
 _OWN = re.compile(
-    r"(\{XTRA-BCRYPT\})([0-9a-f]{1,64})\$2b\$[0-3][0-9]\$[./A-Za-z0-9]{53}|(\{XTRA-HMAC\})([0-9a-f]{1,64})\$[0-9a-f]{64}"
+    r"(\{XTRA-BCRYPT\})([0-9a-f]{1,64})\$2b\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}|(\{XTRA-HMAC\})([0-9a-f]{1,64})\$[0-9a-f]{64}"
 )
 
 # Crockford's alphabet in lower case: no i, l, o, u, so that it can be read out over the telephone.
