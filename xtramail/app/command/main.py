@@ -93,7 +93,7 @@ COMMANDS = {
         f"{_HERE}.readiness",
         "Say how ready DOMAIN is for an outage: a score of 100, who could not log in, and what to do next.",
     ),
-    "doctor": (f"{_HERE}.doctor", "Check ports, certificates, store, clock, queue and primaries."),
+    "doctor": (f"{_HERE}.doctor", "Check ports, certificates, DNS, store, clock, backup, queue and primaries."),
     "demo": (
         f"{_HERE}.demo",
         "Try xtramail out on this machine: a server, two users, and a next hop that can be taken down.",
