@@ -150,8 +150,6 @@ CALLS = [
            before=lambda d: unverified(d)),
     change(verification.verify, lambda d, o: verification.verify(d, ACORN, KEYRING, None), Role.OPERATOR,
            before=lambda d: unverified(d), case="without proof"),
-    look(effective.of_domain, lambda d, o: effective.of_domain(d, ACORN, ())),
-    look(effective.of_address, lambda d, o: effective.of_address(d, ANN, ())),
     change(domains.hold_domain, lambda d, o: domains.hold_domain(d, ACORN, reason="")),
     change(domains.release_domain, lambda d, o: domains.release_domain(d, ACORN),
            before=lambda d: domains.hold_domain(d, ACORN, reason="")),
