@@ -37,7 +37,7 @@ def test_each_admin_sees_what_is_his(world: RelayWorld) -> None:
     assert find_waiting(relay, id_text(entry.id)) == find_waiting(relay, id_text(entry.message_id)) == [entry]
     with pytest.raises(NoSuchMessage) as hidden:
         find_waiting(local, id_text(entry.id))
-    gone = id_text(entry.id + 1)
+    gone = id_text(entry.id + 1_000_000)
     with pytest.raises(NoSuchMessage) as missing:
         find_waiting(local, gone)
     assert hidden.value.text.replace(id_text(entry.id), gone) == missing.value.text
