@@ -17,7 +17,7 @@ from xtramail.directory.aliases import Alias, add_alias, alias_of, aliases_of, a
 from xtramail.directory.desk import Desk
 from xtramail.directory.domain_aliases import add_domain_alias, all_domain_aliases, remove_domain_alias
 from xtramail.directory.domains import add_domain, remove_domain
-from xtramail.directory.users import remove_user
+from xtramail.directory.users import add_user, remove_user
 from xtramail.model.address import Address
 from xtramail.model.errors import (
     AlreadyExists,
@@ -209,6 +209,12 @@ def test_nobody_is_removed_to_whom_an_alias_leads(world: World) -> None:
     add(world, "all@local.example", SALES)
     with pytest.raises(NotPermitted, match="alias sales@local.example: all@local.example leads there"):
         remove(world, SALES)
+
+
+def test_no_user_is_added_under_the_name_of_an_alias_that_leads_elsewhere(world: World) -> None:
+    add(world, SALES, BOB)
+    with pytest.raises(AlreadyExists, match="sales@local.example is an alias of bob@local.example"):
+        drive(add_user(world.desk, Address.parse("Sales@local.example")))
 
 
 def test_no_domain_is_removed_to_which_an_alias_leads_or_which_has_another_name(world: World) -> None:

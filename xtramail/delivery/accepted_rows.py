@@ -240,6 +240,11 @@ def _end(route: Route) -> str:
     return f"{AT_HOME}, and {FORWARDED} {first}{rest}" if route.accounts else f"{FORWARDED} {first}{rest}"
 
 
+def ends_here(row: LedgerRow) -> bool:
+    """Whether it was never to be handed on: it lies in mailboxes, or others' rows tell where it went."""
+    return row.reply.startswith((AT_HOME, FORWARDED))
+
+
 def by_destination(routes: Sequence[Route]) -> list[tuple[str, list[Route]]]:
     """Routes that are relayed, by destination, in the order in which they were named.
 

@@ -17,7 +17,7 @@ from statistics import median
 
 import msgspec
 
-from xtramail.delivery.accepted_rows import AT_HOME
+from xtramail.delivery.accepted_rows import ends_here
 from xtramail.delivery.ledger_look import LedgerLook
 from xtramail.directory.domains import all_domains
 from xtramail.directory.users import users_of
@@ -166,7 +166,7 @@ class Counting:
     def _mail(self, message_id: int, row: LedgerRow) -> bool:
         """One ledger row; whether it belongs to the outage."""
         arrived = id_seconds(message_id)
-        if row.reply == AT_HOME:
+        if ends_here(row):
             self._copies += arrived >= self.row.started
             return False
         story = [*((fate, at) for fate, at, _ in row.history), (row.fate, row.at)]

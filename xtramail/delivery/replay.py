@@ -168,15 +168,19 @@ class Replay:
     def _is_for(self, row: Row, wanted: Wanted) -> bool:
         if not wanted.user:
             return True
-        return wanted.user in (_key(row.ledger.recipient), _key(self._mailbox(row.ledger.recipient)))
+        names = (row.ledger.recipient, *self._people(row.ledger.recipient))
+        return wanted.user in map(_key, names)
 
     def _mailbox(self, recipient: str) -> str:
-        """The address of whoever a recipient stands for."""
+        """The address of the mailbox at the primary in which mail for a recipient lies."""
+        return next(iter(self._people(recipient)), recipient)
+
+    def _people(self, recipient: str) -> list[str]:
+        """The addresses of all whom a recipient stands for."""
         try:
-            accounts = self._directory.resolve(Address.parse(recipient)).accounts
+            return [one.address for one in self._directory.resolve(Address.parse(recipient)).accounts]
         except BadInput:
-            return recipient
-        return accounts[0].address if accounts else recipient
+            return []
 
     def _described(self, message: _Message) -> _Message | None:
         """With what its header says; None when that cannot be read."""

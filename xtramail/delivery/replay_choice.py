@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from xtramail.delivery.accepted_rows import AT_HOME
+from xtramail.delivery.accepted_rows import ends_here
 from xtramail.model.bucket import Bucket
 from xtramail.model.outcome import OPEN_FATES, Fate
 from xtramail.store import queue_keys
@@ -76,7 +76,7 @@ class Row:
 
 def settled(row: LedgerRow, wanted: Wanted, now: float) -> Why | None:
     """Why a row's mail is left alone; None: it is to be sent, for all that the ledger says."""
-    if row.reply == AT_HOME:
+    if ends_here(row):
         return Why.COPIES
     if row.fate in OPEN_FATES:
         return Why.WAITING

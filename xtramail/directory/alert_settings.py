@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import check_hook_url
-from xtramail.store import domains, keys
+from xtramail.store.aliases import is_taken
 from xtramail.store.engine import Engine
 from xtramail.store.records import DomainRow
 
@@ -47,7 +47,7 @@ def refuse_served(engine: Engine, given: str, *, setting: str = MAIL) -> None:
     """BadInput for an address in a domain that is served here: in its outage nobody would read it in time."""
     for one in filter(None, given.split(",")):
         name = Address.parse(one).domain_key
-        if engine.read(keys.domain_scope(name), domains.get_domain) is not None:
+        if is_taken(engine, name):
             raise BadInput(
                 f"{setting} {one}: {name} is served here, and in an outage its mail waits; "
                 f"name an address somewhere else, such as one at your provider"

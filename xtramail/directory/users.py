@@ -16,9 +16,10 @@ from xtramail.directory.domain_settings import OF_USERS, regular
 from xtramail.directory.open_mail import refuse_while_open
 from xtramail.directory.places import listable
 from xtramail.model.actor import Role
-from xtramail.model.address import Address
+from xtramail.model.address import Address, key_of
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount
 from xtramail.store import accounts, blocks, domains, keys, logins, mailboxes, places, roles, schema
+from xtramail.store.aliases import get_alias
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
@@ -67,6 +68,12 @@ async def add_user(
     taken = f"user {address.key} exists already; change it with: xtramail user set"
     if standing is not None and (standing.kind != "discovered" or kind == "discovered"):
         raise AlreadyExists(taken)
+    alias = desk.engine.read(scope, lambda snap: get_alias(snap, local))
+    if alias is not None and address.key not in map(key_of, alias.targets):
+        raise AlreadyExists(
+            f"address {address.key} is an alias of {', '.join(alias.targets[:5])}, who get its mail; "
+            f"first: xtramail alias remove {address.key}"
+        )
     account_id = standing.account_id if standing is not None and standing.account_id else 0
     if not account_id:
         account_id = await desk.engine.transact(keys.STORE, schema.next_account_id)
