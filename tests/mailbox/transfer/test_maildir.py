@@ -39,7 +39,8 @@ def test_dovecots_names_tell_flags_keywords_and_dates(tmp_path: Path) -> None:
 
 def test_folders_are_mailboxes_in_every_layout(tmp_path: Path) -> None:
     folders = (
-        ".Work.Rome", ".R&AOk-sum&AOk-", ".Caf\u00e9", ".R&D", ".INBOX.Below", "INBOX", "Plain/&AMk-t&AOk-", "Plain/Below", "Plain/.Odd",
+        ".Work.Rome", ".R&AOk-sum&AOk-", ".Caf\u00e9", ".R&D", ".INBOX.Below", "INBOX", "Plain/&AMk-t&AOk-",
+        "Plain/Below", "Plain/.Odd",
     )  # fmt: skip
     for name in folders:
         put(tmp_path, f"{name}/cur/1.x.host:2,S")
@@ -96,7 +97,7 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert said["cur/3.x.host:2,"] == "it is empty"
     assert "symbolic link, which is not followed" in said["cur/4.x.host:2,"]
     assert said["cur/5.x.host:2,"] == "neither a file nor a folder"
-    assert "cur/6.x.host:2," in said
+    assert said["cur/6.x.host:2,"] == "a folder, and not a message"
     assert "symbolic link" in said[".Linked"]
     assert "Recovered holds what was deleted" in said[".Recovered"]
     assert said[".A..B"] == "a level of the folder's name is empty"

@@ -159,6 +159,8 @@ def test_dates_of_from_lines_are_read_as_they_are_written() -> None:
         assert date_of(from_line(seconds)) == seconds
     assert date_of(b"From - Thu Jan 01 12:00:00 2026") == NOON
     assert date_of(b"From a@b.example Thu Jan  1 13:00:00 2026 +0100") == NOON
+    assert date_of(b"From 17@xxx Thu Jan 01 11:00:00 -0100 2026\r") == NOON
+    assert date_of(b"From ???@??? Thu Jan 01 12:00:00 GMT 2026") == NOON
     assert date_of(b"From a@b.example Thu Jan  1 12:00 2026") == NOON
     assert date_of(b"From a@b.example Thu Feb 31 12:00:00 2026") is None
     assert not is_from_line(b"From all of us on Thu Jan  1 12:00:00 2026", after_blank=False)

@@ -42,6 +42,8 @@ def import_(
     deleted. Messages live the days of their domain from today on, however old they are; they are never relayed. The
     server may run. Octets stay as they are, but a file that has LF at its lines' ends is given CRLF, as mail has it.
 
+    Folders are mailboxes. A lone file NAME.mbox is the mailbox NAME, any other lone file INBOX.
+
     Exit code 1: something was not taken, or may be damaged; it is named, and all else was brought.
     """
     # The store is opened first: as root we become its owner, and files are read with its rights.

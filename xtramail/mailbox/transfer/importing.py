@@ -15,12 +15,12 @@ from functools import partial
 from hashlib import blake2b
 
 from xtramail.directory.desk import Change, Desk
-from xtramail.mailbox import recovered
 from xtramail.mailbox.append import retention_class_of
 from xtramail.mailbox.transfer.coming import Coming, file_in, prepared
 from xtramail.mailbox.transfer.entries import WHOLE, Entry, Folder, Found, LeftOut, Trouble
 from xtramail.mailbox.transfer.header_dates import arrival_of
 from xtramail.mailbox.transfer.opening import Source
+from xtramail.mailbox.transfer.target_names import TargetNames
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket
@@ -29,7 +29,7 @@ from xtramail.model.ids import IdSource
 from xtramail.store import keys, mailboxes
 from xtramail.store.engine import Txn
 from xtramail.store.imported import is_imported, mark_of
-from xtramail.store.mailbox_names import INBOX, SEPARATOR, canonical, checked
+from xtramail.store.mailbox_names import INBOX, canonical, checked
 from xtramail.store.mailbox_rows import live_buckets
 from xtramail.store.records import Account
 
@@ -103,6 +103,8 @@ async def import_mail(
     named and passed over. One row in the audit log tells what was brought. NoSuchAccount, NotPermitted, BadInput.
     """
     account = desk.account(address, Role.USER)
+    if account.kind == "list":
+        raise BadInput(f"{account.address} is a list, which has no mailboxes; name one of its members")
     if desk.actor.read_only:
         raise NotPermitted(f"mail import: {desk.actor.name} may only read; use a login or token that may change")
     if terms.into:
@@ -134,38 +136,9 @@ async def import_mail(
 def _check_into(desk: Desk, account: Account, into: str) -> None:
     try:
         checked(into)
-        _Names(desk, account, "").keep_out(canonical(into))
+        TargetNames(desk, account, "").keep_out(canonical(into))
     except Refused as error:
         raise BadInput(f"mailbox {into!r}: {error.text}; choose another name") from None
-
-
-class _Names:
-    """From levels to mailboxes."""
-
-    def __init__(self, desk: Desk, account: Account, into: str, *, alone: bool = False) -> None:
-        self._into = canonical(into)
-        self._alone = alone
-        scope = keys.user_scope(account.id)
-        on = recovered.is_on(desk.engine, account)
-        self._reserved = desk.engine.read(scope, recovered.free_name) if on else ""
-
-    def mailbox(self, levels: tuple[str, ...]) -> str:
-        """BadMailboxName, OnlyToCopyFrom."""
-        if any(SEPARATOR in level for level in levels):
-            levels = tuple(part for level in levels for part in level.split(SEPARATOR))
-        if not self._into:
-            name = checked(SEPARATOR.join(levels or (INBOX,)))
-        else:
-            # A lone file is that mailbox, whatever it is called.
-            below = () if self._alone else levels[1:] if levels and canonical(levels[0]) == INBOX else levels
-            name = checked(SEPARATOR.join((self._into, *below)))
-        self.keep_out(name)
-        return name
-
-    def keep_out(self, name: str) -> None:
-        """OnlyToCopyFrom: Recovered is not written to, by anybody."""
-        if self._reserved and (name == self._reserved or name.startswith(self._reserved + SEPARATOR)):
-            raise recovered.OnlyToCopyFrom(f"{self._reserved} holds what was deleted, and nothing is put into it")
 
 
 class _Import:
@@ -176,7 +149,7 @@ class _Import:
         self._scope = keys.user_scope(account.id)
         self._source = source
         self._terms = terms
-        self._names = _Names(desk, account, terms.into, alone=source.is_file)
+        self._names = TargetNames(desk, account, terms.into, alone=source.is_file)
         self._ids = IdSource(desk.clock)
         self._class = retention_class_of(desk.engine, account)
         self._buckets: set[Bucket] = set(desk.engine.read(self._scope, live_buckets))

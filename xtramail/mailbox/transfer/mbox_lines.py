@@ -15,10 +15,11 @@ FROM = b"From "
 MOST_FROM = 1_000
 """Octets of a From_ line; a longer one is text."""
 
-# asctime with what some put around the year: Sat Nov 21 18:44:05 2026, ... 18:44 2026, ... 18:44:05 GMT 2026 +0100
+# asctime with what some put around the year: Sat Nov 21 18:44:05 2026, ... 18:44 2026, ... 18:44:05 GMT 2026,
+# ... 18:44:05 2026 +0100, ... 18:44:05 +0100 2026
 _DATE = re.compile(
     rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d{1,2}) +"
-    rb"(\d{1,2}):(\d{2})(?::(\d{2}))? +(?:[A-Z]{3,4} +|[+-]\d{4} +)?(\d{4})(?: +([+-]\d{4}))?"
+    rb"(\d{1,2}):(\d{2})(?::(\d{2}))? +(?:[A-Z]{3,4} +|([+-]\d{4}) +)?(\d{4})(?: +([+-]\d{4}))?"
 )
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _QUOTED = re.compile(rb"(?m)^>(>*From )")
@@ -53,7 +54,8 @@ def date_of(line: bytes) -> int | None:
     found = _DATE.search(line)
     if found is None:
         return None
-    month, day, hour, minute, second, year, zone = found.groups()
+    month, day, hour, minute, second, zone_before, year, zone_behind = found.groups()
+    zone = zone_before or zone_behind
     numbers = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0))
     if not (1 <= numbers[0] and 1 <= numbers[2] <= calendar.monthrange(max(numbers[0], 1), numbers[1])[1]):
         return None

@@ -186,7 +186,7 @@ def read_folder(folder: Directory, levels: tuple[str, ...] = ()) -> Iterator[Ent
                 with folder.open(name) as file:
                     yield from read_file(file, below, place)
             else:
-                yield Trouble(place, not_read(kind), folder.size(name))
+                yield Trouble(place, not_read("deep" if kind == "folder" else kind), folder.size(name))
         except ValueError as error:
             yield Trouble(readable(place), str(error), folder.size(name))
         except OSError as error:
@@ -194,8 +194,9 @@ def read_folder(folder: Directory, levels: tuple[str, ...] = ()) -> Iterator[Ent
 
 
 def not_read(kind: str) -> str:
-    """Why something that is no file is passed over."""
+    """Why something that is no file, or a folder where a message should be, is passed over."""
     return {
+        "folder": "a folder, and not a message",
         "link": "a symbolic link, which is not followed; name the folder it leads to",
         "special": "neither a file nor a folder",
         "gone": "it went while this was read; run this again",
