@@ -16,6 +16,7 @@ from xtramail.delivery.routing import NameServiceDown
 from xtramail.delivery.sts_policies import Names
 from xtramail.directory.relay_clients import ACCOUNT, CERTIFICATE, FROM
 from xtramail.model.host import parse_host
+from xtramail.net.adapter import start
 from xtramail.store.records import DomainRow
 from xtramail.wire.dns.answer import MailHost, Place, Text
 
@@ -29,6 +30,7 @@ class DomainRecords:
         self._names = names
         self._row = row
         self._guide = f"xtramail domain guide {row.name}"
+        self._exists = True
 
     async def findings(self, addresses: tuple[str, ...]) -> list[Finding]:
         """``addresses``: those from which mail of the domain reaches the world; empty: nobody knows."""
@@ -39,18 +41,26 @@ class DomainRecords:
             ("dmarc", self._dmarc()),
             ("srv", self._services()),
         )
-        found: list[Finding] = []
-        for check, looking in checks:
-            try:
-                found += await looking
-            except NameServiceDown as fault:
-                found.append(Finding("warn", check, f"{self._row.name}: {fault.text}", "ask again where DNS answers"))
+        # Side by side: a name server may take a second for each question.
+        mx, *others = [start(self._answered(check, looking)) for check, looking in checks]
+        found = await mx
+        if not self._exists:
+            return found
+        for one in others:
+            found = [*found, *await one]
         return found
+
+    async def _answered(self, check: str, looking: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
+        try:
+            return await looking
+        except NameServiceDown as fault:
+            return [Finding("warn", check, f"{self._row.name}: {fault.text}", "ask again where DNS answers")]
 
     async def _mx(self) -> list[Finding]:
         row, ours = self._row, self._patient.hosts
         answer = await self._names.ask(row.name, "MX")
         if not answer.exists:
+            self._exists = False
             told = f"{row.name} does not exist in DNS"
             return [Finding("warn", "mx", told, f"register it, then publish its records: {self._guide}")]
         records = sorted(answer.of(MailHost), key=lambda one: one.preference)
