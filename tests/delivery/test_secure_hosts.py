@@ -86,7 +86,14 @@ def test_records_nobody_can_use_still_promise_tls(world: World) -> None:
     assert world.told(RoutingSettings(tls="none")) == [(A, "required", ""), (B, "none", "")]
 
 
-@pytest.mark.parametrize("kind", ["A", "AAAA", "TLSA"])
+def test_one_family_of_addresses_that_cannot_be_had_weakens_nothing(world: World) -> None:
+    world.tlsa(A, GOOD)
+    world.names.bad |= {(A, "AAAA"), (B, "AAAA")}
+    first, second = world.hops()
+    assert first.tls == "dane" and first.addresses == ("192.0.2.1",) and second.addresses == ("192.0.2.2",)
+
+
+@pytest.mark.parametrize("kind", ["A", "TLSA"])
 def test_a_host_that_dns_cannot_answer_for_is_left_out_never_taken_without(world: World, kind: str) -> None:
     world.tlsa(A, GOOD)
     world.names.bad.add((f"_25._tcp.{A}" if kind == "TLSA" else A, kind))

@@ -47,6 +47,19 @@ async def test_no_tls_is_spoken_where_none_is_wanted(tmp_path: Path) -> None:
         assert told(carried)[0][0] == "delivered" and carried.tls == "" and "STARTTLS" not in host.verbs()
 
 
+@ensureDeferred
+async def test_a_host_is_dialled_at_the_addresses_that_were_found(tmp_path: Path) -> None:
+    host = ScriptedHost()
+    host.tls, ca = certified(tmp_path, "mail.far.example")
+    async with talking(host, SETTINGS) as client:
+        hop = {"host": "mail.far.example", "tls": "verify", "ca": ca}
+        carried = await client.send(**hop, addresses=("::1", "127.0.0.77", "127.0.0.1"))
+        assert told(carried)[0][0] == "delivered" and carried.host.startswith("mail.far.example:")
+        assert (carried.policy, host.connections) == ("verify", 1)
+        carried = await client.send(**hop, addresses=("127.0.0.77", "::1"))
+        assert told(carried) == [("deferred", "connect", 0)] and "refused" in carried.fault
+
+
 FAULTS = {
     "wrong name": (("other.example",), NOW, 90, "certificate is for other.example, not for 127.0.0.1"),
     "expired": (("127.0.0.1",), NOW - 100 * DAY, 10, "certificate expired on"),

@@ -114,6 +114,13 @@ async def test_an_address_where_nobody_listens_is_followed_by_the_next(world: Wo
         assert (await world.fetch(port)).mode == "enforce"
 
 
+@ensureDeferred
+async def test_one_family_of_addresses_is_enough(world: World) -> None:
+    world.names.bad.add((NAME, "AAAA"))
+    with world.serving(Site(Web(page(POLICY)))) as port:
+        assert (await world.fetch(port)).mode == "enforce"
+
+
 ANSWERS: dict[str, tuple[Callable[[Request], Any], str]] = {
     "not found": (page(POLICY, code=404), "says 404"),
     "server error": (page(POLICY, code=500), "says 500"),

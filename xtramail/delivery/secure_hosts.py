@@ -17,6 +17,7 @@ from xtramail.delivery.routing import NameServiceDown, NoMailHost, RoutingSettin
 from xtramail.delivery.sts_policies import Names, StsPolicies
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Unavailable
+from xtramail.model.pending import Pending
 from xtramail.wire.dns.answer import Address, Answer, MailHost, Pointer, Tlsa
 from xtramail.wire.mta_sts import StsText
 
@@ -89,7 +90,7 @@ class SecureHosts:
         ttl = float(mx.ttl)
         for one, a, aaaa in asked:
             try:
-                addresses = _Addresses(one.host, await a, await aaaa)
+                addresses = _Addresses(one.host, [await _settled(a), await _settled(aaaa)])
                 if not addresses.found:
                     faults.append(f"{one.host} has no address")
                     continue
@@ -130,18 +131,33 @@ class SecureHosts:
         return [addresses.host] if alias.secure and alias.of(Pointer) else []
 
 
+async def _settled(asked: Pending[Answer]) -> Answer | NameServiceDown:
+    try:
+        return await asked
+    except NameServiceDown as fault:
+        return fault
+
+
 class _Addresses:
     """What A and AAAA say of a host, together."""
 
-    def __init__(self, host: str, a: Answer, aaaa: Answer) -> None:
+    def __init__(self, host: str, answers: Sequence[Answer | NameServiceDown]) -> None:
+        """NameServiceDown where that leaves no address. One of the two is enough: both are of one name, so that it is
+        signed or not whichever was answered (RFC 7672 §2.2.2)."""
+        had = [answer for answer in answers if isinstance(answer, Answer)]
+        with_records = [answer for answer in had if answer.of(Address)]
+        for answer in answers:
+            if isinstance(answer, NameServiceDown) and not with_records:
+                raise answer
         self.host = host
-        self.secure = a.secure and aaaa.secure
-        self.real = a.real if a.of(Address) else aaaa.real
-        six, four = ([one.address for one in answer.of(Address)] for answer in (aaaa, a))
+        self.secure = all(answer.secure for answer in had)
+        self.real = with_records[0].real if with_records else host
+        found = sorted(record.address for answer in had for record in answer.of(Address))
         # Sorted, so that a kept connection is found again whatever order the name server gives.
+        four, six = [one for one in found if ":" not in one], [one for one in found if ":" in one]
         room = max(_MOST_ADDRESSES // 2, _MOST_ADDRESSES - len(four))
-        self.found = (*sorted(six)[:room], *sorted(four))[:_MOST_ADDRESSES]
-        self.ttl = min(answer.ttl for answer in (a, aaaa) if answer.records) if self.found else 0
+        self.found = (*six[:room], *four)[:_MOST_ADDRESSES]
+        self.ttl = min((answer.ttl for answer in with_records), default=0)
 
 
 def _candidates(domain: str, mx: Answer) -> list[MailHost]:

@@ -97,8 +97,14 @@ class StsSite:
     async def _addresses(self, host: str) -> list[str]:
         asked = [self._names.ask(host, kind) for kind in ("AAAA", "A")]
         found: list[str] = []
+        fault: NameServiceDown | None = None
         for one in asked:
-            found += [record.address for record in (await one).of(Address)][:_MOST_ADDRESSES]
+            try:
+                found += [record.address for record in (await one).of(Address)][:_MOST_ADDRESSES]
+            except NameServiceDown as down:
+                fault = down
+        if fault is not None and not found:
+            raise fault
         return found
 
     async def _get(self, host: str, address: str) -> bytes:
