@@ -11,6 +11,8 @@ from tests.delivery.world import MESSAGE, id_of, rcpt, reverse
 from tests.wire.mime.test_journal_report import report
 from xtramail.delivery.journal import Journal
 from xtramail.delivery.transaction import MailTransaction
+from xtramail.directory.aliases import add_alias
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.journal_addresses import JournalAddresses, suggestion
 from xtramail.directory.mirrors import add_mirror
 from xtramail.model.errors import BadInput, StoreFull
@@ -232,3 +234,13 @@ def test_a_mirror_has_a_journals_copy_once_whichever_way_came_first(world: Journ
     other = BETWEEN.replace(b"<i1@", b"<i2@")
     assert world.copied(report(text=TEXT.replace(b"<i1@", b"<i2@"), inner=other)).code == 250
     assert world.counts()[2] == len(world.mailbox(box)) == 2
+
+
+def test_an_alias_is_all_its_mailboxes_each_once_and_nobodys_sent(world: JournalWorld) -> None:
+    drive(add_alias(world.desk, "team@relay.example", ["ray@relay.example", "rita@relay.example"]))
+    drive(add_domain_alias(world.desk, "other.example", "relay.example"))
+    named = TEXT.replace(b"To: rita@relay.example", b"To: team@other.example\r\nTo: rita+x@relay.example")
+    assert world.copied(report(text=named.replace(b"Sender: ray@", b"Sender: team@"), inner=BETWEEN)).code == 250
+    assert world.counts() == (1, 0, 1, 0)
+    assert set(world.ledger(world.mailbox(world.ray)[0].object_id)) == {"team@other.example"}
+    assert world.balanced()

@@ -9,6 +9,7 @@ import pytest
 from tests.delivery.outward_world import NETWORK, OutwardWorld
 from tests.delivery.world import MESSAGE, forward, rcpt, reverse
 from xtramail.delivery.lmtp import Lmtp, LmtpTransaction
+from xtramail.directory.aliases import add_alias
 from xtramail.directory.mirrors import add_mirror
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate, Reply
@@ -144,3 +145,12 @@ def test_a_mirror_has_a_copy_of_it_too(world: LmtpWorld) -> None:
     drive(add_mirror(world.desk, "ray@relay.example", into="box@local.example", days=7))
     assert world.copy("ray@relay.example", "ann@local.example") == [250, 250]
     assert len(world.mailbox(box)) == len(world.mailbox(world.ray)) == 1 and world.queue() == []
+
+
+def test_a_copy_for_an_alias_is_in_each_mailbox_behind_it_and_sent_on_to_nobody(world: LmtpWorld) -> None:
+    drive(add_alias(world.desk, "team@local.example", ["ann@local.example", "bob@local.example", "zed@far.example"]))
+    drive(add_alias(world.desk, "away@local.example", ["zed@far.example"]))
+    assert world.copy("team@local.example", "ann+x@local.example") == [250, 250]
+    assert [len(world.mailbox(one)) for one in (world.ann, world.bob)] == [1, 1]
+    assert world.queue() == [] and world.balanced()
+    assert answer(world.lmtp.begin(SOCKET), "away@local.example").startswith("550")

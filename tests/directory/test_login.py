@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from tests.delivery.world import World
 from xtramail.directory import devices, passwords, users
 from xtramail.directory.device_logins import DeviceLogins
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.directory.keyring import Keyring, key_id
-from xtramail.directory.login import Login, VerifyCache
+from xtramail.directory.login import SHUT_OUT, Login, VerifyCache
 from xtramail.directory.renewed_passwords import RenewedPasswords
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
@@ -492,3 +493,14 @@ def test_a_password_that_was_changed_meanwhile_is_not_put_back(logins: Logins) -
     logins.set(logins.world.ann, other)
     logins.renew(came, passwords.hash_chosen(GOOD, KEYRING, 4))
     assert users.find(logins.world.engine, Address.parse("ann@local.example")).password == other
+
+
+def test_another_name_of_the_domain_is_the_same_login_and_gives_no_more_guesses(logins: Logins) -> None:
+    drive(add_domain_alias(logins.world.desk, "bücher.example", "local.example"))
+    names = ["ann@bücher.example", "ANN@XN--bcher-kva.example", '"ann"@bücher.example', "Ann@Local.example"]
+    assert {logins.enter(name).id for name in names} == {logins.world.ann.id}
+    counted = Logins(GuardLimits(per_account_and_address=3))
+    drive(add_domain_alias(counted.world.desk, "bücher.example", "local.example"))
+    for number, name in enumerate(names):
+        counted.refused(name, Secret(f"guess {number}"))
+    assert [reason for _, reason in counted.failures] == ["wrong password"] * 3 + [SHUT_OUT]

@@ -5,9 +5,11 @@ import base64
 import pytest
 
 from tests.net.smtp_line import Bench, codes, one_by_one, plain
+from xtramail.directory.aliases import add_alias
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.model.errors import StoreFault, StoreFull
 from xtramail.model.outcome import Reply
-from xtramail.model.pending import Pending
+from xtramail.model.pending import Pending, drive
 from xtramail.wire.smtp.server import Role
 
 SESSION = (
@@ -438,3 +440,35 @@ def test_a_message_over_the_limit_is_refused_early_and_late() -> None:
     assert deliver(bench, b"x" * 998 + b"\r\n" + b"y\r\n.\r\n")[-1] == 552
     assert bench.world.mailbox(bench.world.ann) == []
     assert deliver(bench)[-1] == 250
+
+
+def test_a_whole_dialogue_with_aliases_and_reports_of_what_was_sent_on() -> None:
+    bench = Bench()
+    drive(add_alias(bench.world.desk, "team@local.example", ["ann@local.example", "zed@far.example"]))
+    drive(add_domain_alias(bench.world.desk, "bücher.example", "local.example"))
+    bench.said()
+    named = (
+        b"EHLO mail.sender.example\r\n"
+        b"MAIL FROM:<zoe@sender.example>\r\n"
+        b"RCPT TO:<Team@xn--BCHER-kva.example>\r\n"
+        b'RCPT TO:<"ann+shop"@local.example>\r\n'
+        b"RCPT TO:<nobody@xn--bcher-kva.example>\r\n"
+        b"DATA\r\n"
+    )
+    assert bench.codes(named) == [250, 250, 250, 250, 550, 354]
+    assert bench.codes(TEXT) == [250]
+    assert len(bench.world.mailbox(bench.world.ann)) == 1
+    (entry,) = bench.world.queue()
+    sender = entry.sender.encode()
+    assert sender.startswith(b"SRS0=") and sender.endswith(b"=sender.example=zoe@local.example")
+    for path, text in (
+        (sender, b"250 2.1.5 <"),
+        (sender.replace(b"zoe", b"eve"), b"550 5.1.1 No mail was forwarded under this address lately"),
+        (b"SRS0=aaaaaaaa=aa=sender.example=zoe@local.example", b"550 5.1.1 No mail was forwarded"),
+    ):
+        assert bench.say(b"MAIL FROM:<>\r\nRCPT TO:<" + path + b">\r\nRSET\r\n").splitlines()[1].startswith(text)
+    answer = bench.say(b"MAIL FROM:<spam@sender.example>\r\nRCPT TO:<" + sender + b">\r\nRSET\r\n").splitlines()[1]
+    assert answer == b"550 5.7.1 This address takes reports of forwarded mail, with the null sender"
+    report = b"MAIL FROM:<>\r\nRCPT TO:<" + sender.lower() + b">\r\nDATA\r\n" + TEXT
+    assert bench.codes(report) == [250, 250, 354, 250]
+    assert [one.recipients[0].address for one in bench.world.queue()] == ["zed@far.example", "zoe@sender.example"]

@@ -214,15 +214,14 @@ class JournalTransaction:
         domain = self._journal.directory.domain(self._domain)
         seen: set[int] = set()
         for address in filter(None, map(_parsed, recipients)):
-            for account in self._mailboxes(address):
-                if domain is None or account.id in seen:
-                    continue
-                seen.add(account.id)
+            fresh = tuple(one for one in self._mailboxes(address) if one.id not in seen)
+            seen.update(one.id for one in fresh)
+            if domain is not None and fresh:
                 resolution = self._journal.directory.resolve(address)
                 yield Route(
                     path=ForwardPath(address=address, notify=("NEVER",)),
                     domain=domain,
-                    accounts=resolution.accounts,
+                    accounts=fresh,
                     relay=False,
                     destination=domain.name,
                     up=resolution.up,

@@ -132,7 +132,7 @@ class LmtpTransaction:
         """At the first octet the buckets are chosen, once: midnight may pass before the last one."""
         if self._arrival is None or self._spool is None:
             lmtp = self._lmtp
-            by_address = {route.path.address: replace(route, relay=False) for route in self._taken}
+            by_address = {route.path.address: replace(route, relay=False, forwards=()) for route in self._taken}
             arrival = Arrival(
                 message_id=self._message_id,
                 at=lmtp.clock.now(),

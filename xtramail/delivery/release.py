@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xtramail.directory.desk import Change, Desk
-from xtramail.directory.users import account_of
+from xtramail.directory.resolution import Resolver, resolver
 from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
 from xtramail.model.errors import BadInput, OverQuota
@@ -93,7 +93,7 @@ async def release(
         fields = {"of": id_text(stored.message_id)}
         text = f"released again from {id_text(stored.message_id)}, by {by}"
         events.append(_event(fresh, stored, queued, text, fields, now))
-    readers = _readers(engine, wanted)
+    readers = _readers(resolver(engine, desk.clock), wanted)
     message = _message(engine, stored, now) if readers else None
     appear = partial(_reappear, stored=stored, message=message, now=now)
     told = [
@@ -129,19 +129,18 @@ def _waiting(engine: Engine, message_id: int, addresses: Sequence[str]) -> dict[
     }
 
 
-def _readers(engine: Engine, wanted: Mapping[str, Sequence[str]]) -> list[Account]:
+def _readers(known: Resolver, wanted: Mapping[str, Sequence[str]]) -> list[Account]:
     """Whose primary is away, and who has a mailbox here."""
     found: dict[int, Account] = {}
     for destination, some in wanted.items():
-        if engine.read(keys.QUEUE, partial(outbound.destination, name=destination)) is None:
+        if known.engine.read(keys.QUEUE, partial(outbound.destination, name=destination)) is None:
             continue
         for address in some:
             try:
-                account = account_of(engine, Address.parse(address).key)
+                people = known.resolve(Address.parse(address)).accounts
             except BadInput:
                 continue
-            if account is not None and account.kind != "list":
-                found[account.id] = account
+            found.update({account.id: account for account in people})
     return list(found.values())
 
 

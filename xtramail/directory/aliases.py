@@ -12,12 +12,12 @@ from xtramail.directory.alias_chains import AliasChains
 from xtramail.directory.alias_targets import refuse_while_target
 from xtramail.directory.desk import Change, Desk
 from xtramail.directory.places import place_of
-from xtramail.directory.resolution import Resolver, Standing
+from xtramail.directory.resolution import Resolver, Standing, resolver
 from xtramail.model.actor import Role
 from xtramail.model.address import Address, domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAlias, NoSuchDomain
 from xtramail.store import aliases, domains, keys
-from xtramail.store.aliases import AliasRow, served_as
+from xtramail.store.aliases import AliasRow
 from xtramail.store.engine import Txn, TxnFunction
 from xtramail.store.records import DomainRow
 
@@ -73,16 +73,16 @@ def planned(
     shown = str(source) if source is not None else f"@{domain.name}"
     if not targets:
         raise BadInput(f"alias {shown}: name at least one target, such as ann@{domain.name}")
-    resolver = _resolver(desk)
+    seen = _resolver(desk)
     found: dict[str, str] = {}
     for text in targets:
-        target = _target(desk, resolver, text, shown, source, coming)
-        found.setdefault(resolver.canonical(target).key, str(target))
+        target = _target(desk, seen, text, shown, source, coming)
+        found.setdefault(seen.canonical(target).key, str(target))
     if len(found) > MOST_TARGETS:
         raise BadInput(f"alias {shown}: at most {MOST_TARGETS} targets; make aliases of parts of them")
     (chains or AliasChains.of(desk)).put(f"{key}@{domain.name}", tuple(found.values()))
     made = Alias(domain=domain.name, address=shown, targets=tuple(found.values()), created=desk.now())
-    return replace(made, warnings=tuple(_warnings(desk, resolver, made, domain, key, set(found))))
+    return replace(made, warnings=tuple(_warnings(desk, seen, made, domain, key, set(found))))
 
 
 async def set_alias(desk: Desk, address: str, targets: Sequence[str]) -> Alias:
@@ -132,10 +132,10 @@ async def remove_alias(desk: Desk, address: str, targets: Sequence[str] = ()) ->
 def alias_of(desk: Desk, address: str) -> Alias:
     """One, with its warnings. NoSuchDomain, NoSuchAlias."""
     row, (_, key, name) = _row(desk, address), read_source(address)
-    domain, resolver = desk.domain(name), _resolver(desk)
+    domain, seen = desk.domain(name), _resolver(desk)
     one = _alias(row, domain)
-    named = {resolver.canonical(Address.parse(text)).key for text in one.targets}
-    return replace(one, warnings=tuple(_warnings(desk, resolver, one, domain, key, named)))
+    named = {seen.canonical(Address.parse(text)).key for text in one.targets}
+    return replace(one, warnings=tuple(_warnings(desk, seen, one, domain, key, named)))
 
 
 def aliases_of(desk: Desk, domain: str) -> list[Alias]:
@@ -176,8 +176,8 @@ def write_part(desk: Desk, plan: Alias, what: str) -> tuple[Change, tuple[bytes,
 
 def _keys(desk: Desk, targets: Sequence[str]) -> set[str]:
     """Of targets that it has already: whether they are still there is not asked again."""
-    resolver = _resolver(desk)
-    return {resolver.canonical(Address.parse(one)).key for one in targets}
+    seen = _resolver(desk)
+    return {seen.canonical(Address.parse(one)).key for one in targets}
 
 
 def _row(desk: Desk, address: str) -> AliasRow:
@@ -191,19 +191,17 @@ def _row(desk: Desk, address: str) -> AliasRow:
 
 def _resolver(desk: Desk) -> Resolver:
     """For domains that the actor may see; all others are elsewhere."""
+    whole = resolver(desk.engine, desk.clock)
 
     def served(name: str) -> DomainRow | None:
-        try:
-            row = served_as(desk.engine, domain_key(name))
-        except BadInput:
-            return None
+        row = whole.served(name)
         return row if row is not None and desk.sees(row) else None
 
-    return Resolver(engine=desk.engine, clock=desk.clock, served=served)
+    return replace(whole, served=served)
 
 
 def _target(
-    desk: Desk, resolver: Resolver, text: str, shown: str, source: Address | None, coming: Container[str]
+    desk: Desk, seen: Resolver, text: str, shown: str, source: Address | None, coming: Container[str]
 ) -> Address:
     target = Address.parse(text)
     if target.domain_key.startswith("["):
@@ -212,11 +210,11 @@ def _target(
         raise BadInput(
             f"alias {shown}: target {text}: the part before @ has at most {MOST_LOCAL} octets, and none of % ! @"
         )
-    own = source is not None and resolver.canonical(target).key == source.key
-    if resolver.canonical(target).key in coming:
+    own = source is not None and seen.canonical(target).key == source.key
+    if seen.canonical(target).key in coming:
         return target
-    domain = resolver.served(target.domain)
-    if domain is not None and not own and resolver.resolve(target).standing is Standing.UNKNOWN:
+    domain = seen.served(target.domain)
+    if domain is not None and not own and seen.resolve(target).standing is Standing.UNKNOWN:
         raise BadInput(
             f"alias {shown}: target {target}: there is no such user or alias; add it first: xtramail user add {target}"
         )
@@ -228,7 +226,7 @@ def _target(
 
 
 def _warnings(
-    desk: Desk, resolver: Resolver, one: Alias, domain: DomainRow, key: str, targets: set[str]
+    desk: Desk, seen: Resolver, one: Alias, domain: DomainRow, key: str, targets: set[str]
 ) -> list[str]:
     found = []
     relayed = bool(domain.primaries)
@@ -251,7 +249,7 @@ def _warnings(
     if place.relay:
         others = [
             text for text in one.targets
-            if (at := resolver.served(Address.parse(text).domain)) is None or at.tenant != domain.tenant
+            if (at := seen.served(Address.parse(text).domain)) is None or at.tenant != domain.tenant
         ]  # fmt: skip
         if others:
             found.append(

@@ -16,7 +16,7 @@ from enum import StrEnum
 from xtramail.directory.domain_settings import switch
 from xtramail.directory.mirrors import Keeping, kept_for
 from xtramail.directory.places import HERE, Place, place_of
-from xtramail.model.address import Address
+from xtramail.model.address import Address, domain_key
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput
 from xtramail.model.primary import OUTAGE, State
@@ -204,6 +204,18 @@ class Resolver:
 
         yield (self.engine.read(keys.domain_scope(domain.name), first_user),)
         yield self.operator
+
+
+def resolver(engine: Engine, clock: Clock) -> Resolver:
+    """Of all that is served, for who works beside the server."""
+
+    def served(name: str) -> DomainRow | None:
+        try:
+            return aliases.served_as(engine, domain_key(name))
+        except BadInput:
+            return None
+
+    return Resolver(engine=engine, clock=clock, served=served)
 
 
 class _Walk:

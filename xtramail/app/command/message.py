@@ -16,12 +16,13 @@ from xtramail.delivery.release import Released
 from xtramail.delivery.release import Stored as StoredMessage
 from xtramail.delivery.release import release as release_again
 from xtramail.directory.desk import Change
-from xtramail.directory.users import account_of, list_users
+from xtramail.directory.resolution import resolver
+from xtramail.directory.users import list_users
 from xtramail.mailbox.stored import Stored, find_stored
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import IdSource, id_text
-from xtramail.store import bodies, domains, keys, outbound, tracking
+from xtramail.store import bodies, keys, outbound, tracking
 from xtramail.store.message_row import BodyRef
 from xtramail.store.records import Account, LogEvent
 
@@ -42,7 +43,7 @@ def copies(context: Context, message_id: int) -> list[Stored]:
         for name in (*event.recipients, event.sender, event.fields.get("account", ""), *_beside(event))
         if "@" in name
     )
-    accounts = {account.id: account for name in names if (account := _account(context, name)) is not None}
+    accounts = {account.id: account for name in names for account in _accounts(context, name)}
     if not events:
         # Mail may be kept longer than the log, and the log is where its owners are found quickly.
         served = context.desk.domains()
@@ -55,12 +56,13 @@ def _beside(event: LogEvent) -> list[str]:
     return [one.rpartition(" ")[0] for one in event.fields.get("stored", "").split(", ")]
 
 
-def _account(context: Context, name: str) -> Account | None:
+def _accounts(context: Context, name: str) -> tuple[Account, ...]:
+    """Whose mailboxes ``name`` stands for."""
     try:
-        return account_of(context.engine, Address.parse(name).key)
+        return resolver(context.engine, context.clock).resolve(Address.parse(name)).accounts
     except BadInput:
         # What a stranger's envelope said.
-        return None
+        return ()
 
 
 def body_of(context: Context, message_id: int) -> BodyRef:
@@ -226,14 +228,15 @@ def _say_released(context: Context, number: int, done: Released, closed: list[st
 
 
 def _with_primary(context: Context, names: list[str]) -> tuple[dict[str, list[str]], set[str]]:
-    """Addresses by the domain whose primary takes them, and the domains that have none."""
+    """Addresses by the destination under which they wait, and the domains of those that are handed to nobody."""
     found: dict[str, list[str]] = {}
     without: set[str] = set()
+    known = resolver(context.engine, context.clock)
     for name in names:
-        destination = Address.parse(name).domain_key
-        row = context.engine.read(keys.domain_scope(destination), domains.get_domain)
-        if row is None or not row.primaries:
-            without.add(destination)
+        address = Address.parse(name)
+        way = known.resolve(address)
+        if way.relay:
+            found.setdefault(way.destination, []).append(name)
         else:
-            found.setdefault(destination, []).append(name)
+            without.add(address.domain_key)
     return found, without
