@@ -77,7 +77,7 @@ class Boxes:
             found = Found(
                 levels=(name,),
                 place="",
-                octets=0,
+                octets=len(letter.octets),
                 chunks=lambda letter=letter: iter((letter.octets,)),  # type: ignore[misc]
                 flags=letter.flags,
                 keywords=letter.keywords,

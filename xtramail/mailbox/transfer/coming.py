@@ -10,7 +10,7 @@ from xtramail.mailbox.transfer.entries import Found
 from xtramail.mailbox.transfer.header_dates import MOST_HEADER, arrival_of
 from xtramail.model.bucket import Bucket, bucket_at
 from xtramail.model.clock import Clock
-from xtramail.model.errors import NoSuchMailbox, UnknownEncoding
+from xtramail.model.errors import AlreadyExists, NoSuchMailbox, UnknownEncoding
 from xtramail.model.flags import MAX_KEYWORDS
 from xtramail.model.ids import IdSource
 from xtramail.store import bodies, keys, mailboxes, messages
@@ -25,6 +25,24 @@ from xtramail.wire.mime import Scanner
 _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]{1,128}")
 
 
+_IN_ONE_COMMIT = 100_000
+"""Octets of a file up to which all of its message surely lies in the commit that links it, CRLF for LF and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourAgo:
+    """The clock of an import's ids. Ids of one process never repeat, those of two at the same moment might: the running
+    server has long used its own of an hour ago, so that it can be seen which of them are taken."""
+
+    clock: Clock
+
+    def now(self) -> float:
+        return self.clock.now() - 3600.0
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     mailbox: str
@@ -35,6 +53,8 @@ class Coming:
     message: NewMessage
     tail: bodies.Tail
     search_text: Prepared
+    reserved: bool
+    """Its id is surely its own."""
 
     @property
     def body_id(self) -> int:
@@ -50,7 +70,9 @@ async def prepared(
     """
     # Chosen once, at the first octet: the bucket of today, as APPEND does.
     now = clock.now()
-    bucket, body_id = bucket_at(now, retention_class), ids.next()
+    bucket = bucket_at(now, retention_class)
+    reserved = found.octets > _IN_ONE_COMMIT
+    body_id = await _reserved_id(engine, bucket, ids) if reserved else ids.next()
     writer = bodies.BodyWriter(engine, bucket, body_id)
     scanner = Scanner(clock=clock.monotonic)
     head = b""
@@ -87,15 +109,33 @@ async def prepared(
         message=message,
         tail=tail,
         search_text=prepare(summary.search_text, summary.header_text),
+        reserved=reserved,
     )
+
+
+async def _reserved_id(engine: Engine, bucket: Bucket, ids: IdSource) -> int:
+    """For a body whose chunks go to the store one by one: the first of them is there before."""
+    while True:
+        body_id = ids.next()
+
+        def take(txn: Txn, key: bytes = keys.body_chunk(body_id, 0)) -> bool:
+            free = txn.get(bucket, key) is None
+            if free:
+                txn.put(bucket, key, b"\0")
+            return free
+
+        if await engine.transact(keys.BODY, take):
+            return body_id
 
 
 async def file_in(engine: Engine, account_id: int, batch: Sequence[Coming], now: float) -> list[bool]:
     """One durable commit of all, or none: OverQuota, NoSuchMailbox, LimitReached, NoSuchMessage (its day was dropped),
-    StoreFull, StoreFault. False for one that somebody else brought meanwhile."""
+    AlreadyExists, StoreFull, StoreFault. False for one that somebody else brought meanwhile."""
 
     def link_bodies(txn: Txn) -> None:
         for coming in batch:
+            if not coming.reserved and txn.get(coming.bucket, keys.body_chunk(coming.body_id, 0)) is not None:
+                raise AlreadyExists("another message took its number in the same moment; run this again")
             bodies.put_chunks(txn, coming.bucket, coming.body_id, coming.tail)
             put_search_text(txn, coming.bucket, coming.body_id, coming.search_text, [account_id])
 

@@ -16,7 +16,7 @@ from hashlib import blake2b
 
 from xtramail.directory.desk import Change, Desk
 from xtramail.mailbox.append import retention_class_of
-from xtramail.mailbox.transfer.coming import Coming, file_in, prepared
+from xtramail.mailbox.transfer.coming import Coming, HourAgo, file_in, prepared
 from xtramail.mailbox.transfer.entries import WHOLE, Entry, Folder, Found, LeftOut, Trouble
 from xtramail.mailbox.transfer.header_dates import arrival_of
 from xtramail.mailbox.transfer.opening import Source
@@ -24,7 +24,7 @@ from xtramail.mailbox.transfer.target_names import TargetNames
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket
-from xtramail.model.errors import BadInput, NoSuchMailbox, NotPermitted, OverQuota, Refused, Unavailable
+from xtramail.model.errors import BadInput, NoSuchMailbox, NotPermitted, OverQuota, Refused, TooLarge, Unavailable
 from xtramail.model.ids import IdSource
 from xtramail.store import keys, mailboxes
 from xtramail.store.engine import Txn
@@ -150,7 +150,7 @@ class _Import:
         self._source = source
         self._terms = terms
         self._names = TargetNames(desk, account, terms.into, alone=source.is_file)
-        self._ids = IdSource(desk.clock)
+        self._ids = IdSource(HourAgo(desk.clock))
         self._class = retention_class_of(desk.engine, account)
         self._buckets: set[Bucket] = set(desk.engine.read(self._scope, live_buckets))
         self._existing = set(
@@ -221,6 +221,9 @@ class _Import:
     async def _found(self, found: Found) -> None:
         try:
             name = self._names.mailbox(found.levels)
+            if found.octets > 2 * self._terms.octets + WHOLE:
+                # Whatever is unescaped or taken off, too much is left of it: not even read.
+                raise TooLarge(f"it has {found.octets} octets, and max-message-size is {self._terms.octets}")
             found = _held(found)
             digest, size = _digest(found)
         except Refused as error:
