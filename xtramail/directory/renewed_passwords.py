@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 
 from msgspec.structs import replace
@@ -14,6 +15,14 @@ from xtramail.model.clock import Clock
 from xtramail.store import accounts, keys
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import Account
+
+RENEWED = "renewed-from"
+"""Key among the settings of an account: of which hash of another server its own was made, see :func:`trace`."""
+
+
+def trace(foreign: str, stored: str) -> str:
+    """Binds two hashes of one password: who imports the first again is told that nothing is new. Opens nothing."""
+    return hashlib.sha256(f"{foreign}\0{stored}".encode()).hexdigest()
 
 
 class RenewedPasswords:
@@ -34,4 +43,5 @@ def _put(account: Account, stored: str, told: Change, txn: Txn) -> None:
     if current is None or current.password != account.password or not passwords.is_foreign(current.password):
         return
     told.before, told.after = {"password": "another server's"}, {"password": "set"}
-    accounts.put_account(txn, replace(current, password=stored))
+    settings = {**current.settings, RENEWED: trace(current.password, stored)}
+    accounts.put_account(txn, replace(current, password=stored, settings=settings))

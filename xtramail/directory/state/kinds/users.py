@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from xtramail.directory import password_policy
 from xtramail.directory.domain_settings import OF_USERS, regular
+from xtramail.directory.renewed_passwords import RENEWED, trace
 from xtramail.directory.state.given_passwords import check_hash, regular_hash, who_has_it
-from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, same, stale
+from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, is_hex, same, stale
 from xtramail.directory.state.kinds.aliases import refuse_while_leading
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
 from xtramail.directory.users import DEFAULT_QUOTA, HIDDEN_CAPABILITIES, KINDS, MUST_CHANGE, OUTSIDE, STATUSES, users_of
@@ -22,7 +23,7 @@ from xtramail.store.engine import Txn
 from xtramail.store.records import Account, AccountKind, RecipientRow
 from xtramail.wire.imap.client_masks import read_capability_names
 
-_OWN = frozenset({HIDDEN_CAPABILITIES, MUST_CHANGE, OUTSIDE})
+_OWN = frozenset({HIDDEN_CAPABILITIES, MUST_CHANGE, OUTSIDE, RENEWED})
 """Settings of an account that have a field of their own."""
 
 
@@ -37,6 +38,8 @@ class UserState(Row, frozen=True):
     """Make a password for who has none."""
     password_hash: str = ""
     password_changed: str = ""
+    renewed_from: str = ""
+    """See ``renewed_passwords``."""
     must_change: bool = False
     hide: str = ""
     outside_address: str = ""
@@ -52,7 +55,7 @@ class Users(Kind[UserState]):
     doc = "users, lists and discovered addresses"
     row = UserState
     keys = ("address",)
-    secrets = frozenset({"password_hash"})
+    secrets = frozenset({"password_hash", "renewed_from"})
     input_only = frozenset({"password", "generate"})
     moments = frozenset({"created", "password_changed"})
 
@@ -82,6 +85,7 @@ class Users(Kind[UserState]):
         return {
             key: replace(
                 row,
+                password_hash=_same_password(row.password_hash, standing.get(key)),
                 password="" if key in known else row.password,
                 generate=row.generate and not (key in standing and standing[key].password_hash),
             )
@@ -102,6 +106,8 @@ class Users(Kind[UserState]):
         outside = says.made("outside_address", lambda text: str(Address.parse(text)), row.outside_address, "") if (
             row.outside_address
         ) else ""
+        if row.renewed_from and not is_hex(row.renewed_from, 64):
+            says.wrong("renewed_from", "64 hexadecimal digits, as export --with-secrets writes them")
         for name in ("created", "password_changed"):
             says.made(name, read_moment, getattr(row, name), 0.0)
         return replace(
@@ -171,6 +177,7 @@ def state_of(account: Account, reason: str) -> UserState:
         quota=account.quota,
         password_hash=account.password,
         password_changed=moment_text(account.password_changed),
+        renewed_from=account.settings.get(RENEWED, ""),
         must_change=bool(account.settings.get(MUST_CHANGE)),
         hide=account.settings.get(HIDDEN_CAPABILITIES, ""),
         outside_address=account.settings.get(OUTSIDE, ""),
@@ -230,6 +237,7 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
         MUST_CHANGE: "yes" if after.must_change else "",
         HIDDEN_CAPABILITIES: after.hide,
         OUTSIDE: after.outside_address,
+        RENEWED: after.renewed_from,
         **after.settings,
     }
     kept = {name: value for name, value in current.settings.items() if name not in _OWN and name not in OF_USERS}
@@ -248,6 +256,13 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
     )
     if after.type != "list":
         mailboxes.ensure_special(txn, now)
+
+
+def _same_password(given: str, standing: UserState | None) -> str:
+    """Our hash where it was made of the one that is given, at a login since."""
+    if given and standing is not None and standing.renewed_from == trace(regular_hash(given), standing.password_hash):
+        return standing.password_hash
+    return given
 
 
 def _settings(given: dict[str, str], says: Says) -> dict[str, str]:
