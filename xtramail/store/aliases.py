@@ -67,9 +67,8 @@ def delete_alias_of(txn: Txn) -> bool:
 
 def served_as(engine: Engine, domain_key: str) -> DomainRow | None:
     """The settings of a domain, also under another name of it; None when it is not served here, or not yet."""
-    row, other = engine.read(keys.domain_scope(domain_key), lambda snap: (get_domain(snap), get_alias_of(snap)))
-    if row is None and other is not None:
-        row = engine.read(keys.domain_scope(other.domain), get_domain)
+    found = engine.read(keys.domain_scope(domain_key), lambda snap: get_domain(snap) or get_alias_of(snap))
+    row = engine.read(keys.domain_scope(found.domain), get_domain) if isinstance(found, AliasOfRow) else found
     return None if row is None or row.unverified else row
 
 
