@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from xtramail.directory.desk import Change
 from xtramail.directory.keyring import Keyring
 from xtramail.directory.open_mail import OpenMail
-from xtramail.directory.state.kind import Kind, Progress, Row, Work, World
+from xtramail.directory.state.kind import Kind, Progress, Row, Work, World, fields_of
 from xtramail.directory.state.plan import Plan, Step
 from xtramail.directory.users import users_of
 from xtramail.model.errors import NoSuchAccount
@@ -118,7 +116,7 @@ def told(kind: Kind[Any], row: Row | None, before: Row | None = None) -> dict[st
     if row is None:
         return None
     said: dict[str, str | int | bool | None] = {}
-    for one in msgspec.structs.fields(kind.row):
+    for one in fields_of(kind.row):
         value = getattr(row, one.name)
         secret = one.name in kind.secrets or one.name in kind.input_only
         old = getattr(before, one.name) if before is not None else value

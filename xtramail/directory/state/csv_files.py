@@ -15,8 +15,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from xtramail.directory.state.document import exported
 from xtramail.directory.state.entry import (
     LONGEST_TEXT,
@@ -28,7 +26,7 @@ from xtramail.directory.state.entry import (
     entry_of,
     shown,
 )
-from xtramail.directory.state.kind import Fault, Kind, World
+from xtramail.directory.state.kind import Fault, Kind, World, fields_of
 from xtramail.model.errors import BadInput
 
 _FORMULA = re.compile("'* *[=+\\-@\t\r＝＋－＠]")
@@ -42,7 +40,7 @@ def columns_of(kind: Kind[Any], *, secrets: bool = True) -> list[str]:
     """The header, ``settings.NAME`` for what has a column for each name."""
     return [
         f"{one.encode_name}.NAME" if _is_map(one.type) else one.encode_name
-        for one in msgspec.structs.fields(kind.row)
+        for one in fields_of(kind.row)
         if secrets or one.name not in kind.secrets
     ]
 
@@ -52,7 +50,7 @@ def csv_lines(world: World, kind: Kind[Any], *, secrets: bool) -> Iterator[str]:
     left_out = kind.input_only if secrets else kind.input_only | kind.secrets
     rows = [row for _, row in sorted(world.standing(kind.name).items())]
     header: list[tuple[str, str]] = []
-    for one in msgspec.structs.fields(kind.row):
+    for one in fields_of(kind.row):
         if one.name in left_out:
             continue
         if _is_map(one.type):
@@ -117,7 +115,7 @@ def _delimiter(text: str) -> str:
 
 def _header(cells: Sequence[str], kind: Kind[Any]) -> list[tuple[str, str, Any]]:
     """Of each column its field, the name within it (empty: none), and its type; BadInput."""
-    fields = {one.encode_name: one.type for one in msgspec.structs.fields(kind.row)}
+    fields = {one.encode_name: one.type for one in fields_of(kind.row)}
     known = ", ".join(columns_of(kind))
     header: list[tuple[str, str, Any]] = []
     for cell in cells:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from xtramail.directory.state.kind import Fault, Kind, Row
+from xtramail.directory.state.kind import Fault, Kind, Row, fields_of
 from xtramail.model.errors import BadInput
 
 LARGEST = 256 << 20
@@ -68,7 +68,7 @@ def decoded(octets: bytes) -> str:
 
 def entry_of(kind: Kind[Any], place: str, fields: dict[str, Any], faults: list[Fault]) -> Entry | None:
     """A row of the kind out of plain values by their names in the file; None where it is wrong, which is said."""
-    known = {one.encode_name: one.name for one in msgspec.structs.fields(kind.row)}
+    known = {one.encode_name: one.name for one in fields_of(kind.row)}
     before = len(faults)
     for name in fields:
         if name not in known:
