@@ -79,6 +79,7 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
         "messages.jsonl",
         b'{"file":"f.eml","octets":%d,"received":1,"date":"","flags":["\\\\seen","\\\\Nonsense",1]}\n' % len(PLAIN)
         + b'{"file":"f.eml","octets":%d,"received":1,"date":"","flags":["\\\\seen","\\\\Nonsense"]}\n' % len(PLAIN)
+        + b'{"file":"g.eml","octets":1,"received":1,"date":""}\n'
         + b"\xff\xfe\n[]\n" + b"x" * 200_000 + b'\n{"file":',
     )  # fmt: skip
     os.makedirs(os.fsencode(tmp_path) + b"/\xff")
@@ -92,6 +93,7 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert "symbolic link" in said["d.eml"]
     assert said["e.eml"] == "neither a file nor a folder"
     assert said["f.eml"] == f"it was written with {len(PLAIN)} octets, and it has {len(PLAIN) - 4}; it was taken"
+    assert said["g.eml"] == "it was written, says messages.jsonl, and is not there"
     assert "not UTF-8" in said["\\xff"]
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.desks import user
-from tests.mailbox.transfer.boxes import ANN, BOB, NOON, PLAIN, Boxes, Letter
+from tests.mailbox.transfer.boxes import ANN, BOB, NOON, PLAIN, Boxes, Letter, told
+from xtramail.mailbox.transfer.entries import FORMATS, Format
 from xtramail.mailbox.transfer.exporting import Exported, export_mail
-from xtramail.mailbox.transfer.opening import FORMATS, Format
+from xtramail.mailbox.transfer.importing import Terms
 from xtramail.model.errors import BadInput, NoSuchAccount
 from xtramail.model.pending import drive
 from xtramail.store import audit, keys, mailboxes, messages
@@ -32,6 +33,8 @@ def test_cut_off_it_goes_on_where_it_was(tmp_path: Path, format: Format) -> None
     asked: Iterator[int] = iter(range(1000))
     first = drive(export_mail(boxes.desk, ANN, tmp_path / "out", format, stop=lambda: next(asked) > 60))
     assert (first.stopped, first.complete) == ("it was interrupted", False)
+    (cut_off,) = told(boxes.bring(tmp_path / "out", terms=Terms(dry_run=True)))
+    assert cut_off.endswith("an export that was cut off: run it again, for mail is missing in it")
     second = boxes.export(tmp_path / "out", format)
     assert second.complete and second.messages == 130
     boxes.export(tmp_path / "whole", format)

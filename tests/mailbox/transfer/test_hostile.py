@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.mailbox.transfer.boxes import BOB, Boxes
 from tests.mailbox.transfer.test_round_trips import PIECES
-from xtramail.mailbox.transfer.opening import Format
+from xtramail.mailbox.transfer.entries import Format
 
 LINES = (
     b"From a@b.example Thu Jan  1 12:00:00 2026\n", b"From - Thu Jan  1 12:00:00 2026\r\n", b"\n", b"\r\n", b"\0",

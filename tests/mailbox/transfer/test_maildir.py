@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tests.mailbox.transfer.boxes import BOB, NOON, PLAIN, Boxes, Letter, told
-from xtramail.mailbox.transfer.opening import FORMATS
+from xtramail.mailbox.transfer.entries import FORMATS
 from xtramail.model.flags import Flag
 
 TEXT = PLAIN.replace(b"\r\n", b"\n")

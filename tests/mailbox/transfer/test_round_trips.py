@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mailbox.transfer.boxes import ANN, BOB, PLAIN, Boxes, Letter, same
-from xtramail.mailbox.transfer.opening import FORMATS, Format
+from xtramail.mailbox.transfer.entries import FORMATS, Format
 from xtramail.model.flags import Flag
 
 PIECES = (

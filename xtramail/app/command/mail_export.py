@@ -12,8 +12,8 @@ from xtramail.app.command.group import plain
 from xtramail.app.command.privilege import folder_for_owner
 from xtramail.app.command.recover import moment
 from xtramail.app.command.transfer_progress import Meter, interruptible
+from xtramail.mailbox.transfer.entries import FORMATS, Format
 from xtramail.mailbox.transfer.exporting import Exported, export_mail
-from xtramail.mailbox.transfer.opening import FORMATS, Format
 from xtramail.model.address import Address
 from xtramail.store.filesystem import DATA_FILE
 

@@ -11,8 +11,9 @@ from xtramail.app.command.context import Context, Reporting, count_of, size_text
 from xtramail.app.command.group import plain
 from xtramail.app.command.recover import moment
 from xtramail.app.command.transfer_progress import Meter, interruptible
+from xtramail.mailbox.transfer.entries import FORMATS, Format
 from xtramail.mailbox.transfer.importing import Imported, Terms, import_mail
-from xtramail.mailbox.transfer.opening import FORMATS, Format, open_source
+from xtramail.mailbox.transfer.opening import open_source
 from xtramail.model.address import Address
 
 _TOLD = 20

@@ -62,7 +62,8 @@ def read_folder(folder: Directory, levels: tuple[str, ...] = ()) -> Iterator[Ent
     index, bad = read_index(folder)
     if bad:
         yield Trouble(folder.path("messages.jsonl"), f"{bad} lines cannot be read; flags and dates in them are lost")
-    for name in folder.names():
+    names = folder.names()
+    for name in names:
         place, kind = folder.path(name), folder.kind(name)
         try:
             if kind == "folder" and not name.startswith("."):
@@ -79,3 +80,5 @@ def read_folder(folder: Directory, levels: tuple[str, ...] = ()) -> Iterator[Ent
             yield Trouble(place, str(error), folder.size(name))
         except OSError as error:
             yield Trouble(place, f"cannot be read: {why(error)}", folder.size(name))
+    for name in sorted(index.keys() - set(names)):
+        yield Trouble(folder.path(name), "it was written, says messages.jsonl, and is not there")

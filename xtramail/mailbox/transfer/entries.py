@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from xtramail.model.flags import Flag
+
+Format = Literal["mbox", "maildir", "eml"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 CHUNK = 256 * 1024
 """Octets read from a file at once."""

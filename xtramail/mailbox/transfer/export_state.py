@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from xtramail.mailbox.transfer.opening import Format
+from xtramail.mailbox.transfer.entries import Format
 from xtramail.mailbox.transfer.places import PARTIAL, new_file
 from xtramail.model.errors import BadInput
 
@@ -64,6 +64,15 @@ def write(folder: Path, state: State) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, folder / NAME)
+
+
+def is_cut_off(folder: Path) -> bool:
+    """Whether an export lies there that has not come to its end."""
+    try:
+        found = _read(folder)
+    except (BadInput, OSError):
+        return False
+    return found is not None and not found.finished
 
 
 def _read(folder: Path) -> State | None:

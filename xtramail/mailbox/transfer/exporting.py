@@ -16,12 +16,11 @@ from typing import Protocol
 from xtramail.directory.desk import Change, Desk
 from xtramail.mailbox.transfer import export_state
 from xtramail.mailbox.transfer.eml_writer import EmlWriter
-from xtramail.mailbox.transfer.entries import WHOLE, Chunks, Outgoing, Trouble
+from xtramail.mailbox.transfer.entries import WHOLE, Chunks, Format, Outgoing, Trouble
 from xtramail.mailbox.transfer.export_state import State
 from xtramail.mailbox.transfer.folder_names import levels_of
 from xtramail.mailbox.transfer.maildir_writer import MaildirWriter
 from xtramail.mailbox.transfer.mbox_writer import MboxWriter
-from xtramail.mailbox.transfer.opening import Format
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket

@@ -6,17 +6,14 @@ import os
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from xtramail.mailbox.transfer import eml_reader, maildir_reader, mbox_reader
-from xtramail.mailbox.transfer.entries import Entry, readable
+from xtramail.mailbox.transfer import eml_reader, export_state, maildir_reader, mbox_reader
+from xtramail.mailbox.transfer.entries import Entry, Format, Trouble, readable
 from xtramail.mailbox.transfer.folder_names import from_file
 from xtramail.mailbox.transfer.tree import Directory, top, top_file, why
 from xtramail.model.errors import BadInput
 from xtramail.store.mailbox_names import MAX_DEPTH
 
-Format = Literal["mbox", "maildir", "eml"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 _HEAD = 4096
 _LOOKED_AT = 10_000
 """Names looked at in a folder before it is said that no kind of mail is known in it."""
@@ -42,6 +39,9 @@ class Source:
                     yield eml_reader.read_file(file, (), name)
             return
         readers = {"mbox": mbox_reader, "maildir": maildir_reader, "eml": eml_reader}
+        if export_state.is_cut_off(self.path):
+            text = "an export that was cut off: run it again, for mail is missing in it"
+            yield Trouble(readable(str(self.path)), text)
         with top(self.path) as folder:
             yield from readers[self.format].read_folder(folder)
 
