@@ -444,9 +444,9 @@ FOREIGN = "{BLF-CRYPT}" + bcrypt.hashpw(GOOD.reveal().encode(), bcrypt.gensalt(4
 def test_a_hash_of_another_server_is_ours_after_the_next_good_login(logins: Logins) -> None:
     logins.set(logins.world.ann, FOREIGN)
     assert logins.refused("ann@local.example", WRONG)
-    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password == FOREIGN
+    assert logins.world.desk.account(Address.parse("ann@local.example")).password == FOREIGN
     came = logins.enter("ann@local.example")
-    after = users.find(logins.world.engine, Address.parse("ann@local.example"))
+    after = logins.world.desk.account(Address.parse("ann@local.example"))
     assert after.password.startswith(passwords.BCRYPT) and passwords.verify(GOOD, after.password, KEYRING)
     assert after.password_changed == came.password_changed, "who is logged in stays so"
     work = len(logins.worker.submitted)
@@ -483,16 +483,16 @@ def test_a_busy_pool_leaves_the_hash_for_the_next_login(logins: Logins) -> None:
     assert came[0].password == FOREIGN
     logins.worker.full, logins.worker.hold = False, None
     logins.enter("ann@local.example")
-    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password.startswith(passwords.BCRYPT)
+    assert logins.world.desk.account(Address.parse("ann@local.example")).password.startswith(passwords.BCRYPT)
 
 
 def test_a_password_that_was_changed_meanwhile_is_not_put_back(logins: Logins) -> None:
     logins.set(logins.world.ann, FOREIGN)
-    came = users.find(logins.world.engine, Address.parse("ann@local.example"))
+    came = logins.world.desk.account(Address.parse("ann@local.example"))
     other = passwords.hash_generated(WRONG, KEYRING)
     logins.set(logins.world.ann, other)
     logins.renew(came, passwords.hash_chosen(GOOD, KEYRING, 4))
-    assert users.find(logins.world.engine, Address.parse("ann@local.example")).password == other
+    assert logins.world.desk.account(Address.parse("ann@local.example")).password == other
 
 
 def test_another_name_of_the_domain_is_the_same_login_and_gives_no_more_guesses(logins: Logins) -> None:

@@ -24,7 +24,6 @@ from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domains import hold_domain, release_domain
-from xtramail.directory.users import find
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.recovery import deleted, put_back
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
@@ -215,7 +214,7 @@ class Office(RelayWorld):
         )
 
     def _account(self, address: str) -> Account:
-        account = find(self.engine, Address.parse(address))
+        account = self.desk.account(Address.parse(address))
         assert account is not None
         return account
 

@@ -142,14 +142,6 @@ def account_of(engine: Engine, address_key: str) -> Account | None:
     return engine.read(keys.user_scope(row.account_id), accounts.get_account)
 
 
-def find(engine: Engine, address: Address) -> Account:
-    """NoSuchAccount when there is none."""
-    account = account_of(engine, address.key)
-    if account is None:
-        raise NoSuchAccount(f"user {address.key} does not exist; see: xtramail user list")
-    return account
-
-
 def show(desk: Desk, address: Address) -> User:
     """For an admin, or the user himself. NoSuchAccount."""
     account = desk.account(address, Role.USER)

@@ -9,9 +9,10 @@ import pytest
 
 from tests.app.command.office import Office
 from tests.delivery.world import MESSAGE, World
+from tests.desks import operator
 from xtramail.app.command.recover import moment
-from xtramail.directory.users import find
 from xtramail.model.address import Address
+from xtramail.model.clock import SetClock
 from xtramail.model.errors import BadInput
 from xtramail.store import bodies, keys, mailboxes, messages, removals
 from xtramail.store.engine import Snapshot, Txn
@@ -191,7 +192,7 @@ def test_another_users_copy_stays_whole(office: Office) -> None:
     purged = office.json("user", "recover", ANN, "--purge", "--yes")
     assert (purged["purged"], purged["bodies"]) == (1, 0)
     with office.engine() as engine:
-        account = find(engine, Address.parse(BEN))
+        account = operator(engine, SetClock()).account(Address.parse(BEN))
 
         def look(snap: Snapshot) -> list[BodyRef]:
             inbox = mailboxes.mailbox_by_name(snap, "INBOX")

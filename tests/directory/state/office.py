@@ -106,7 +106,7 @@ class Office:
         return self.refused(json.dumps({"format": 1, **kinds}))
 
     def user(self, address: str) -> Account:
-        return users.find(self.engine, Address.parse(address))
+        return self.desk.account(Address.parse(address))
 
     def verifies(self, address: str, password: str) -> bool:
         return passwords.verify(Secret(password), self.user(address).password, self.keyring)
