@@ -9,6 +9,8 @@ import pytest
 from tests.delivery.outward_world import INSIDE, LETTER, NETWORK, OUTSIDE, OutwardWorld
 from tests.delivery.test_policy import RELAY_FORMS
 from tests.delivery.world import MESSAGE, id_of, rcpt, reverse
+from xtramail.directory.aliases import add_alias
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.relay_accounts import remove
 from xtramail.model.address import Address
 from xtramail.model.certificate import ClientCertificate
@@ -273,3 +275,22 @@ def test_a_failure_is_told_to_the_sender(world: OutwardWorld) -> None:
     world.engine.transact_all(parts).result()
     (notice,) = world.mailbox(world.ray)
     assert b"could not be delivered" in world.octets(notice)
+
+
+def test_another_name_of_its_domain_is_its_domain(world: OutwardWorld) -> None:
+    drive(add_domain_alias(world.desk, "other.example", "relay.example"))
+    letter = LETTER.replace(b"ray@relay.example", b"ray@other.example")
+    world.hand_over("victim@outside.example", sender="Ray@other.example", message=letter)
+    assert len(world.mailbox(world.ray, "Sent")) == 1
+    assert asked(world, "victim@outside.example", sender="ray@other.example", inside=False).code == 550
+    world.hand_over("ray@relay.example", sender="ray@other.example", message=letter)
+    assert len(world.mailbox(world.ray)) == 1, "mail to its own domain is mail from the world"
+
+
+def test_what_an_alias_sends_on_makes_no_mail_to_the_world_of_it(world: OutwardWorld) -> None:
+    drive(add_alias(world.desk, "team@local.example", ["victim@outside.example", "ann@local.example"]))
+    world.set("local.example", "relay-from=198.51.100.0/24")
+    letter = LETTER.replace(b"ray@relay.example", b"bob@local.example")
+    reply = world.hand_over("team@local.example", sender="bob@local.example", message=letter)
+    assert world.events(id_of(reply))[0].fields["origin"] == "smtp" and world.mailbox(world.bob, "Sent") == []
+    assert [one.destination for one in world.queue()] == ["outside.example"] and len(world.mailbox(world.ann)) == 1

@@ -173,9 +173,9 @@ def test_a_domain_that_is_no_domain_is_a_bad_address(world: World) -> None:
     assert reply.text.startswith("501 5.1.3")
 
 
-def test_a_local_user_without_mailbox_is_unknown(world: World) -> None:
-    world.user("team@local.example", kind="list")
-    assert answer(world, "team@local.example").startswith("550 5.1.1")
+def test_a_list_of_a_domain_that_has_no_primary_any_more_is_unknown(world: World) -> None:
+    world.change_domain("relay.example", primaries=())
+    assert answer(world, "staff@relay.example").startswith("550 5.1.1")
 
 
 def test_as_written_means_as_written(world: World) -> None:
