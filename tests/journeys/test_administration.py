@@ -157,3 +157,22 @@ def test_everything_wrong_with_the_settings_is_said_at_once(office: Installation
     assert all(key in said for key in ("server.drain", "server.colour", "limits.recipients"))
     office.log_file.unlink()
     office.config.write_text(config)
+
+
+def test_the_log_of_the_server_proves_the_log_of_changes(office: Installation) -> None:
+    since = office.log_end()
+    office.command("tenant", "add", "acme")
+    office.command("domain", "set", DOMAIN, "tenant=acme")
+    lines = office.told("changed", since=since, count=2, within=5.0)
+    assert [(line["what"], line["object"], line["how"]) for line in lines] == [
+        ("tenant add", "acme", "command line"),
+        ("domain set", DOMAIN, "command line"),
+    ]
+    office.stop()
+    noted = f"{lines[0]['number']}:{lines[0]['seal']}"
+    found = office.command("audit", "verify", "--head", noted)
+    assert found["whole"] and found["head"] == f"{lines[1]['number']}:{lines[1]['seal']}"
+    since = office.log_end()
+    office.start()
+    (stands,) = office.told("changes-stand", since=since)
+    assert found["head"] == f"{stands['number']}:{stands['seal']}"
