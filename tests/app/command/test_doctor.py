@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from tests.journeys.authority import Authority
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
 from tests.net.name_server import NameServer
 from xtramail.app.authority import issue
-from xtramail.app.doctor import machine
+from xtramail.app.command.doctor import Waiting
+from xtramail.app.doctor import listening, machine
 from xtramail.app.doctor.finding import Finding, worst
 from xtramail.app.doctor.kernel_clock import kept_right
 from xtramail.app.doctor.patient import Patient
@@ -230,6 +232,33 @@ def test_a_name_of_ours_without_a_certificate_is_found(office: Office, names: Na
     found = told(office, names, LOCAL)["certificates"]
     assert any("other.example.org" in text and level == "error" for level, text, _ in found), found
     assert any("believed only by who was given its authority" in text for _, text, _ in found), found
+
+
+def test_our_door_is_tried_by_a_public_address(office: Office) -> None:
+    with host(f"220 {MAIL.upper()} ESMTP\r\n".encode()) as ours, host(b"220 mx.else.example\r\n") as other:
+        (found,) = listening.from_outside(MAIL, "127.0.0.1", ours)
+        assert found.level == "ok"
+        (found,) = listening.from_outside(MAIL, "127.0.0.1", other)
+        assert found.level == "warn" and "somebody else" in found.what
+    (found,) = listening.from_outside(MAIL, "127.0.0.1", ours)
+    assert found.level == "info" and "does not answer from here" in found.what
+
+
+def test_who_never_answers_is_waited_for_a_bounded_time() -> None:
+    over = threading.Event()
+
+    def silent() -> Iterator[Finding]:
+        over.wait(60)
+        yield Finding("ok", "a", "late")
+
+    waiting = Waiting(0.2)
+    waiting.add("the quick one", lambda: iter([Finding("ok", "a", "quick")]))
+    waiting.add("the silent one", silent)
+    began = time.monotonic()
+    quick, late = waiting.findings()
+    over.set()
+    assert quick.what == "quick" and time.monotonic() - began < 5
+    assert (late.level, late.what) == ("warn", "the silent one: nothing was heard within 0.2 s")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def _looked_at(context: Context, names: tuple[str, ...], nameserver: str | None)
     # What comes first has to be there for anything else to be looked at: settings, a store, its format.
     context.engine  # noqa: B018
     left_out, patient = _patient(context, names)
-    waiting = _Waiting(SECONDS)
+    waiting = Waiting(SECONDS)
     for what, job in (*listening.doors(patient), *next_hops.primaries(patient)):
         waiting.add(what, job)
     found = [*left_out, *_quick(context, patient)]
@@ -127,10 +127,11 @@ def _quick(context: Context, patient: Patient) -> Iterator[Finding]:
         yield from machine.guarded(check)
 
 
-class _Waiting:
+class Waiting:
     """Jobs side by side: where many hosts are away, nobody waits for the sum of their time-outs."""
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._jobs: list[tuple[str, Future[list[Finding]]]] = []
@@ -144,7 +145,7 @@ class _Waiting:
             try:
                 yield from job.result(max(self._until - time.monotonic(), 0.0))
             except TooLate:
-                told = f"{what}: nothing was heard within {SECONDS:g} s"
+                told = f"{what}: nothing was heard within {self._seconds:g} s"
                 yield Finding("warn", "doctor", told, "see whether that host answers at all")
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -59,13 +59,13 @@ def _door(name: str, endpoint: str, wanted: bytes, *, tls: bool) -> Iterator[Fin
         yield Finding("error", "ports", f"{what} says {first_line(said)!r}", CHECK_LOG)
 
 
-def from_outside(host: str, address: str) -> Iterator[Finding]:
-    """Port 25 by a public address of ours, as the world comes. From here it may be closed by an honest NAT."""
-    what = f"{host} [{address}] port 25"
+def from_outside(host: str, address: str, port: int = 25) -> Iterator[Finding]:
+    """Our door for the world by a public address of ours. From here it may be closed by an honest NAT."""
+    what = f"{host} [{address}] port {port}"
     try:
-        said = greeting((address, 25))
+        said = greeting((address, port))
     except OSError as error:
-        remedy = "try it from another network; let the firewall pass port 25"
+        remedy = f"try it from another network; let the firewall pass port {port}"
         yield Finding("info", "reachable", f"{what} does not answer from here: {reason_of(error)}", remedy)
         return
     if said.startswith(b"220") and host.encode("ascii", "replace").lower() in said.lower():
