@@ -14,8 +14,9 @@ from xtramail.directory.users import add_user
 from xtramail.mailbox.transfer.coming import file_in, prepared
 from xtramail.mailbox.transfer.entries import Format, Found
 from xtramail.mailbox.transfer.exporting import Exported, export_mail
-from xtramail.mailbox.transfer.importing import Imported, Terms, import_mail
+from xtramail.mailbox.transfer.importing import import_mail
 from xtramail.mailbox.transfer.opening import open_source
+from xtramail.mailbox.transfer.outcome import Imported, Terms
 from xtramail.model.address import Address
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS
 from xtramail.model.clock import SetClock

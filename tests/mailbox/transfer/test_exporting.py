@@ -12,7 +12,7 @@ from tests.desks import user
 from tests.mailbox.transfer.boxes import ANN, BOB, NOON, PLAIN, Boxes, Letter, told
 from xtramail.mailbox.transfer.entries import FORMATS, Format
 from xtramail.mailbox.transfer.exporting import Exported, export_mail
-from xtramail.mailbox.transfer.importing import Terms
+from xtramail.mailbox.transfer.outcome import Terms
 from xtramail.model.errors import BadInput, NoSuchAccount
 from xtramail.model.pending import drive
 from xtramail.store import audit, keys, mailboxes, messages

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from tests.desks import domain_admin, user
 from tests.mailbox.transfer.boxes import ANN, BOB, NOON, PLAIN, Boxes, Letter, told
 from xtramail.directory.desk import Desk
-from xtramail.mailbox.transfer.importing import BATCH, Imported, Terms, import_mail
+from xtramail.directory.domains import parse_change, set_domain
+from xtramail.mailbox.transfer.importing import BATCH, import_mail
 from xtramail.mailbox.transfer.opening import open_source
+from xtramail.mailbox.transfer.outcome import Imported, Terms
 from xtramail.model.actor import Actor, Role
 from xtramail.model.bucket import bucket_day
 from xtramail.model.clock import day_of
@@ -19,6 +21,7 @@ from xtramail.model.errors import BadInput, NoSuchAccount, NotPermitted
 from xtramail.model.pending import drive
 from xtramail.store import accounts, audit, keys, mailboxes, messages, outbound, verify_checks
 from xtramail.store.engine import Txn
+from xtramail.store.memory_engine import MemoryEngine
 from xtramail.store.records import AuditRow
 
 LINE = b"From zoe@sender.example Thu Jan  1 12:00:00 2026\n"
@@ -77,6 +80,26 @@ def test_a_full_quota_ends_it_with_what_fits_and_more_room_goes_on(tmp_path: Pat
     boxes.engine.transact(scope, lambda txn: accounts.put_account(txn, replace(account, quota=0))).result()
     assert boxes.bring(file).messages == BATCH + 20 - result.messages
     assert len(boxes.full(BOB)["Work"]) == BATCH + 20
+
+
+def test_the_quota_of_a_domain_ends_it_as_well(tmp_path: Path) -> None:
+    boxes = Boxes()
+    drive(set_domain(boxes.desk, "office.example", [parse_change("quota", "300")]))
+    result = boxes.bring(mbox(tmp_path, 5))
+    assert (result.messages, result.made) == (0, ["Work"])
+    said = "the quota of domain office.example is full; raise it (xtramail domain set office.example quota=SIZE)"
+    assert result.stopped == said
+
+
+def test_a_store_that_is_full_or_nearly_ends_it_and_says_so(tmp_path: Path) -> None:
+    boxes = Boxes(MemoryEngine(capacity=60_000))
+    result = boxes.bring(mbox(tmp_path, 500), terms=Terms(octets=1_000))
+    assert result.stopped.startswith(("the store is full", "the disk has no more free room than"))
+    assert 0 <= result.messages < 500
+    roomy = Boxes(MemoryEngine(capacity=200_000))
+    result = roomy.bring(mbox(tmp_path, 500), terms=Terms(octets=1_000, reserve_percent=50))
+    assert result.stopped == "the disk has no more free room than the server keeps in reserve; make some"
+    assert 0 < result.messages < 500
 
 
 def test_it_can_be_stopped_and_goes_on(tmp_path: Path) -> None:

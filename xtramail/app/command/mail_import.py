@@ -12,8 +12,9 @@ from xtramail.app.command.group import plain
 from xtramail.app.command.recover import moment
 from xtramail.app.command.transfer_progress import Meter, interruptible
 from xtramail.mailbox.transfer.entries import FORMATS, Format
-from xtramail.mailbox.transfer.importing import Imported, Terms, import_mail
+from xtramail.mailbox.transfer.importing import import_mail
 from xtramail.mailbox.transfer.opening import open_source
+from xtramail.mailbox.transfer.outcome import Imported, Terms
 from xtramail.model.address import Address
 
 _TOLD = 20
@@ -55,6 +56,7 @@ def import_(
         since=moment(since, context.now()) if since is not None else 0.0,
         octets=context.settings.limits.message_size,
         dry_run=dry_run,
+        reserve_percent=context.settings.store.reserve_percent,
     )
     meter = Meter(total=source.octets, quiet=context.as_json)
     with interruptible() as interrupt:

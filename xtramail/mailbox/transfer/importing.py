@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
 from xtramail.directory.desk import Change, Desk
+from xtramail.directory.domain_room import DomainRoom
 from xtramail.mailbox.append import retention_class_of
 from xtramail.mailbox.transfer.coming import Coming, HourAgo, file_in, prepared
 from xtramail.mailbox.transfer.entries import WHOLE, Entry, Folder, Found, LeftOut, Trouble
 from xtramail.mailbox.transfer.header_dates import arrival_of
 from xtramail.mailbox.transfer.opening import Source
+from xtramail.mailbox.transfer.outcome import Imported, Progress, Terms
 from xtramail.mailbox.transfer.target_names import TargetNames
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
@@ -37,54 +39,9 @@ BATCH = 64
 BATCH_OCTETS = 2 << 20
 """Messages, and octets of them, in one commit: it holds the store's one write lock."""
 
-MOST_TOLD = 1_000
-"""Troubles that are named; all are counted."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """``into``: the mailbox that stands for INBOX, with everything below it; empty: as the files say. ``since``:
-    messages that came before (seconds since 1970) are passed over. ``octets``: of the largest message taken."""
-
-    into: str = ""
-    since: float = 0.0
-    octets: int = 50 << 20
-    dry_run: bool = False
-
-
-@dataclass(slots=True)
-class Imported:
-    """What came of it. ``mailboxes``: messages that were brought (or would be), by mailbox."""
-
-    mailboxes: Counter[str] = field(default_factory=Counter)
-    made: list[str] = field(default_factory=list)
-    octets: int = 0
-    read: int = 0
-    """Octets of files that are done: for progress."""
-    already: int = 0
-    """Messages that an earlier run brought."""
-    older: int = 0
-    """Messages from before ``Terms.since``."""
-    left_out: int = 0
-    """Messages that their own program had deleted, or keeps for itself."""
-    refused: int = 0
-    """Messages, files and folders that were not taken."""
-    doubtful: int = 0
-    """Messages that were taken, and may be cut off."""
-    troubles: list[Trouble] = field(default_factory=list)
-    stopped: str = ""
-    """Why it ended before everything was read; empty: it did not."""
-
-    @property
-    def messages(self) -> int:
-        return self.mailboxes.total()
-
-    def trouble(self, one: Trouble) -> None:
-        if len(self.troubles) < MOST_TOLD:
-            self.troubles.append(one)
-
-
-Progress = Callable[[Imported], None]
+class _NoRoom(Unavailable):
+    """Says where there is none, and what to do."""
 
 
 async def import_mail(
@@ -112,11 +69,19 @@ async def import_mail(
     work = _Import(desk, account, source, terms)
     await work.run(progress, stop)
     result = work.result
+    try:
+        await _write_down(desk, address, source, terms, result)
+    except Unavailable as error:
+        result.stopped = f"{result.stopped or error.text.rstrip('.').lower()}; it is not in the log of changes"
+    return result
+
+
+async def _write_down(desk: Desk, address: Address, source: Source, terms: Terms, result: Imported) -> None:
     if (result.messages or result.made) and not terms.dry_run:
         await desk.change(
             Change(
                 what="mail import",
-                object=account.address,
+                object=address.key,
                 domain=address.domain_key,
                 after={
                     "from": str(source.path).encode("utf-8", "backslashreplace").decode("utf-8"),
@@ -130,7 +95,6 @@ async def import_mail(
             ),
             [],
         )
-    return result
 
 
 def _check_into(desk: Desk, account: Account, into: str) -> None:
@@ -150,6 +114,7 @@ class _Import:
         self._source = source
         self._terms = terms
         self._names = TargetNames(desk, account, terms.into, alone=source.is_file)
+        self._room = DomainRoom(desk.engine, desk.clock)
         self._ids = IdSource(HourAgo(desk.clock))
         self._class = retention_class_of(desk.engine, account)
         self._buckets: set[Bucket] = set(desk.engine.read(self._scope, live_buckets))
@@ -178,6 +143,8 @@ class _Import:
             result.stopped = (
                 f"the quota is full; raise it (xtramail user set {self._account.address} quota=SIZE)"
             )
+        except _NoRoom as error:
+            result.stopped = error.text
         except Unavailable as error:
             result.stopped = error.text.rstrip(".").lower()
         except OSError as error:
@@ -271,9 +238,20 @@ class _Import:
         return mark_of(mailbox, digest, ordinal) if ordinal else first
 
     async def _commit(self) -> None:
-        batch, self._batch, self._batch_octets = self._batch, [], 0
+        batch, octets = self._batch, self._batch_octets
+        self._batch, self._batch_octets = [], 0
         if batch:
+            self._look_for_room(octets)
             await self._file(batch)
+
+    def _look_for_room(self, octets: int) -> None:
+        if not self._room.fits(self._account, octets):
+            name = self._account.address.rpartition("@")[2]
+            raise _NoRoom(f"the quota of domain {name} is full; raise it (xtramail domain set {name} quota=SIZE)")
+        free = self._engine.free_bytes()
+        reserve = (free + self._engine.used_bytes()) * self._terms.reserve_percent // 100
+        if free < max(reserve, 2 * self._terms.octets):
+            raise _NoRoom("the disk has no more free room than the server keeps in reserve; make some")
 
     async def _file(self, batch: list[Coming]) -> None:
         """In halves where all of it cannot be filed: OverQuota for the first that does not fit; others are refused."""
