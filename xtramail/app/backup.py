@@ -69,6 +69,23 @@ def backup(
 
     BadInput when it is not empty or lies inside of the store. What was begun is removed when it fails.
     """
+
+    def copy_store(place: Path) -> None:
+        progress(f"copying the store, {engine.used_bytes()} octets")
+        engine.copy_to(place)
+
+    return write_backup(copy_store, paths, folder, now=now, progress=progress)
+
+
+def write_backup(
+    write_store: Callable[[Path], None],
+    paths: Paths,
+    folder: Path,
+    *,
+    now: float,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Made:
+    """As :func:`backup`, with a store that ``write_store`` puts into the empty folder it is given."""
     folder = folder.resolve()
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"{folder} is not empty: a backup gets a folder of its own, such as one named by the date")
@@ -77,7 +94,7 @@ def backup(
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _write(engine, paths, folder, now, progress)
+        return _write(write_store, paths, folder, now, progress)
     except BaseException:
         for child in folder.iterdir():
             shutil.rmtree(child) if child.is_dir() else child.unlink()
@@ -86,11 +103,12 @@ def backup(
         raise
 
 
-def _write(engine: LmdbEngine, paths: Paths, folder: Path, now: float, progress: Callable[[str], None]) -> Made:
+def _write(
+    write_store: Callable[[Path], None], paths: Paths, folder: Path, now: float, progress: Callable[[str], None]
+) -> Made:
     os.chmod(folder, 0o700)
     (folder / STORE).mkdir(mode=0o700)
-    progress(f"copying the store, {engine.used_bytes()} octets")
-    engine.copy_to(folder / STORE)
+    write_store(folder / STORE)
     os.chmod(folder / DATA, 0o600)
     for name, source in _other_files(paths):
         progress(f"copying {source}")

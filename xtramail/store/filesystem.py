@@ -8,6 +8,7 @@ from pathlib import Path
 from xtramail.model.errors import StoreFault
 
 DATA_FILE = "data.mdb"
+LOCK_FILE = "lock.mdb"
 
 # LMDB needs a coherent shared memory map and POSIX locks, which these do not (always) give: the store would be damaged
 # as soon as two machines, or a server and a daemon of the file system, see different pages.

@@ -16,8 +16,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,8 @@ MAP_SIZE = 1 << 40
 SMALLEST_MAP = 64 << 20
 MAX_READERS = 1024
 FULL = (lmdb.MapFullError, lmdb.TxnFullError)
+ROWS_AT_ONCE = 5_000
+"""Rows in one commit of ``write_store``."""
 RESERVE_SHARE = 20
 """A twentieth of the disk, 5 %, is the reserve when none is given."""
 
@@ -152,11 +154,16 @@ class LmdbEngine(EngineVerbs):
             return stored_buckets(LmdbRows(txn))
 
     def stored_rows(self, low: bytes, limit: int, octets: int = 8 << 20) -> list[tuple[bytes, bytes]]:
-        """Physical rows as stored, from ``low`` on: one step of verify, at most ``limit`` rows or about ``octets``."""
+        """Physical rows as stored, from ``low`` on: one step of verify, at most ``limit`` rows or about ``octets``.
+
+        StoreFault also where keys do not ascend: damaged pages may lead in a circle, and this would never end.
+        """
         found: list[tuple[bytes, bytes]] = []
         with self._begin() as txn:
             try:
                 for row in LmdbRows(txn).ascending(low):
+                    if row[0] < low or (found and row[0] <= found[-1][0]):
+                        raise StoreFault("The store cannot be read: its keys are out of order.")
                     found.append(row)
                     octets -= len(row[1])
                     if len(found) >= limit or octets <= 0:
@@ -376,6 +383,26 @@ class LmdbEngine(EngineVerbs):
             self._writer.close()
         self._closed = True
         self._env.close()
+
+
+def write_store(folder: Path, rows: Iterable[tuple[bytes, bytes]]) -> int:
+    """A new store in the empty ``folder`` out of physical keys and sealed values, in any order; how many it has.
+
+    Of a key that comes twice the first is kept.
+    """
+    env = open_environment(folder, MAP_SIZE)
+    try:
+        written, rest = 0, iter(rows)
+        while batch := list(islice(rest, ROWS_AT_ONCE)):
+            with env.begin(write=True) as txn, txn.cursor() as cursor:
+                written += cursor.putmulti(batch, overwrite=False)[1]
+        return written
+    except FULL:
+        raise StoreFull(f"The disk of {folder} is full.") from None
+    except lmdb.Error as error:
+        raise StoreFault(f"{folder} cannot be written: {error}") from error
+    finally:
+        env.close()
 
 
 def open_environment(folder: Path, map_size: int) -> lmdb.Environment:

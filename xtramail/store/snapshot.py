@@ -12,7 +12,7 @@ from itertools import islice
 from zlib_ng.zlib_ng import crc32
 
 from xtramail.model.bucket import PERMANENT, Bucket
-from xtramail.model.errors import Corrupt, NoSuchMessage
+from xtramail.model.errors import Corrupt, NoSuchMessage, StoreFault
 from xtramail.store import checksum
 from xtramail.store.drops import DropMap, mark_swept
 from xtramail.store.engine import MAX_KEY, MAX_VALUE, Octets
@@ -250,6 +250,7 @@ def stored_buckets(rows: Rows) -> list[Bucket]:
     found: list[Bucket] = []
     at = PERMANENT + 1
     while at <= 0xFFFF_FFFF and (key := rows.seek(at.to_bytes(4, "big"))) is not None:
+        _refuse_circle(key, at.to_bytes(4, "big"))
         at = int.from_bytes(key[:4], "big")
         found.append(Bucket(at))
         at += 1
@@ -262,10 +263,17 @@ def stored_scopes(rows: Rows, prefix: bytes) -> list[bytes]:
     permanent = PERMANENT.to_bytes(4, "big")
     at = permanent + prefix
     while (key := rows.seek(at)) is not None and key.startswith(permanent + prefix):
+        _refuse_circle(key, at)
         scope = key[4 : key.index(0, 4)]
         found.append(scope)
         at = permanent + scope + b"\1"
     return found
+
+
+def _refuse_circle(found: bytes, wanted: bytes) -> None:
+    """Damaged pages may lead back to what was passed; whoever goes on from there never ends."""
+    if found < wanted:
+        raise StoreFault("The store cannot be read: its keys are out of order.")
 
 
 def sweep(rows: WriteRows, drops: DropMap, bucket: Bucket, limit: int) -> int:

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from typing import Any
 
 from xtramail.store.verify_checks import Finding as Finding
 
+MAX_FINDINGS = 10_000
+"""So many are kept; who has more has lost the store."""
+SILENCE = 60.0
+"""Seconds without a word from the reader."""
 MAX_DEATHS = 64
 """So many times a reader that died is replaced by one that starts behind the bucket where it did."""
 
@@ -45,11 +50,13 @@ def verify(folder: Path, progress: Callable[[Report], None] = lambda report: Non
     start = 0
     for _ in range(MAX_DEATHS):
         at = b""
-        ended = False
-        with _reader(folder, start) as reader:
+        walked = ended = False
+        with _reader(folder, start) as reader, _Patience(reader) as patience:
             for message in _messages(reader):
+                patience.begin()
                 if "at" in message:
                     at = bytes.fromhex(message["at"])
+                walked = walked or "walked" in message
                 ended = ended or "end" in message
                 _count(report, message)
                 progress(report)
@@ -60,11 +67,32 @@ def verify(folder: Path, progress: Callable[[Report], None] = lambda report: Non
         # Two readers see the permanent rows: a finding of both is one.
         bucket = int.from_bytes(at[:4], "big") if at else start
         report.findings.append(Finding("page", f"bucket {bucket}, after row {at.hex()}: {_death(code, errors)}"))
-        if not at or bucket >= 0xFFFF_FFFF:
+        if walked or not at or bucket >= 0xFFFF_FFFF:
             break
         start = bucket + 1
     report.findings = list(dict.fromkeys(report.findings))
     return report
+
+
+class _Patience:
+    """Kills a reader of which nothing was heard for SILENCE: damaged pages can lead in a circle."""
+
+    def __init__(self, reader: subprocess.Popen[str]) -> None:
+        self._reader = reader
+        self._timer = threading.Timer(0, reader.kill)
+
+    def begin(self) -> None:
+        self._timer.cancel()
+        self._timer = threading.Timer(SILENCE, self._reader.kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> _Patience:
+        self.begin()
+        return self
+
+    def __exit__(self, *_ended: object) -> None:
+        self._timer.cancel()
 
 
 def _reader(folder: Path, start: int) -> subprocess.Popen[str]:
@@ -96,7 +124,7 @@ def _count(report: Report, message: dict[str, Any]) -> None:
         day = datetime.fromtimestamp(message["day"], UTC).strftime("%Y-%m-%d")
         report.oldest_day = min(report.oldest_day or day, day)
         report.newest_day = max(report.newest_day, day)
-    elif "finding" in message:
+    elif "finding" in message and len(report.findings) < MAX_FINDINGS:
         report.findings.append(Finding(message["finding"], message["text"]))
 
 

@@ -8,6 +8,7 @@ lines on standard output; ``verify`` starts it and understands them. Changes not
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -37,6 +38,8 @@ from xtramail.store.verify_checks import (
 
 STEP_ROWS = 2_000
 QUEUE_STEP = 500
+MEMORY = 4 << 30
+"""Octets: far above what a walk over millions of messages needs."""
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -82,8 +85,8 @@ class Walk:
                 rows = self._engine.stored_rows(low, STEP_ROWS)
             except StoreFault as error:
                 self._find("page", f"after row {low.hex()}: {error.text}")
-                bucket = int.from_bytes(low[:4], "big") + 1
-                if bucket > 0xFFFF_FFFF:
+                bucket = self._bucket_after(int.from_bytes(low[:4], "big"))
+                if bucket is None:
                     break
                 low = bucket.to_bytes(4, "big")
                 continue
@@ -97,8 +100,23 @@ class Walk:
         for bucket in sorted(self._queued):
             # Of these buckets not a single row is left.
             self._check_bodies(bucket, self._queued[bucket])
-        for scope in self._engine.scopes(keys.USER_PREFIX):
+        self._tell({"walked": True})
+        for scope in self._scopes_of_users():
             self._report(self._engine.read(scope, partial(check_user, scope_name=scope_text(scope))))
+
+    def _bucket_after(self, passed: int) -> Bucket | None:
+        """The next one that has rows, None when there is none or nobody can say."""
+        try:
+            return min((bucket for bucket in self._engine.buckets() if bucket > passed), default=None)
+        except StoreFault:
+            return None
+
+    def _scopes_of_users(self) -> list[bytes]:
+        try:
+            return self._engine.scopes(keys.USER_PREFIX)
+        except StoreFault as error:
+            self._find("page", f"accounts cannot be listed: {error.text}")
+            return []
 
     def _right_format(self) -> bool:
         """Rows of another format would be taken for damaged ones."""
@@ -242,6 +260,8 @@ def _print(message: dict[str, Any]) -> None:
 
 def main(arguments: list[str]) -> None:
     """Arguments: the store's folder, and the bucket to start at."""
+    # A damaged tree may look endless: better that this process ends than that the machine does.
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     engine = LmdbEngine(Path(arguments[0]))
     Walk(engine, _print).run(Bucket(int(arguments[1])))
     _print({"end": True})

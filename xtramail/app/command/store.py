@@ -6,11 +6,15 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from xtramail.app.command.context import Commands, Context, Reporting, count_of, size_text
 from xtramail.app.command.group import plain
+from xtramail.app.command.privilege import folder_for_owner
+from xtramail.app.salvage import Salvage
+from xtramail.app.salvage import salvage as salvage_store
 from xtramail.delivery.retention import GRACE, Dropped, Plan, RetentionJob, read_state
 from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import day_start
@@ -188,3 +192,62 @@ def upgrade(context: Context) -> None:
     if found is not None and found != keys.FORMAT:
         raise FormatMismatch(f"the store has format {found}; this version knows {keys.FORMAT} and no way between them")
     context.done({"format": keys.FORMAT}, f"the store has format {keys.FORMAT} already; nothing to do")
+
+
+@store.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def salvage(context: Context, directory: Path) -> None:
+    """Write all that can be read of a damaged store into a new backup.
+
+    For a store that ``verify`` finds broken and of which there is no good backup. DIRECTORY is made, or is there and
+    empty; the server is stopped. The damaged store is only read, page by page and not through its database, so nothing
+    in it can hurt the reader. What comes out is checked, and goes back with: xtramail restore DIRECTORY
+    """
+    folder_for_owner(directory, context.store_folder)
+
+    def progress(text: str) -> None:
+        if not context.as_json:
+            click.echo(text, err=True)
+
+    done = salvage_store(context.paths, directory, now=context.now(), progress=progress)
+    gaps = [f"{one.why}; keys from {one.low.hex() or 'the first'} to {_end(one.high)}" for one in done.read.lost]
+    value = {
+        "directory": str(done.made.folder),
+        "rows": done.read.rows,
+        "rows-damaged": done.read.damaged,
+        "rows-found-alone": done.read.found_alone,
+        "in-doubt": done.read.in_doubt,
+        "last-commit-in-doubt": done.read.older,
+        "gaps": gaps,
+        "messages": done.checked.messages,
+        "findings": [str(finding) for finding in done.checked.findings],
+    }
+    context.done(value, _told(done, gaps))
+
+
+def _end(high: bytes | None) -> str:
+    return high.hex() if high is not None else "the last"
+
+
+_SHOWN = 20
+
+
+def _told(done: Salvage, gaps: list[str]) -> str:
+    read = done.read
+    lines = [f"{count_of(read.rows, 'row')} and {count_of(done.checked.messages, 'message')} saved."]
+    if read.damaged:
+        lines.append(f"{count_of(read.damaged, 'row')} damaged and left out.")
+    if gaps:
+        lines.append(f"{count_of(len(gaps), 'gap')} in the tree; behind them: {count_of(read.found_alone, 'row')}.")
+        lines += [f"gap: {gap}" for gap in gaps[:_SHOWN]]
+    if read.older:
+        lines.append("a meta page is damaged: what was written last, within a second, may be missing.")
+    if read.in_doubt:
+        lines.append("the list of free pages is damaged too: what was found behind the gaps may be an older state.")
+    lines += [f"missing: {finding}" for finding in done.checked.findings[:_SHOWN]]
+    more = max(len(gaps), len(done.checked.findings)) - _SHOWN
+    if more > 0:
+        lines.append("there is more; see all of it with --json")
+    lines.append(f"Next: move the damaged store aside, then: xtramail restore {done.made.folder}")
+    return "\n".join(lines)
