@@ -15,7 +15,7 @@ from xtramail.directory.open_mail import OpenMail
 from xtramail.directory.state.kind import Kind, Progress, Row, Work, World, fields_of
 from xtramail.directory.state.plan import Plan, Step
 from xtramail.directory.users import users_of
-from xtramail.model.errors import NoSuchAccount
+from xtramail.model.errors import NoSuchAccount, Unavailable
 from xtramail.store import domains, keys, schema
 from xtramail.store.engine import Snapshot, Txn, TxnFunction
 
@@ -28,6 +28,7 @@ class _Parts(Work):
     new_ids: Mapping[str, int]
     """By address key."""
     parts: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
+    afterwards: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
     leaving: list[tuple[str, str]] = field(default_factory=list)
     """Domains and addresses that must have no open mail."""
 
@@ -45,6 +46,9 @@ class _Parts(Work):
 
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None:
         self.parts.append((scope, function))
+
+    def later(self, scope: bytes, function: TxnFunction[Any]) -> None:
+        self.afterwards.append((scope, function))
 
     def refuse_while_open(self, domain: str, address_key: str = "") -> None:
         self.leaving.append((domain, address_key))
@@ -91,6 +95,13 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
             work.part(keys.AUDIT, _tell(progress, number, len(plan.steps)))
         changes.append(_change(step))
     await desk.change_all(changes, work.parts)
+    try:
+        for start in range(0, len(work.afterwards), _EVERY):
+            await desk.engine.transact_all(work.afterwards[start : start + _EVERY])
+            progress("prepared", min(start + _EVERY, len(work.afterwards)), len(work.afterwards))
+    except Unavailable:
+        # All that was asked for is durable.
+        return
 
 
 def _tell(progress: Progress, done: int, total: int) -> TxnFunction[None]:

@@ -110,7 +110,7 @@ def read_csv(octets: bytes, kind: Kind[Any]) -> Read:
 def _delimiter(text: str) -> str:
     """What parts the names of the header."""
     header = text[: text.find("\n")] if "\n" in text else text
-    return max(",;\t", key=header[: LONGEST_TEXT].count)
+    return max(",;\t", key=header[:LONGEST_TEXT].count)
 
 
 def _header(cells: Sequence[str], kind: Kind[Any]) -> list[tuple[str, str, Any]]:
@@ -186,7 +186,7 @@ def _value(text: str, kind_of: Any) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise ValueError("a list in brackets is written as JSON, such as [\"one\", \"two\"]") from None
+            raise ValueError('a list in brackets is written as JSON, such as ["one", "two"]') from None
     return text.split()
 
 

@@ -49,9 +49,7 @@ def regular_hash(stored: str) -> str:
     return f"{passwords.FOREIGN}{stored}" if stored.startswith("$2") else stored
 
 
-def who_has_it(
-    given: Mapping[str, tuple[str, str]], keyring: Keyring, progress: Progress
-) -> frozenset[str]:
+def who_has_it(given: Mapping[str, tuple[str, str]], keyring: Keyring, progress: Progress) -> frozenset[str]:
     """Of passwords and stored hashes, by whose they are: those that fit."""
 
     def fits(one: tuple[str, tuple[str, str]]) -> bool:

@@ -153,6 +153,10 @@ class Work(ABC):
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None: ...
 
     @abstractmethod
+    def later(self, scope: bytes, function: TxnFunction[Any]) -> None:
+        """What is done afterwards in small transactions, so that others wait less; where it is not, nothing is lost."""
+
+    @abstractmethod
     def refuse_while_open(self, domain: str, address_key: str = "") -> None:
         """As ``open_mail.refuse_while_open``; for all in one look."""
 

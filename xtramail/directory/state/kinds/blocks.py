@@ -47,8 +47,10 @@ class Blocks(Kind[BlockState]):
         says.made("at", read_moment, row.at, 0.0)
         if row.cause not in get_args(Cause):
             says.wrong("cause", f"{row.cause!r}: choose one of {', '.join(get_args(Cause))}")
-        if not row.reason.strip() or not row.reason.isprintable() or (
-            row.cause == "person" and len(row.reason) > MOST_REASON
+        if (
+            not row.reason.strip()
+            or not row.reason.isprintable()
+            or (row.cause == "person" and len(row.reason) > MOST_REASON)
         ):
             says.wrong("reason", f"one line of at most {MOST_REASON} characters, which its user reads")
         return row

@@ -59,9 +59,7 @@ class Carriers(Kind[CarrierState]):
         secret = Secret(row.password) if row.password else None
         says.made(
             "",
-            lambda host: read(
-                host, out=True, when=row.when, priority=row.priority, login=row.login, password=secret
-            ),
+            lambda host: read(host, out=True, when=row.when, priority=row.priority, login=row.login, password=secret),
             row.host,
             None,
         )

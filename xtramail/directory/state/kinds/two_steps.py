@@ -69,9 +69,7 @@ class TwoSteps(Kind[TwoStepState]):
     def domain(self, row: TwoStepState) -> str:
         return Address.parse(row.address).domain_key
 
-    def settled(
-        self, rows: Mapping[str, TwoStepState], world: World, progress: Progress
-    ) -> Mapping[str, TwoStepState]:
+    def settled(self, rows: Mapping[str, TwoStepState], world: World, progress: Progress) -> Mapping[str, TwoStepState]:
         standing: Mapping[str, TwoStepState] = world.standing(self.name)
         return {
             key: replace(row, recovery=standing[key].recovery)

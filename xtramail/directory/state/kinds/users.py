@@ -72,9 +72,7 @@ class Users(Kind[UserState]):
     def domain(self, row: UserState) -> str:
         return Address.parse(row.address).domain_key
 
-    def settled(
-        self, rows: Mapping[str, UserState], world: World, progress: Progress
-    ) -> Mapping[str, UserState]:
+    def settled(self, rows: Mapping[str, UserState], world: World, progress: Progress) -> Mapping[str, UserState]:
         standing: Mapping[str, UserState] = world.standing(self.name)
         given = {
             key: (row.password, standing[key].password_hash)
@@ -103,9 +101,7 @@ class Users(Kind[UserState]):
             says.wrong("quota", f"{row.quota}: octets, such as {DEFAULT_QUOTA}; 0 for the domain's")
         if row.password:
             says.made("password", lambda text: password_policy.check(text, address), row.password, None)
-        outside = says.made("outside_address", lambda text: str(Address.parse(text)), row.outside_address, "") if (
-            row.outside_address
-        ) else ""
+        outside = says.made("outside_address", _address, row.outside_address, "")
         if row.renewed_from and not is_hex(row.renewed_from, 64):
             says.wrong("renewed_from", "64 hexadecimal digits, as export --with-secrets writes them")
         for name in ("created", "password_changed"):
@@ -166,6 +162,9 @@ class Users(Kind[UserState]):
             return
         work.part(scope, partial(_list, address, before, after, account_id, work.now))
         work.part(own, partial(_open, before, after, account_id, work.now))
+        if after.type != "list" and (before is None or before.type == "list"):
+            # Who needs them earlier makes them: deliveries and logins do.
+            work.later(own, partial(_furnish, work.now))
 
 
 def state_of(account: Account, reason: str) -> UserState:
@@ -193,9 +192,7 @@ def _unlist(local: str, txn: Txn) -> None:
     places.forget_here(txn, local)
 
 
-def _list(
-    address: Address, before: UserState | None, after: UserState, account_id: int, now: float, txn: Txn
-) -> None:
+def _list(address: Address, before: UserState | None, after: UserState, account_id: int, now: float, txn: Txn) -> None:
     """In the domain."""
     local = address.local_key
     found = domains.get_recipient(txn, local)
@@ -212,7 +209,6 @@ def _list(
 
 
 def _open(before: UserState | None, after: UserState, account_id: int, now: float, txn: Txn) -> None:
-    """The account itself, with its mailboxes."""
     current = accounts.get_account(txn)
     if before is None or current is None:
         if before is not None or current is not None:
@@ -254,7 +250,10 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
             settings={**kept, **{name: value for name, value in own.items() if value}},
         ),
     )
-    if after.type != "list":
+
+
+def _furnish(now: float, txn: Txn) -> None:
+    if accounts.get_account(txn) is not None:
         mailboxes.ensure_special(txn, now)
 
 
@@ -278,6 +277,10 @@ def _settings(given: dict[str, str], says: Says) -> dict[str, str]:
 
 def _hidden(text: str) -> str:
     return ",".join(sorted(read_capability_names(text)))
+
+
+def _address(text: str) -> str:
+    return str(Address.parse(text)) if text else ""
 
 
 def _key(address: str) -> str:
