@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
+from xtramail.directory.alert_settings import WEBHOOK
 from xtramail.directory.alias_targets import refuse_while_leading
 from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS, regular
+from xtramail.directory.imap_access import HOST, IMAPS_PORT
 from xtramail.directory.open_mail import refuse_while_open
 from xtramail.directory.primaries import step_parts
-from xtramail.directory.reachable import require_reachable
+from xtramail.directory.reachable import HOOK_PORTS, IMAP_PORTS, PORTS, require_reachable
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.tenants import owner_of, still_there
 from xtramail.directory.users import users_of
@@ -230,8 +233,8 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
             desk.require(Role.OPERATOR, f"{str(key).replace('_', '-')} of {row.name}")
         if key == "tenant":
             owner_of(desk, str(one.value))
-        for host, port in _hosts(one):
-            require_reachable(desk, host, port)
+        for host, port, ports in _hosts(one):
+            require_reachable(desk, host, port, ports)
     told = Change("domain set", row.name, row.name)
     fields = {change.field: change.value for change in changes if change.field != "settings"}
     if "primaries" in fields:
@@ -273,11 +276,21 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
     return changed
 
 
-def _hosts(change: DomainChange) -> list[tuple[str, int]]:
-    """Those that a change names."""
+def _hosts(change: DomainChange) -> list[tuple[str, int, frozenset[int]]]:
+    """Those that a change has this machine connect to, each with the ports that anybody may name."""
     if change.field == "primaries" and isinstance(change.value, tuple):
-        return list(change.value)
-    return [parse_host(str(change.value), 587)] if change.field == "smarthost" and change.value else []
+        return [(host, port, PORTS) for host, port in change.value]
+    if change.field == "smarthost" and change.value:
+        return [(*parse_host(str(change.value), 587), PORTS)]
+    if change.field != "settings" or not isinstance(change.value, tuple) or not change.value[1]:
+        return []
+    name, value = change.value
+    if name == HOST:
+        return [(*parse_host(value, IMAPS_PORT), IMAP_PORTS)]
+    if name == WEBHOOK:
+        parts = urlsplit(value)
+        return [(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), HOOK_PORTS)]
+    return []
 
 
 async def hold_domain(desk: Desk, name: str, *, reason: str) -> DomainRow:
