@@ -259,7 +259,6 @@ PARTS = {
     alias_targets.refuse_while_target: "asked by those who remove a user or alias, once they may",
     alias_targets.refuse_while_leading: "asked by who removes a domain, once they may",
     reachable.require_reachable: "a rule about hosts, asked by those who set one, once they may",
-    aliases.write_part: "the part of a transaction that others plan, once they may",
     blocks.put: "asked by the server, and by block",
 }
 """Takes a desk and asks nothing of it: those who call it have."""

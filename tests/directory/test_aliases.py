@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests import desks
 from tests.delivery.world import World
-from xtramail.directory import aliases
 from xtramail.directory.alias_chains import AliasChains
 from xtramail.directory.aliases import Alias, add_alias, alias_of, aliases_of, all_aliases, remove_alias, set_alias
 from xtramail.directory.desk import Desk
@@ -246,13 +245,12 @@ def test_what_is_not_there_is_not_found(world: World) -> None:
         remove(world, SALES, BOB)
 
 
-def test_many_are_planned_with_those_that_are_still_to_come(world: World) -> None:
-    chains = AliasChains.of(world.desk)
-    coming = {"a@local.example", "b@local.example"}
-    one = aliases.planned(world.desk, "a@local.example", ["b@local.example"], chains=chains, coming=coming)
-    assert one.targets == ("b@local.example",)
-    with pytest.raises(BadInput, match="round in circles"):
-        aliases.planned(world.desk, "b@local.example", ["a@local.example"], chains=chains, coming=coming)
+def test_a_target_that_is_gone_keeps_nobody_from_adding_another(world: World) -> None:
+    add(world, SALES, "who@ask.example")
+    assert not drive(world.directory.ask(Address.parse("who@ask.example")))
+    with pytest.raises(BadInput, match="no such user or alias"):
+        add(world, "other@local.example", "who@ask.example")
+    assert add(world, SALES, ANN).targets == ("who@ask.example", ANN)
 
 
 def test_other_names_of_domains(world: World) -> None:

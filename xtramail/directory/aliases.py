@@ -18,7 +18,7 @@ from xtramail.model.address import Address, domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAlias, NoSuchDomain
 from xtramail.store import aliases, domains, keys
 from xtramail.store.aliases import AliasRow
-from xtramail.store.engine import Txn, TxnFunction
+from xtramail.store.engine import Txn
 from xtramail.store.records import DomainRow
 
 MOST_TARGETS = 100
@@ -53,19 +53,11 @@ def read_source(text: str) -> tuple[str, str, str]:
     return address.local, address.local_key, address.domain_key
 
 
-def planned(
-    desk: Desk,
-    address: str,
-    targets: Sequence[str],
-    *,
-    chains: AliasChains | None = None,
-    coming: Container[str] = frozenset(),
-) -> Alias:
+def planned(desk: Desk, address: str, targets: Sequence[str], *, known: Container[str] = frozenset()) -> Alias:
     """The alias that would be set, with its warnings; nothing is written.
 
-    For who sets many: ``chains`` were read before, and are told of this one; ``coming``: keys of users and aliases that
-    will be there. NoSuchDomain, BadInput (no target, one that is
-    nobody, a circle or more than 16 in a row, with the way).
+    ``known``: keys of targets of which it is not asked whether they are there. NoSuchDomain, BadInput (no target, one
+    that is nobody, a circle or more than 16 in a row, with the way).
     """
     local, key, name = read_source(address)
     domain = desk.domain(name)
@@ -76,11 +68,11 @@ def planned(
     seen = _resolver(desk)
     found: dict[str, str] = {}
     for text in targets:
-        target = _target(desk, seen, text, shown, source, coming)
+        target = _target(desk, seen, text, shown, source, known)
         found.setdefault(seen.canonical(target).key, str(target))
     if len(found) > MOST_TARGETS:
         raise BadInput(f"alias {shown}: at most {MOST_TARGETS} targets; make aliases of parts of them")
-    (chains or AliasChains.of(desk)).put(f"{key}@{domain.name}", tuple(found.values()))
+    AliasChains.of(desk).put(f"{key}@{domain.name}", tuple(found.values()))
     made = Alias(domain=domain.name, address=shown, targets=tuple(found.values()), created=desk.now())
     return replace(made, warnings=tuple(_warnings(desk, seen, made, domain, key, set(found))))
 
@@ -95,7 +87,7 @@ async def add_alias(desk: Desk, address: str, targets: Sequence[str]) -> Alias:
     _, key, name = read_source(address)
     standing = desk.engine.read(keys.domain_scope(desk.domain(name).name), lambda snap: aliases.get_alias(snap, key))
     known = () if standing is None else standing.targets
-    plan = planned(desk, address, [*known, *targets], coming=_keys(desk, known))
+    plan = planned(desk, address, [*known, *targets], known=_keys(desk, known))
     if plan.targets == known:
         raise AlreadyExists(f"{plan.address} leads there already; see: xtramail alias show {plan.address}")
     return await _write(desk, plan, "alias add")
@@ -115,7 +107,7 @@ async def remove_alias(desk: Desk, address: str, targets: Sequence[str] = ()) ->
     if strange:
         raise NoSuchAlias(f"{_shown(row, domain)}: {', '.join(sorted(strange))} is no target of it")
     if left:
-        return await _write(desk, planned(desk, address, left, coming=_keys(desk, left)), "alias remove")
+        return await _write(desk, planned(desk, address, left, known=_keys(desk, left)), "alias remove")
     scope = keys.domain_scope(domain.name)
     if local and desk.engine.read(scope, lambda snap: domains.get_recipient(snap, key)) is None:
         refuse_while_target(desk, Address(local=local, domain=domain.name), what="alias")
@@ -151,13 +143,6 @@ def all_aliases(desk: Desk) -> list[Alias]:
 
 
 async def _write(desk: Desk, plan: Alias, what: str) -> Alias:
-    told, part = write_part(desk, plan, what)
-    results = await desk.change(told, [part])
-    return replace(plan, created=results[0].created)
-
-
-def write_part(desk: Desk, plan: Alias, what: str) -> tuple[Change, tuple[bytes, TxnFunction[AliasRow]]]:
-    """What a change that sets ``plan`` (:func:`planned`) tells, and its part; ``what``: the verb for the audit log."""
     local, key, _ = read_source(plan.address)
     told = Change(what, plan.address, plan.domain, after={"targets": ", ".join(plan.targets)})
 
@@ -171,7 +156,8 @@ def write_part(desk: Desk, plan: Alias, what: str) -> tuple[Change, tuple[bytes,
         aliases.put_alias(txn, key, row)
         return row
 
-    return told, (keys.domain_scope(plan.domain), put)
+    results = await desk.change(told, [(keys.domain_scope(plan.domain), put)])
+    return replace(plan, created=results[0].created)
 
 
 def _keys(desk: Desk, targets: Sequence[str]) -> set[str]:
@@ -201,7 +187,7 @@ def _resolver(desk: Desk) -> Resolver:
 
 
 def _target(
-    desk: Desk, seen: Resolver, text: str, shown: str, source: Address | None, coming: Container[str]
+    desk: Desk, seen: Resolver, text: str, shown: str, source: Address | None, known: Container[str]
 ) -> Address:
     target = Address.parse(text)
     if target.domain_key.startswith("["):
@@ -211,7 +197,7 @@ def _target(
             f"alias {shown}: target {text}: the part before @ has at most {MOST_LOCAL} octets, and none of % ! @"
         )
     own = source is not None and seen.canonical(target).key == source.key
-    if seen.canonical(target).key in coming:
+    if seen.canonical(target).key in known:
         return target
     domain = seen.served(target.domain)
     if domain is not None and not own and seen.resolve(target).standing is Standing.UNKNOWN:
