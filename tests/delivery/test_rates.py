@@ -17,7 +17,7 @@ from xtramail.directory.users import remove_user, set_user
 from xtramail.model.address import Address
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive
-from xtramail.store import alerts, audit, keys
+from xtramail.store import alerts, audit, keys, outbound
 from xtramail.store.alerts import AlertRow
 from xtramail.store.blocks import BlockRow
 from xtramail.store.records import AuditRow
@@ -171,6 +171,31 @@ def test_a_release_forgives_the_hour_and_is_written_down(office: Office) -> None
     assert (figures.hour.recipients, figures.day.recipients) == (5, 10)
 
 
+def test_what_a_blocked_user_sent_before_waits_until_he_is_released(office: Office) -> None:
+    office.write(1)
+    office.submit(office.ann, "ray@relay.example", message=DRAFT)
+    drive(blocks.block(office.desk, Address.parse(ANN), "test"))
+    for entry in office.queue():
+        office.deliver(entry)
+    (waiting,) = office.queue()
+    assert (waiting.kind, waiting.held, waiting.hold_reason) == ("outside", True, blocks.STOPPED)
+    assert [call.recipients for call in office.courier.calls] == [["ray@relay.example"]]
+    office.deliver(waiting)
+    assert len(office.courier.calls) == 1
+    assert drive(blocks.release(office.desk, Address.parse(ANN))).due == 1
+    office.deliver(waiting)
+    assert office.queue() == [] and office.balanced()
+
+
+def test_a_release_lets_nothing_go_that_is_held_for_another_reason(office: Office) -> None:
+    office.write(1)
+    (entry,) = office.queue()
+    office.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "a person looks at it")).result()
+    drive(blocks.block(office.desk, Address.parse(ANN), "test"))
+    assert drive(blocks.release(office.desk, Address.parse(ANN))).due == 0
+    assert office.only().held
+
+
 def test_a_users_own_limit_counts_before_the_domains(office: Office) -> None:
     office.limit(ANN, "2")
     assert [reply.code for reply in office.replies(*(f"r{n}@out.example" for n in range(3)))] == [250, 250, 550]
@@ -249,7 +274,7 @@ def test_a_removed_user_leaves_nothing(office: Office) -> None:
     office.write(5)
     office.replies("r9@out.example")
     for entry in office.queue():
-        office.deliver(entry)
+        drive(office.relay.bounce(entry.id, "a thief wrote it"))
     drive(remove_user(office.desk, Address.parse(ANN)))
     assert office.blocked_rows() == [] and office.figures() == []
 

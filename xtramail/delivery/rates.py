@@ -118,10 +118,17 @@ class SendingRates:
 
     def refused(self, entry: QueueEntry, recipients: int, now: float) -> list[Part]:
         """Counts recipients whom a host of the world refused for good, in the commit that says so."""
-        if entry.kind != "outside" or entry.origin != "submission" or not entry.account_id or not recipients:
+        if not recipients or not _submitted_outside(entry):
             return []
         who, more = sending_keys.user(entry.account_id), Sent(bounced=recipients)
         return [(keys.SENDING, lambda txn: rates.count(txn, who, more, now))]
+
+    def stops(self, entry: QueueEntry) -> bool:
+        """Whether an entry waits because who submitted it is blocked: a thief's mail does not go on from the queue."""
+        if not _submitted_outside(entry):
+            return False
+        row = self._engine.read(keys.SENDING, lambda snap: blocks.get_block(snap, entry.account_id))
+        return row is not None
 
     async def look(self, entry: QueueEntry) -> None:
         """After such a commit: block who had a surge of refusals. Never fails."""
@@ -165,6 +172,10 @@ class SendingRates:
 def outside(routes: Sequence[Route]) -> int:
     """How many of ``routes`` the sender named in the world; whom others forward to is not his doing."""
     return sum(route.domain is None and not route.forwarder for route in routes)
+
+
+def _submitted_outside(entry: QueueEntry) -> bool:
+    return entry.kind == "outside" and entry.origin == "submission" and entry.account_id != 0
 
 
 def blocked_reply(row: BlockRow) -> Reply:

@@ -34,6 +34,7 @@ from xtramail.delivery.routing import NoMailHost, Routing
 from xtramail.delivery.sent_back import SentBack, marked, topped
 from xtramail.delivery.signs import NOTHING, Signs, signs_of
 from xtramail.delivery.turn import Turn
+from xtramail.directory.blocks import STOPPED
 from xtramail.model.clock import Clock
 from xtramail.model.errors import Corrupt, NoSuchMessage, XtramailError
 from xtramail.model.ids import IdSource, id_text
@@ -115,6 +116,9 @@ class Relay:
         if leased is None:
             return None
         reach("relay.leased")
+        if self._rates is not None and self._rates.stops(leased):
+            await self._engine.transact(keys.QUEUE, lambda txn: self._stop(txn, entry_id))
+            return None
         leased = await self._reviewed(leased, self._review.before)
         if leased is None:
             return None
@@ -176,6 +180,15 @@ class Relay:
 
     def _lease(self, txn: Txn, entry_id: int) -> QueueEntry | None:
         return outbound.lease(txn, entry_id, self._clock.now(), self.settings.lease, self.settings.owner)
+
+    def _stop(self, txn: Txn, entry_id: int) -> None:
+        """Hold an entry on lease until its sender is released."""
+        current = outbound.entry(txn, entry_id)
+        if current is not None and current.lease_owner == self.settings.owner:
+            outbound.update(
+                txn,
+                msgspec.structs.replace(current, held=True, hold_reason=STOPPED, lease_until=0.0, lease_owner=""),
+            )
 
     def _seize(self, txn: Txn, entry_id: int) -> QueueEntry | None:
         """As a lease, of held entries and closed destinations too."""

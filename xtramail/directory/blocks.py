@@ -6,16 +6,19 @@ forgives the last hour, so that who sent too much is not blocked again by his ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from xtramail.directory.desk import Change, Desk, Told
-from xtramail.model.actor import Role
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NotPermitted
-from xtramail.store import alerts, blocks, keys, rates, sending_keys
+from xtramail.store import alerts, blocks, keys, outbound, rates, sending_keys
 from xtramail.store.blocks import BlockRow, Cause
 from xtramail.store.engine import Txn, TxnFunction
 from xtramail.store.records import Account
 
+STOPPED = "its sender is blocked from sending outside; see: xtramail blocked list"
+"""Why mail that he sent before waits in the queue."""
 ALERT = "sending-blocked"
 """Kind of the alert that tells of one."""
 MOST_REASON = 150
@@ -41,8 +44,15 @@ async def block(desk: Desk, address: Address, reason: str) -> BlockRow:
     return row
 
 
-async def release(desk: Desk, address: Address) -> BlockRow:
-    """Let a user send to the world again. NotPermitted where he may; NoSuchAccount."""
+@dataclass(frozen=True, slots=True)
+class Released:
+    row: BlockRow
+    due: int
+    """Messages that waited for it, and are due now."""
+
+
+async def release(desk: Desk, address: Address) -> Released:
+    """Let a user send to the world again, and what he sent before. NotPermitted where he may; NoSuchAccount."""
     account = desk.account(address)
     free = NotPermitted(f"user {account.address} is not blocked; see: xtramail blocked list")
     change = Change("blocked release", account.address, address.domain_key)
@@ -56,8 +66,15 @@ async def release(desk: Desk, address: Address) -> BlockRow:
         rates.forgive(txn, sending_keys.user(account.id), desk.now())
         return row
 
-    row: BlockRow = (await desk.change(change, [(keys.SENDING, delete)]))[0]
-    return row
+    def let_go(txn: Txn) -> int:
+        waiting = [entry for entry in outbound.entries(txn) if entry.account_id == account.id and entry.held]
+        stopped = [entry.id for entry in waiting if entry.hold_reason == STOPPED]
+        for number in stopped:
+            outbound.release(txn, number, desk.now())
+        return len(stopped)
+
+    row, due = await desk.change(change, [(keys.SENDING, delete), (keys.QUEUE, let_go)])
+    return Released(row=row, due=due)
 
 
 async def put(desk: Desk, account: Account, cause: Cause, reason: str) -> BlockRow | None:

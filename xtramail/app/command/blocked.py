@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from xtramail.app.command.context import Commands, Context, when
+from xtramail.app.command.context import Commands, Context, count_of, when
 from xtramail.directory import blocks
 from xtramail.model.address import Address
 from xtramail.store.blocks import BlockRow
@@ -48,6 +48,11 @@ def add(context: Context, address: str, reason: str) -> None:
 @click.argument("address")
 @click.pass_obj
 def release(context: Context, address: str) -> None:
-    """Let ADDRESS send to the world again; what it sent in the last hour is forgiven."""
-    row = context.run(blocks.release(context.desk, Address.parse(address)))
-    context.done(shown(row) | {"released": True}, f"{row.address} may send to the world again.")
+    """Let ADDRESS send to the world again; what it sent in the last hour is forgiven, and what waits goes on.
+
+    If somebody else sent it, give that up first: queue list, then queue bounce ID.
+    """
+    done = context.run(blocks.release(context.desk, Address.parse(address)))
+    row = done.row
+    due = f" {count_of(done.due, 'message')} from before go on." if done.due else ""
+    context.done(shown(row) | {"released": True, "due": done.due}, f"{row.address} may send to the world again.{due}")
