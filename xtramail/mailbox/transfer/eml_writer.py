@@ -23,6 +23,7 @@ class EmlWriter:
             self._there = {name for name, line in known.items() if folder.size(name) == line.octets}
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._index = os.fdopen(os.open(self.path / NAME, flags, 0o600), "a+b")
+        self._wrote = False
         self._end_line()
 
     def _end_line(self) -> None:
@@ -55,10 +56,13 @@ class EmlWriter:
             partial.unlink(missing_ok=True)
         self._index.write(line_of(name, message))
         self._index.flush()
+        self._wrote = True
 
     def finish(self) -> None:
+        """Durable: one sync for all is quicker than one for each."""
         self._index.close()
-        os.sync()
+        if self._wrote:
+            os.sync()
 
     def give_up(self) -> None:
         self._index.close()

@@ -36,6 +36,7 @@ class MaildirWriter:
                 left.unlink()
         self._there = {name.partition(",")[0] for name in os.listdir(self._cur)}
         self._letters: dict[str, str] = self._known()
+        self._wrote = False
         self.unnamed = 0
         """Messages with keywords that had no letter left."""
 
@@ -68,6 +69,7 @@ class MaildirWriter:
             os.utime(partial, (message.received_at, message.received_at))
             name = f"{self._base(message)},S={size},W={message.size}:2,{letters}"
             place_new(partial, self._cur / name)
+            self._wrote = True
         finally:
             partial.unlink(missing_ok=True)
 
@@ -96,7 +98,9 @@ class MaildirWriter:
         return self._letters.get(keyword)
 
     def finish(self) -> None:
-        os.sync()
+        """Durable: one sync for all is quicker than one for each."""
+        if self._wrote:
+            os.sync()
 
     def give_up(self) -> None:
         """What is there is whole."""
