@@ -60,6 +60,14 @@ def test_what_changes_nothing_leaves_no_row_and_what_fails_neither() -> None:
     assert head(world.engine) == before
 
 
+def test_a_very_long_value_is_cut_and_keeps_nothing_from_being_done() -> None:
+    desk = operator(MemoryEngine(), SetClock())
+    long = "a" * 100_000
+    drive(desk.change(Change("alias set", "x", before={"to": long}, after={"to": long + "b", "n": 1}), []))
+    (one,) = audit_rows(desk, most=9)
+    assert one.row.after == {"to": "a" * 2_000 + "...", "n": 1}
+
+
 def test_secrets_are_told_of_and_never_told() -> None:
     assert [secret_told(*pair) for pair in (("", ""), ("a", ""), ("a", "a"), ("b", "a"), ("", "a"))] == [
         "",

@@ -97,7 +97,7 @@ async def release(
     message = _message(engine, stored, now) if readers else None
     appear = partial(_reappear, stored=stored, message=message, now=now)
     told = [
-        Change("message release", id_text(stored.message_id), name, after={"to": ",".join(some)[:2000]})
+        Change("message release", id_text(stored.message_id), name, after={"to": ",".join(some)})
         for name, some in wanted.items()
     ]
     results = await desk.change_all(

@@ -23,6 +23,10 @@ Told = Mapping[str, str | int | float | bool | None]
 """What an audit row says of an object: names and plain values, and ``set`` in the place of a secret."""
 
 
+MOST_TOLD = 2_000
+"""Characters of one value of an audit row."""
+
+
 @dataclass(slots=True)
 class Change:
     """What the audit row will say. The transaction fills in ``before`` and ``after``; it may run more than once."""
@@ -147,9 +151,19 @@ class Desk:
             object=change.object,
             domain=change.domain,
             tenant=tenant,
-            before=dict(before) if before is not None else None,
-            after=dict(after) if after is not None else None,
+            before=_cut(before),
+            after=_cut(after),
         )
+
+
+def _cut(told: Told | None) -> dict[str, str | int | float | bool | None] | None:
+    """As it fits into a row: a list of a thousand addresses must not keep the change from being made."""
+    if told is None:
+        return None
+    return {
+        name: f"{value[:MOST_TOLD]}..." if isinstance(value, str) and len(value) > MOST_TOLD else value
+        for name, value in told.items()
+    }
 
 
 def secret_told(value: str | bytes, before: str | bytes = "") -> str:

@@ -25,8 +25,6 @@ SCOPES = {"imap": "imap", "pop": "pop3", "smtp": "submission"}
 MOST = 100
 """Devices of one user: more are forgotten ones."""
 LONGEST_NAME = 100
-MOST_TOLD = 2_000
-"""Characters of names in an audit row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ async def revoke_all(desk: Desk, address: Address) -> int:
 
     def take(txn: Txn) -> int:
         there = devices.devices(txn)
-        told.before = {"devices": ", ".join(row.name for _, row in there)[:MOST_TOLD]}
+        told.before = {"devices": ", ".join(row.name for _, row in there)}
         told.after = {"devices": ""}
         return devices.delete_all(txn)
 

@@ -56,7 +56,7 @@ async def begin_drill(
         Pilot(account_id=one.id, address=one.address, outside=one.settings.get(OUTSIDE, ""), steps=tuple(steps))
         for one in chosen
     )
-    after: Told = {"drill": row.id, "ends": utc_text(row.ends), "users": ",".join(one.address for one in chosen)[:2000]}
+    after: Told = {"drill": row.id, "ends": utc_text(row.ends), "users": ",".join(one.address for one in chosen)}
     told = Change("drill start", domain.name, domain.name, after=after)
     await desk.change(told, [(keys.DRILLS, partial(drills.begin, row=row, pilots=pilots))])
     return Begun(row, pilots, tuple(one.address for one in chosen if not _could_log_in(desk, one)))

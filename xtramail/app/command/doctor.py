@@ -28,6 +28,7 @@ from xtramail.app.doctor.listening import Job
 from xtramail.app.doctor.patient import Patient
 from xtramail.delivery.routing import NameServiceDown
 from xtramail.directory import dkim_keys
+from xtramail.directory.audit_log import verify_audit
 from xtramail.directory.domains import all_domains
 from xtramail.model.host import parse_host
 from xtramail.net.adapter import deferred, start
@@ -118,6 +119,7 @@ def _quick(context: Context, patient: Patient) -> Iterator[Finding]:
         partial(machine.space, patient),
         partial(machine.clock, patient, kept_right),
         partial(machine.ledger, patient),
+        partial(machine.changes, lambda: verify_audit(context.desk)),
         partial(machine.queue, patient),
         partial(machine.backup, patient),
         partial(machine.held, patient),

@@ -9,6 +9,7 @@ from xtramail.app.doctor.finding import Finding
 from xtramail.app.doctor.patient import Patient
 from xtramail.delivery.retention import read_state
 from xtramail.directory.alert_settings import refuse_served
+from xtramail.directory.audit_log import Checked
 from xtramail.directory.domain_settings import text
 from xtramail.directory.keyring import Keyring
 from xtramail.directory.primaries import primary_of
@@ -88,6 +89,16 @@ def ledger(patient: Patient) -> Iterator[Finding]:
     else:
         told = f"the ledger does not balance: {balance.accepted} accepted, {sum(balance.fates.values())} fates"
         yield Finding("error", "ledger", told, "run: xtramail verify; mail is still served")
+
+
+def changes(checked: Callable[[], Checked]) -> Iterator[Finding]:
+    """``checked``: as ``audit_log.verify_audit``."""
+    found = checked()
+    if found.broken:
+        remedy = "see: xtramail audit verify, the server's log, and the newest good backup"
+        yield Finding("error", "changes", f"the log of changes is not whole: {found.fault}", remedy)
+    else:
+        yield Finding("ok", "changes", f"the log of changes is whole: {count_of(found.rows, 'row')}")
 
 
 def queue(patient: Patient) -> Iterator[Finding]:
