@@ -82,6 +82,22 @@ def test_a_full_quota_ends_it_with_what_fits_and_more_room_goes_on(tmp_path: Pat
     assert len(boxes.full(BOB)["Work"]) == BATCH + 20
 
 
+def test_a_large_message_leaves_nothing_where_the_quota_has_no_room(tmp_path: Path) -> None:
+    boxes = Boxes()
+    account = boxes.account(BOB)
+    scope = keys.user_scope(account.id)
+    boxes.engine.transact(scope, lambda txn: accounts.put_account(txn, replace(account, quota=100_000))).result()
+    file = mbox(tmp_path, 2)
+    with file.open("ab") as more:
+        more.write(LINE + b"Subject: large\n\n" + b"x" * 2_000_000 + b"\n\n")
+    result = boxes.bring(file)
+    assert result.messages == 2 and result.stopped.startswith("the quota is full")
+    (bucket,) = boxes.engine.buckets()
+    low, high = b"b", keys.after(b"b")
+    stored = boxes.engine.read(keys.BODY, lambda snap: snap.range(bucket, low, high))
+    assert sum(len(value) for _, value in stored) < 1_000
+
+
 def test_the_quota_of_a_domain_ends_it_as_well(tmp_path: Path) -> None:
     boxes = Boxes()
     drive(set_domain(boxes.desk, "office.example", [parse_change("quota", "300")]))

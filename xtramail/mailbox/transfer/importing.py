@@ -129,15 +129,10 @@ class _Import:
     async def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
         result = self.result
         try:
-            with closing(self._source.entries()) as entries:
-                for entry in entries:
-                    if stop():
-                        result.stopped = "it was interrupted"
-                        break
-                    await self._take(entry)
-                    if len(self._batch) >= BATCH or self._batch_octets >= BATCH_OCTETS:
-                        await self._commit()
-                        progress(result)
+            try:
+                await self._read(progress, stop)
+            except OSError as error:
+                result.stopped = f"{self._source.path} cannot be read: {error.strerror or error}"
             await self._commit()
         except OverQuota:
             result.stopped = (
@@ -147,9 +142,18 @@ class _Import:
             result.stopped = error.text
         except Unavailable as error:
             result.stopped = error.text.rstrip(".").lower()
-        except OSError as error:
-            result.stopped = f"{self._source.path} cannot be read: {error.strerror or error}"
         progress(result)
+
+    async def _read(self, progress: Progress, stop: Callable[[], bool]) -> None:
+        with closing(self._source.entries()) as entries:
+            for entry in entries:
+                if stop():
+                    self.result.stopped = "it was interrupted"
+                    break
+                await self._take(entry)
+                if len(self._batch) >= BATCH or self._batch_octets >= BATCH_OCTETS:
+                    await self._commit()
+                    progress(self.result)
 
     async def _take(self, entry: Entry) -> None:
         match entry:
@@ -170,11 +174,9 @@ class _Import:
 
     async def _folder(self, folder: Folder) -> None:
         try:
-            name = self._names.mailbox(folder.levels)
+            await self._make(self._names.mailbox(folder.levels))
         except Refused as error:
             self._refuse(folder.place, f"no mailbox can be made of this: {error.text}")
-            return
-        await self._make(name)
 
     async def _make(self, name: str) -> None:
         if name in self._existing:
@@ -211,6 +213,10 @@ class _Import:
         if self._engine.read(self._scope, partial(is_imported, buckets=self._buckets, mark=mark)):
             self.result.already += 1
             return
+        if size > WHOLE and not self._terms.dry_run:
+            # Most of its octets go to the store before it is filed: not when there is no room for it.
+            await self._commit()
+            self._engine.read(self._scope, partial(mailboxes.check_quota, more=size))
         if found.doubt:
             self.result.doubtful += 1
             self.result.trouble(Trouble(found.place, f"{found.doubt}; it was taken"))
