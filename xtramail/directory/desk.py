@@ -119,8 +119,7 @@ class Desk:
         self, changes: Sequence[Change], parts: Sequence[tuple[bytes, TxnFunction[Any]]]
     ) -> list[Any]:
         """As :meth:`change`, of many objects: a row for each of them that was changed, in this order."""
-        for change in changes[:1]:
-            self.require_change(change.what)
+        self.require_change(changes[0].what if changes else "a change")
         tenants = {name: self._tenant_of(name) for name in {change.domain for change in changes}}
 
         def tell(txn: Txn) -> None:
