@@ -8,9 +8,11 @@ from tests.delivery.outward_world import INSIDE, NETWORK
 from tests.delivery.relay_world import RelayWorld, lose
 from tests.delivery.test_submission import DRAFT
 from tests.delivery.world import MESSAGE, id_of, rcpt, reverse
+from tests.desks import domain_admin
 from xtramail.delivery.courier import Hop
 from xtramail.delivery.outward import Outward
 from xtramail.delivery.relay_rate import RelayRate
+from xtramail.delivery.waiting import waiting
 from xtramail.directory.domains import parse_change, remove_domain, set_domain
 from xtramail.directory.relay_clients import RelayClients
 from xtramail.directory.routes import add_route, read, remove_route
@@ -209,3 +211,12 @@ def test_a_domain_with_mail_for_an_address_apart_is_not_removed(world: Split) ->
 def test_message_is_unchanged_on_its_way_apart(world: Split) -> None:
     world.receive(EVE)
     assert world.octets_of(world.only()).endswith(MESSAGE)
+
+
+def test_a_domains_queue_shows_what_waits_for_its_addresses_apart(world: Split) -> None:
+    world.receive(EVE, RAY)
+    assert [entry.destination for entry in waiting(world.desk, SPLIT)] == [SPLIT, EVE]
+    dora = domain_admin(world.engine, world.clock, SPLIT)
+    assert len(waiting(dora)) == len(waiting(dora, SPLIT)) == 2 and len(waiting(dora, SPLIT, limit=1)) == 1
+    stranger = domain_admin(world.engine, world.clock, "local.example")
+    assert waiting(stranger) == waiting(stranger, SPLIT) == []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xtramail.directory.desk import Change, Desk
+from xtramail.directory.places import domain_of
 from xtramail.directory.resolution import Resolver, resolver
 from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_LOG, Bucket, bucket_at
@@ -59,7 +60,7 @@ async def release(
     NoSuchDomain. Given up after ``hold_seconds``.
     """
     for name in wanted:
-        desk.domain(name)
+        desk.domain(domain_of(name))
     engine, now, by = desk.engine, desk.now(), desk.actor.name
     addresses = [address for some in wanted.values() for address in some]
     due = _waiting(engine, stored.message_id, addresses)
@@ -97,7 +98,7 @@ async def release(
     message = _message(engine, stored, now) if readers else None
     appear = partial(_reappear, stored=stored, message=message, now=now)
     told = [
-        Change("message release", id_text(stored.message_id), name, after={"to": ",".join(some)})
+        Change("message release", id_text(stored.message_id), domain_of(name), after={"to": ",".join(some)})
         for name, some in wanted.items()
     ]
     results = await desk.change_all(

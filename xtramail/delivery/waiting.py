@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from xtramail.delivery.story import let_go as event_of
 from xtramail.directory.desk import Change, Desk
+from xtramail.directory.places import destinations_of
+from xtramail.directory.places import domain_of as domain_behind
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_LOG, bucket_at
 from xtramail.model.errors import BadInput, NoSuchMessage
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.store import keys, outbound, tracking
-from xtramail.store.engine import Txn
+from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import QueueEntry
 
 STEP = 500
@@ -23,14 +25,25 @@ Go = Callable[[Txn, int, float], QueueEntry | None]
 
 
 def waiting(desk: Desk, destination: str | None = None, *, limit: int = 0) -> list[QueueEntry]:
-    """What waits, for one destination (a domain key) or all, at most ``limit`` (0: all). For admins."""
+    """What waits, for one destination (a domain key, with its addresses that live apart) or all, at most ``limit`` (0:
+    all). For admins."""
     desk.require(Role.DOMAIN, "mail that waits")
     if desk.actor.role is Role.OPERATOR:
-        return desk.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, destination, limit))
+        return desk.engine.read(keys.QUEUE, lambda snap: _entries(snap, destination, limit))
     names = {row.name for row in desk.domains()}
-    found = desk.engine.read(keys.QUEUE, lambda snap: outbound.entries(snap, destination))
+    found = desk.engine.read(keys.QUEUE, lambda snap: _entries(snap, destination))
     mine = [entry for entry in found if domain_of(entry) in names]
     return mine[:limit] if limit else mine
+
+
+def _entries(snap: Snapshot, domain: str | None, limit: int = 0) -> list[QueueEntry]:
+    if domain is None:
+        return outbound.entries(snap, None, limit)
+    found: list[QueueEntry] = []
+    for destination in destinations_of(snap, domain):
+        if not limit or len(found) < limit:
+            found.extend(outbound.entries(snap, destination, limit - len(found) if limit else 0))
+    return found
 
 
 def find_waiting(desk: Desk, text: str) -> list[QueueEntry]:
@@ -67,7 +80,7 @@ async def note(desk: Desk, entries: Iterable[QueueEntry], what: str, reason: str
 def domain_of(entry: QueueEntry) -> str:
     """Whose admins may see it: of the domain that it is for, else of the one whose user sends it. Empty: nobody's."""
     if entry.for_primary:
-        return entry.destination
+        return domain_behind(entry.destination)
     try:
         return Address.parse(entry.reverse_path).domain_key if entry.reverse_path else ""
     except BadInput:

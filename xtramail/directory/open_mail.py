@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from xtramail.directory.places import domain_of
+from xtramail.directory.places import destinations_of, domain_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NotPermitted
 from xtramail.model.outcome import OPEN_FATES
@@ -65,14 +65,9 @@ def _waiting(snap: Snapshot, domain: str, address_key: str) -> int:
             recipient.fate in OPEN_FATES and address_key in ("", _key(recipient.address))
             for recipient in entry.recipients
         )
-        for destination in (domain, *_apart(snap, domain))
+        for destination in destinations_of(snap, domain)
         for entry in outbound.entries(snap, destination)
     )
-
-
-def _apart(snap: Snapshot, domain: str) -> list[str]:
-    """Under which mail for single addresses of a domain waits."""
-    return [one for one in outbound.destinations(snap) if one.endswith(f"@{domain}")]
 
 
 def _key(address: str) -> str:

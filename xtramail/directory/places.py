@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xtramail.directory.domain_settings import text
-from xtramail.store import domains
+from xtramail.store import domains, outbound
 from xtramail.store.engine import Snapshot
 from xtramail.store.places import get_place
 from xtramail.store.records import DomainRow
@@ -73,6 +73,11 @@ def numbered(domain: DomainRow) -> tuple[tuple[str, int, int], ...]:
 def domain_of(destination: str) -> str:
     """The domain of what waits under ``destination``."""
     return destination.rpartition("@")[2]
+
+
+def destinations_of(snap: Snapshot, domain: str) -> list[str]:
+    """Under which mail for a domain waits, its addresses apart included (scope QUEUE)."""
+    return [domain, *(one for one in outbound.destinations(snap) if domain_of(one) == domain and one != domain)]
 
 
 def address_of(destination: str) -> tuple[str, str]:

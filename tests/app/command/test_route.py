@@ -39,3 +39,16 @@ def test_refusals_name_field_rule_and_next_step(office: Office) -> None:
 
 def test_an_empty_list_says_what_to_do(office: Office) -> None:
     assert "xtramail route add DOMAIN HOST" in office.done("route", "list", "local.example")
+
+
+def test_a_message_is_released_to_where_its_recipient_lives(office: Office) -> None:
+    ray = f"ray@{RELAY}"
+    office.receive(ray)
+    (waits,) = office.json("queue", "list")
+    office.done("queue", "bounce", waits["id"], "--yes")
+    office.done("route", "add", RELAY, "own.example", "--user", ray)
+    assert office.json("message", "release", waits["message"])["to"] == [ray]
+    assert [one["destination"] for one in office.json("queue", "list", "--domain", RELAY)] == [ray]
+    office.done("route", "remove", RELAY, "--user", ray)
+    office.done("route", "add", RELAY, "here", "--user", ray)
+    assert "has no primary here to release to" in office.refused("message", "release", waits["message"])
