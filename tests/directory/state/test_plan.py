@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.delivery.world import World
 from tests.desks import domain_admin, tenant_admin, user
-from tests.directory.state.office import KEYRING, Office, furnished
-from xtramail.directory import users
+from tests.directory.state.office import KEYRING, OTHER, Office, furnished
+from xtramail.directory import admins, aliases, users
 from xtramail.directory.state.apply import apply_plan
 from xtramail.directory.state.catalogue import BY_NAME, KINDS
 from xtramail.directory.state.document import read_document
@@ -287,3 +288,68 @@ def test_a_user_exports_nothing() -> None:
 def test_an_empty_file_plans_nothing(office: Office) -> None:
     assert office.plan(Read(entries=[], faults=[], kinds=frozenset())).empty
     assert [kind.name for kind in kinds_of(export_world(office.desk, KEYRING))] == [kind.name for kind in KINDS]
+
+
+def test_a_change_of_the_same_domain_by_somebody_else_is_seen(office: Office) -> None:
+    office.apply_rows(domains=[{"name": "o.example"}, {"name": "n.example"}], users=[{"address": "x@n.example"}])
+    read = read_document(
+        b'{"format": 1, "aliases": [{"address": "s@o.example", "targets": ["bob@o.example"]}]}', BY_NAME
+    )
+    plan = office.plan(read)
+    drive(users.set_user(office.desk, Address.parse("x@n.example"), quota=8))
+    drive(apply_plan(plan, progress=silent))
+    plan = office.plan(
+        read_document(b'{"format": 1, "aliases": [{"address": "s@o.example", "targets": ["a@b.c"]}]}', BY_NAME)
+    )
+    drive(aliases.add_alias(office.desk, "s@o.example", ["ann@o.example"]))
+    with pytest.raises(StoreBusy, match="run it again"):
+        drive(apply_plan(plan, progress=silent))
+    assert aliases.alias_of(office.desk, "s@o.example").targets == ("bob@o.example", "ann@o.example")
+
+
+def test_a_domain_given_to_another_tenant_leaves_its_admins_unless_they_come_with_it(office: Office) -> None:
+    office.apply_rows(
+        tenants=[{"name": "acme"}, {"name": "acorn"}],
+        domains=[{"name": "o.example", "tenant": "acme"}],
+        admins=[
+            {"name": "dora@x.example", "tenant": "acme", "domains": ["o.example"]},
+            {"name": "bea@x.example", "tenant": "acme", "domains": ["o.example"]},
+        ],
+    )
+    office.apply_rows(
+        domains=[{"name": "o.example", "tenant": "acorn"}], admins=[{"name": "bea@x.example", "tenant": "acorn"}]
+    )
+    found = {row.name: (row.tenant, row.domains) for row in admins.list_admins(office.desk)}
+    assert found == {"dora@x.example": ("acme", ()), "bea@x.example": ("acorn", ("o.example",))}
+
+
+def test_a_list_needs_somewhere_that_its_mail_goes(office: Office) -> None:
+    said = office.refused_rows(users=[{"address": "ann@o.example", "type": "list"}])
+    assert "users, line 1: type: list: its mail is handed on and not stored" in said
+
+
+def test_who_was_learned_is_confirmed_by_a_person(office: Office) -> None:
+    drive(users.add_user(office.desk, Address.parse("dee@o.example"), kind="discovered", reason="the primary said so"))
+    office.apply_rows(users=[{"address": "dee@o.example", "type": "user"}])
+    assert '"type": "user"' in office.export().partition("dee@o.example")[2][:30]
+    assert "the primary said so" not in office.export()
+
+
+def test_other_primaries_have_no_priorities_of_before() -> None:
+    office = furnished()
+    office.apply_rows(domains=[{"name": "office.example", "primary": ["one.example"]}])
+    assert office.desk.domain("office.example").priorities == ()
+
+
+def test_a_dkim_key_is_whole() -> None:
+    office = furnished()
+    value = json.loads(office.export())
+    value["dkim"][0]["public"] = "AAAA"
+    assert "dkim, line " in (said := office.refused(json.dumps(value))) and "it is not the public half" in said
+
+
+def test_what_a_missing_key_would_open_is_exported_without_it() -> None:
+    office = furnished()
+    office.keyring = OTHER
+    assert json.loads(office.export())["totp"][0]["sealed"] == ""
+    assert json.loads(office.export(secrets=False))["left-out"]["totp"] == 1

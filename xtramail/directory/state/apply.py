@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from xtramail.directory.desk import Change
 from xtramail.directory.keyring import Keyring
 from xtramail.directory.open_mail import OpenMail
-from xtramail.directory.state.kind import Kind, Progress, Row, Work, World, fields_of
+from xtramail.directory.state.kind import Kind, Progress, Row, Work, World, fields_of, stale
 from xtramail.directory.state.plan import Plan, Step
 from xtramail.directory.users import users_of
+from xtramail.model.actor import SERVER
 from xtramail.model.errors import NoSuchAccount, Unavailable
-from xtramail.store import domains, keys, schema
+from xtramail.store import audit, domains, keys, schema
 from xtramail.store.engine import Snapshot, Txn, TxnFunction
 
 _EVERY = 100
@@ -28,6 +30,7 @@ class _Parts(Work):
     new_ids: Mapping[str, int]
     """By address key."""
     parts: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
+    last: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
     afterwards: list[tuple[bytes, TxnFunction[Any]]] = field(default_factory=list)
     leaving: list[tuple[str, str]] = field(default_factory=list)
     """Domains and addresses that must have no open mail."""
@@ -46,6 +49,9 @@ class _Parts(Work):
 
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None:
         self.parts.append((scope, function))
+
+    def at_end(self, scope: bytes, function: TxnFunction[Any]) -> None:
+        self.last.append((scope, function))
 
     def later(self, scope: bytes, function: TxnFunction[Any]) -> None:
         self.afterwards.append((scope, function))
@@ -87,6 +93,7 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
         first = await desk.engine.transact(keys.STORE, lambda txn: schema.next_account_id(txn, len(added)))
         ids = {key: first + number for number, key in enumerate(added)}
     work = _Parts(plan.world, ids)
+    work.part(keys.AUDIT, partial(_refuse_changed, plan))
     work.part(keys.QUEUE, work.refuse_open)
     changes = []
     for number, step in enumerate(plan.steps, 1):
@@ -94,7 +101,7 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
         if number % _EVERY == 0 or number == len(plan.steps):
             work.part(keys.AUDIT, _tell(progress, number, len(plan.steps)))
         changes.append(_change(step))
-    await desk.change_all(changes, work.parts)
+    await desk.change_all(changes, [*work.parts, *work.last])
     try:
         for start in range(0, len(work.afterwards), _EVERY):
             await desk.engine.transact_all(work.afterwards[start : start + _EVERY])
@@ -102,6 +109,17 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
     except Unavailable:
         # All that was asked for is durable.
         return
+
+
+def _refuse_changed(plan: Plan, txn: Txn) -> None:
+    """StoreBusy where somebody else has changed something of the same domains since the plan was made: it may have been
+    what the plan was made by. What the server does by itself is seen by the parts."""
+    touched = {step.kind.domain(step.after if step.after is not None else step.before) for step in plan.steps}
+    for number, row in audit.newest(txn):
+        if number <= plan.world.seen:
+            return
+        if row.how != SERVER.how and row.domain in touched:
+            raise stale()
 
 
 def _tell(progress: Progress, done: int, total: int) -> TxnFunction[None]:

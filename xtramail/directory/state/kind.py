@@ -8,7 +8,7 @@ what a document has of one object: no number that only this store knows. Owns no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
@@ -93,6 +93,8 @@ class World:
     """Nothing but this domain may be changed."""
     retention_days: int = 30
     """Of a new domain that names none."""
+    seen: int = 0
+    """Number of the newest row of the audit log when this was made."""
     _standing: dict[str, dict[str, Row]] = field(default_factory=dict)
     _after: dict[str, dict[str, Row]] = field(default_factory=dict)
     _once: dict[str, Any] = field(default_factory=dict)
@@ -153,6 +155,10 @@ class Work(ABC):
     def part(self, scope: bytes, function: TxnFunction[Any]) -> None: ...
 
     @abstractmethod
+    def at_end(self, scope: bytes, function: TxnFunction[Any]) -> None:
+        """As :meth:`part`, behind those of all objects."""
+
+    @abstractmethod
     def later(self, scope: bytes, function: TxnFunction[Any]) -> None:
         """What is done afterwards in small transactions, so that others wait less; where it is not, nothing is lost."""
 
@@ -209,6 +215,10 @@ class Kind(ABC, Generic[R]):
     def settled(self, rows: Mapping[str, R], world: World, progress: Progress) -> Mapping[str, R]:
         """Rows of a file by key, without what they ask for and have already; for what takes its time to find out."""
         return rows
+
+    def merged(self, row: R, before: R, given: Collection[str]) -> R:
+        """What a file says of an object that is there, where one field follows from others; ``given``: what it has."""
+        return row
 
     def regular(self, row: R, says: Says) -> R:
         """The row as it will be kept, and what is wrong with it by itself."""

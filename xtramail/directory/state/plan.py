@@ -175,7 +175,7 @@ def _merged(kind: Kind[Any], entry: Entry, row: Row, before: Row | None, *, whol
         if isinstance(value, dict) and not (whole and (secrets or name not in kind.secrets)):
             value = {**getattr(before, name), **value}
         fields[name] = value
-    return msgspec.structs.replace(before, **fields)
+    return kind.merged(msgspec.structs.replace(before, **fields), before, entry.given)
 
 
 def _may_miss(kind: Kind[Any], row: Row, read: Read) -> bool:

@@ -10,6 +10,7 @@ from xtramail.directory.state.catalogue import BY_NAME, KINDS
 from xtramail.directory.state.kind import Kind, World
 from xtramail.model.actor import Role
 from xtramail.model.errors import BadInput
+from xtramail.store import audit, keys
 
 
 def export_world(desk: Desk, keyring: Keyring, *, domain: str = "", secrets: bool = False) -> World:
@@ -25,11 +26,13 @@ def plan_world(desk: Desk, keyring: Keyring, *, only: str = "", retention_days: 
     """To plan changes of what the actor may see; ``only``: of nothing but this domain. NotPermitted."""
     desk.require(Role.DOMAIN, "apply")
     desk.require_change("apply")
+    seen = desk.engine.read(keys.AUDIT, audit.head)[0]
     return World(
         desk=desk,
         keyring=keyring,
         kinds=BY_NAME,
         domains=desk.domains(),
+        seen=seen,
         only=only,
         retention_days=retention_days,
     )

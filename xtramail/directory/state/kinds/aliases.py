@@ -93,11 +93,10 @@ def leads_nowhere(world: World, target: str, alias: str) -> bool:
     if address == alias:
         return address not in world.after("users")
     base = local.partition("+")[0] if "+" in local[1:] and domain.settings.get(PLUS, "on") == "on" else local
-    found = world.after("users").keys() | world.after("aliases").keys() | world.after("places").keys()
-    names = (local, base, "")
-    return not (
-        domain.recipients in ("ask", "any") or local in ROLE_LOCALS or any(f"{one}@{name}" in found for one in names)
-    )
+    if domain.recipients in ("ask", "any") or local in ROLE_LOCALS:
+        return False
+    tables = [world.after(kind) for kind in ("users", "aliases", "places")]
+    return not any(f"{one}@{name}" in table for one in (local, base, "") for table in tables)
 
 
 def refuse_while_leading(world: World, key: str, says: Says) -> None:

@@ -7,6 +7,9 @@ import binascii
 from collections.abc import Iterator
 from typing import Literal, cast, get_args
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from msgspec.structs import replace
 
 from xtramail.directory import sealing
@@ -89,9 +92,14 @@ class DkimKeys(Kind[DkimState]):
             says.wrong("key_id", missing_key(row.key_id))
             return
         try:
-            sealing.unseal(world.keyring, row.key_id, _octets(row.sealed), about=about(row.domain, row.selector))
+            private = sealing.unseal(
+                world.keyring, row.key_id, _octets(row.sealed), about=about(row.domain, row.selector)
+            )
         except BadInput:
             says.wrong("sealed", "it does not open with its key for this domain and selector; export it anew")
+            return
+        if _public(private, row.algorithm) != _octets(row.public):
+            says.wrong("public", "it is not the public half of what is sealed; export it anew")
 
     def write(self, before: DkimState | None, after: DkimState | None, work: Work) -> None:
         either = after or before or DkimState(domain="", selector="")
@@ -115,6 +123,19 @@ class DkimKeys(Kind[DkimState]):
 
         work.part(keys.domain_scope(either.domain), put)
         work.part(keys.DOMAIN_CHANGES, domains.settings_changed)
+
+
+def _public(private: bytes, algorithm: str) -> bytes:
+    """As it is published; empty where the key is none of this algorithm."""
+    try:
+        key = load_der_private_key(private, password=None)
+    except ValueError:
+        return b""
+    if isinstance(key, RSAPrivateKey) and algorithm == "rsa-sha256":
+        return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if isinstance(key, Ed25519PrivateKey) and algorithm == "ed25519-sha256":
+        return key.public_key().public_bytes_raw()
+    return b""
 
 
 def _octets(text: str) -> bytes:

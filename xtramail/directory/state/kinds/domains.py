@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,10 @@ class Domains(Kind[DomainState]):
 
     def domain(self, row: DomainState) -> str:
         return domain_key(row.name)
+
+    def merged(self, row: DomainState, before: DomainState, given: Collection[str]) -> DomainState:
+        other = row.primary != before.primary and "priorities" not in given
+        return replace(row, priorities=()) if other else row
 
     def regular(self, row: DomainState, says: Says) -> DomainState:
         hosts = [says.made("primary", _host, host, host) for host in row.primary]
@@ -151,6 +155,8 @@ class Domains(Kind[DomainState]):
             _add(after, scope, work)
         else:
             _change(before, after, scope, work)
+            if before.tenant != after.tenant:
+                work.at_end(keys.ROLES, partial(_hand_over, key, after.tenant))
         work.part(keys.DOMAIN_CHANGES, domains.settings_changed)
 
 
@@ -219,6 +225,17 @@ def _change(before: DomainState, after: DomainState, scope: bytes, work: Work) -
 
     work.part(scope, put)
     work.part(keys.STORE, days)
+
+
+def _hand_over(name: str, tenant: str, txn: Txn) -> None:
+    """Its admins of before have it no more, nor have their tokens; those of the new tenant may be in the same file."""
+    for row in roles.admins(txn):
+        if name in row.domains and row.tenant != tenant:
+            roles.put_admin(txn, replace(row, domains=tuple(one for one in row.domains if one != name)))
+    for mark, token in roles.tokens(txn):
+        if name in token.domains and token.tenant != tenant:
+            left = tuple(one for one in token.domains if one != name)
+            roles.put_token(txn, mark, replace(token, domains=left))
 
 
 def _new(state: DomainState, retention_class: int, days: int) -> DomainRow:

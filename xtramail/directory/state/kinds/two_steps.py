@@ -14,6 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from xtramail.directory import sealing
+from xtramail.directory.keyring import Keyring
 from xtramail.directory.state.given_passwords import missing_key
 from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, is_hex
 from xtramail.directory.state.moments import moment_text, read_moment
@@ -23,7 +24,7 @@ from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store import accounts, keys, second_steps
 from xtramail.store.engine import Txn
-from xtramail.store.records import TotpRow
+from xtramail.store.records import Account, TotpRow
 
 _MARK = 32
 """Hexadecimal digits of a recovery code's mark."""
@@ -53,8 +54,7 @@ class TwoSteps(Kind[TwoStepState]):
                 row = world.desk.engine.read(keys.user_scope(account.id), second_steps.get)
                 if row is None or not row.confirmed:
                     continue
-                seed = sealing.unseal(world.keyring, row.key_id, row.secret, about=sealed_to(account.id))
-                sealed = sealing.seal_alike(world.keyring, row.key_id, seed, about=_about(account.address))
+                sealed = _exported(world.keyring, account, row)
                 yield TwoStepState(
                     address=account.address,
                     sealed=base64.b64encode(sealed).decode("ascii"),
@@ -115,6 +115,15 @@ class TwoSteps(Kind[TwoStepState]):
             recovery=tuple(bytes.fromhex(mark) for mark in after.recovery),
         )
         work.part(keys.user_scope(account_id), partial(_put, row))
+
+
+def _exported(keyring: Keyring, account: Account, row: TotpRow) -> bytes:
+    """Empty where the key is missing that would open it: all else can be exported still."""
+    try:
+        seed = sealing.unseal(keyring, row.key_id, row.secret, about=sealed_to(account.id))
+    except BadInput:
+        return b""
+    return sealing.seal_alike(keyring, row.key_id, seed, about=_about(account.address))
 
 
 def _put(row: TotpRow | None, txn: Txn) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import cast
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from xtramail.directory import password_policy
 from xtramail.directory.domain_settings import OF_USERS, regular
 from xtramail.directory.renewed_passwords import RENEWED, trace
+from xtramail.directory.routes import HERE
 from xtramail.directory.state.given_passwords import check_hash, regular_hash, who_has_it
 from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, is_hex, same, stale
 from xtramail.directory.state.kinds.aliases import refuse_while_leading
@@ -90,6 +91,10 @@ class Users(Kind[UserState]):
             for key, row in rows.items()
         }
 
+    def merged(self, row: UserState, before: UserState, given: Collection[str]) -> UserState:
+        # Who was learned and is confirmed is there by a person's word from now on.
+        return replace(row, reason="") if row.type != before.type and "reason" not in given else row
+
     def regular(self, row: UserState, says: Says) -> UserState:
         address = Address.parse(row.address)
         if len(address.local.encode()) > 64:
@@ -128,6 +133,8 @@ class Users(Kind[UserState]):
         new = before is None or row.password_hash != before.password_hash
         if [bool(row.password), row.generate, bool(new and row.password_hash)].count(True) > 1:
             says.wrong("password", "choose one of password, password-hash and generate")
+        if row.type == "list" and (before is None or before.type != "list") and not _is_handed_on(row, world):
+            says.wrong("type", "list: its mail is handed on and not stored, and there is no primary; make it an alias")
         if row.type == "list" and (row.password or row.generate):
             says.wrong("password", "nobody logs in to a list; leave it out, or make it type user")
         if row.password_hash and new:
@@ -255,6 +262,12 @@ def _open(before: UserState | None, after: UserState, account_id: int, now: floa
 def _furnish(now: float, txn: Txn) -> None:
     if accounts.get_account(txn) is not None:
         mailboxes.ensure_special(txn, now)
+
+
+def _is_handed_on(row: UserState, world: World) -> bool:
+    address = Address.parse(row.address)
+    domain, place = world.after("domains").get(address.domain_key), world.after("places").get(address.key)
+    return (domain is None or bool(domain.primary)) if place is None else place.hosts != (HERE,)
 
 
 def _same_password(given: str, standing: UserState | None) -> str:
