@@ -18,6 +18,8 @@ class ScriptedNames:
 
     records: dict[tuple[str, str], tuple[Record, ...] | str] = field(default_factory=dict)
     secure: set[str] = field(default_factory=set)
+    unsigned: set[str | tuple[str, str]] = field(default_factory=set)
+    """Names, or names with a kind, for which that does not hold."""
     bad: set[tuple[str, str]] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -31,7 +33,7 @@ class ScriptedNames:
         self.asked.append((name, kind))
         if (name, kind) in self.bad:
             return Pending.failed(NameServiceDown(f"DNS does not answer for {name} {kind}: SERVFAIL"))
-        real, secure = name, self.signed(name)
+        real, secure = name, self.signed(name) and (name, kind) not in self.unsigned
         alias = self.records.get((name, "alias"))
         if isinstance(alias, str) and kind != "CNAME":
             real, secure = alias, secure and self.signed(alias)
@@ -43,7 +45,7 @@ class ScriptedNames:
         )
 
     def signed(self, name: str) -> bool:
-        return any(name == one or name.endswith("." + one) for one in self.secure)
+        return name not in self.unsigned and any(name == one or name.endswith("." + one) for one in self.secure)
 
 
 @dataclass

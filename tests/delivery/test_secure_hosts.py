@@ -116,6 +116,20 @@ def test_tlsa_records_that_are_not_secure_are_nothing(world: World) -> None:
     assert ("_25._tcp.a.far.example", "TLSA") not in world.names.asked
 
 
+def test_records_that_are_not_secure_at_a_host_that_is_are_nothing_either(world: World) -> None:
+    world.tlsa(A, GOOD)
+    world.names.unsigned.add("_25._tcp.a.far.example")
+    assert world.told()[0] == (A, "opportunistic", "")
+
+
+def test_an_alias_that_is_not_secure_has_no_records(world: World) -> None:
+    world.names.records[A, "alias"] = "mx.other.example"
+    world.names.put("mx.other.example", "A", Address("192.0.2.5")).put(A, "CNAME", Pointer("mx.other.example"))
+    world.names.unsigned.add(A)
+    world.tlsa(A, GOOD)
+    assert world.told()[0] == (A, "opportunistic", "")
+
+
 def test_a_host_in_an_unsigned_domain_is_not_asked_for_records(world: World) -> None:
     world.names.put(FAR, "MX", MailHost(10, "mx.other.example")).put("mx.other.example", "A", Address("192.0.2.9"))
     world.tlsa("mx.other.example", GOOD)
@@ -125,18 +139,7 @@ def test_a_host_in_an_unsigned_domain_is_not_asked_for_records(world: World) -> 
 
 def test_one_family_of_addresses_that_is_not_secure_is_enough_for_none(world: World) -> None:
     world.tlsa(A, GOOD)
-    answered = world.names.ask
-
-    def ask(name: str, kind: str):  # type: ignore[no-untyped-def]
-        pending = answered(name, kind)
-        if (name, kind) != (A, "AAAA"):
-            return pending
-        unsigned, world.names.secure = world.names.secure, set()
-        found = answered(name, kind)
-        world.names.secure = unsigned
-        return found
-
-    world.names.ask = ask  # type: ignore[method-assign]
+    world.names.unsigned.add((A, "AAAA"))
     assert world.told()[0] == (A, "opportunistic", "")
 
 
