@@ -16,6 +16,7 @@ from tests.dkim_verifier import verdicts
 from xtramail.delivery.outward import Outward
 from xtramail.delivery.signing import of_author, of_own
 from xtramail.directory import dkim_keys
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.model.pending import drive
 from xtramail.store.records import QueueEntry
@@ -90,6 +91,16 @@ def test_another_domains_key_signs_nothing_of_it(office: Office) -> None:
     office.sign("relay.example")
     office.submit(office.ann, ZOE, message=DRAFT)
     assert b"DKIM-Signature" not in office.sent("outside")[0]
+
+
+def test_mail_under_another_name_of_the_domain_is_signed_by_that_name(office: Office) -> None:
+    drive(add_domain_alias(office.desk, "other.example", "local.example"))
+    office.sign("local.example")
+    office.sign("other.example")
+    message = DRAFT.replace(b"ann@local.example", b"ann@other.example")
+    office.submit(office.ann, ZOE, message=message, sender="ann@other.example")
+    (octets,) = office.sent("outside")
+    assert office.verdicts(octets) == [True, True] and octets.count(b"d=other.example;") == 2
 
 
 def test_what_is_stored_is_what_was_written(office: Office) -> None:

@@ -9,6 +9,7 @@ from tests.desks import domain_admin
 from tests.directory.test_totp import KEYRING
 from xtramail.directory import dkim_keys, sealing
 from xtramail.directory.dkim_keys import DkimKey
+from xtramail.directory.domain_aliases import add_domain_alias, remove_domain_alias
 from xtramail.directory.domains import remove_domain
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.pending import drive
@@ -191,3 +192,28 @@ def test_keys_go_with_their_domain(made: Keys) -> None:
     drive(remove_domain(made.desk, "new.example"))
     made.world.domain("new.example")
     assert dkim_keys.of_domain(made.desk, "new.example") == []
+
+
+def test_another_name_of_a_domain_has_keys_of_its_own(made: Keys) -> None:
+    drive(add_domain_alias(made.desk, "other.example", NAME))
+    (key,) = drive(dkim_keys.create(made.desk, "Other.example", KEYRING, algorithm="ed25519", selector="s1"))
+    assert key.record_name == "s1._domainkey.other.example"
+    drive(dkim_keys.activate(made.desk, "other.example", None))
+    assert made.states() == {}
+    row, *_ = made.audit()
+    assert (row.object, row.domain) == ("s1._domainkey.other.example", NAME)
+    there = domain_admin(made.world.engine, made.world.clock, NAME)
+    assert [one.state for one in dkim_keys.of_domain(there, "other.example")] == ["active"]
+    elsewhere = domain_admin(made.world.engine, made.world.clock, "relay.example")
+    with pytest.raises(NoSuchDomain, match=r"^domain other.example is not served here"):
+        dkim_keys.of_domain(elsewhere, "other.example")
+
+
+def test_the_keys_of_another_name_go_with_it(made: Keys) -> None:
+    drive(add_domain_alias(made.desk, "other.example", NAME))
+    drive(dkim_keys.create(made.desk, "other.example", KEYRING, algorithm="ed25519", selector="s1"))
+    drive(remove_domain_alias(made.desk, "other.example"))
+    with pytest.raises(NoSuchDomain):
+        dkim_keys.of_domain(made.desk, "other.example")
+    drive(add_domain_alias(made.desk, "other.example", NAME))
+    assert dkim_keys.of_domain(made.desk, "other.example") == []

@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from xtramail.directory import sealing
 from xtramail.directory.desk import Change, Desk, Told
 from xtramail.directory.keyring import Keyring
-from xtramail.model.errors import AlreadyExists, BadInput, NotPermitted
-from xtramail.store import dkim, domains, keys
+from xtramail.model.address import domain_key
+from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
+from xtramail.store import aliases, dkim, domains, keys
 from xtramail.store.dkim import DkimRow
-from xtramail.store.engine import Txn
+from xtramail.store.engine import Snapshot, Txn
 from xtramail.wire.dkim.key_record import record_fault, record_name, record_text, zone_line
 from xtramail.wire.dkim.signature import Algorithm
 
@@ -73,6 +74,20 @@ class DkimKey:
 
 
 @dataclass(frozen=True, slots=True)
+class _Signer:
+    """Whose keys they are: a domain (``home`` is the same), or ``name`` is another name of ``home``."""
+
+    name: str
+    home: str
+
+    def require(self, snap: Snapshot) -> None:
+        """NoSuchDomain in the transaction (scope of ``name``) before which it went."""
+        alias = aliases.get_alias_of(snap)
+        if domains.get_domain(snap) is None and (alias is None or alias.domain != self.home):
+            raise NoSuchDomain(f"domain {self.name} is not served here; see: xtramail domain list")
+
+
+@dataclass(frozen=True, slots=True)
 class Activation:
     """``waiting``: keys that are not seen in DNS, each with what was seen instead."""
 
@@ -81,9 +96,9 @@ class Activation:
 
 
 def of_domain(desk: Desk, name: str) -> list[DkimKey]:
-    """Every key of a domain, by selector."""
-    row = desk.domain(name)
-    return [_key(row.name, one) for one in _rows(desk, row.name)]
+    """Every key of a domain, or of another name of one, by selector."""
+    signer = _signer(desk, name)
+    return [_key(signer.name, one) for one in _rows(desk, signer.name)]
 
 
 def check_selector(selector: str) -> str:
@@ -108,30 +123,30 @@ async def create(
 
     AlreadyExists where the domain has one of that algorithm, or of that selector.
     """
-    row, wanted = desk.domain(name), check_algorithm(algorithm)
-    for one in _rows(desk, row.name):
+    signer, wanted = _signer(desk, name), check_algorithm(algorithm)
+    for one in _rows(desk, signer.name):
         if one.state != "retired" and one.algorithm in wanted:
             raise AlreadyExists(
-                f"domain {row.name} has a key {one.selector} ({one.algorithm}) already; "
-                f"replace it with: xtramail dkim rotate {row.name}"
+                f"domain {signer.name} has a key {one.selector} ({one.algorithm}) already; "
+                f"replace it with: xtramail dkim rotate {signer.name}"
             )
-    return await _make(desk, "dkim create", row.name, keyring, selector, wanted)
+    return await _make(desk, "dkim create", signer, keyring, selector, wanted)
 
 
 async def rotate(desk: Desk, name: str, keyring: Keyring, *, selector: str = "") -> list[DkimKey]:
     """New keys for those that sign now, which go on signing until :func:`activate`."""
-    row = desk.domain(name)
-    rows = _rows(desk, row.name)
+    signer = _signer(desk, name)
+    rows = _rows(desk, signer.name)
     active = tuple(dict.fromkeys(one.algorithm for one in rows if one.state == "active"))
     pending = [one.selector for one in rows if one.state == "pending"]
     if pending:
         raise NotPermitted(
-            f"domain {row.name}: {', '.join(pending)} wait to be published; see: xtramail dkim show {row.name}, "
-            f"then: xtramail dkim activate {row.name}"
+            f"domain {signer.name}: {', '.join(pending)} wait to be published; see: xtramail dkim show {signer.name}, "
+            f"then: xtramail dkim activate {signer.name}"
         )
     if not active:
-        raise NotPermitted(f"domain {row.name} signs with no key; make one: xtramail dkim create {row.name}")
-    return await _make(desk, "dkim rotate", row.name, keyring, selector, active)
+        raise NotPermitted(f"domain {signer.name} signs with no key; make one: xtramail dkim create {signer.name}")
+    return await _make(desk, "dkim rotate", signer, keyring, selector, active)
 
 
 async def activate(desk: Desk, name: str, published: Mapping[str, Sequence[str]] | None) -> Activation:
@@ -140,14 +155,14 @@ async def activate(desk: Desk, name: str, published: Mapping[str, Sequence[str]]
     ``published``: the TXT records found for each selector; None: somebody says that they are there. NotPermitted when
     nothing waits.
     """
-    row = desk.domain(name)
-    rows = _rows(desk, row.name)
+    signer = _signer(desk, name)
+    rows = _rows(desk, signer.name)
     pending = [one for one in rows if one.state == "pending"]
     if not pending:
-        raise NotPermitted(f"domain {row.name}: no key waits; see: xtramail dkim show {row.name}")
+        raise NotPermitted(f"domain {signer.name}: no key waits; see: xtramail dkim show {signer.name}")
     ready, waiting = [], []
     for one in pending:
-        key = _key(row.name, one)
+        key = _key(signer.name, one)
         fault = "" if published is None else key.fault(published.get(one.selector, ()))
         if fault:
             waiting.append((key, fault))
@@ -162,8 +177,8 @@ async def activate(desk: Desk, name: str, published: Mapping[str, Sequence[str]]
         if one.state == "active" and one.algorithm in algorithms
     ]
     if after:
-        await _write(desk, "dkim activate", row.name, after)
-    active = tuple(_key(row.name, one) for one in after if one.state == "active")
+        await _write(desk, "dkim activate", signer, after)
+    active = tuple(_key(signer.name, one) for one in after if one.state == "active")
     return Activation(active=active, waiting=tuple(waiting))
 
 
@@ -172,27 +187,27 @@ async def drop(desk: Desk, name: str, *, early: bool = False) -> list[DkimKey]:
 
     NotPermitted where there is none, or none that is old enough.
     """
-    row, now = desk.domain(name), desk.now()
-    retired = [one for one in _rows(desk, row.name) if one.state == "retired"]
+    signer, now = _signer(desk, name), desk.now()
+    retired = [one for one in _rows(desk, signer.name) if one.state == "retired"]
     gone = [one for one in retired if early or now - one.retired >= RETIRED_SECONDS]
     if not retired:
-        raise NotPermitted(f"domain {row.name} has no retired key; see: xtramail dkim show {row.name}")
+        raise NotPermitted(f"domain {signer.name} has no retired key; see: xtramail dkim show {signer.name}")
     if not gone:
         until = time.strftime("%Y-%m-%d", time.gmtime(min(one.retired for one in retired) + RETIRED_SECONDS))
         raise NotPermitted(
-            f"domain {row.name}: mail signed by {', '.join(one.selector for one in retired)} may wait somewhere "
+            f"domain {signer.name}: mail signed by {', '.join(one.selector for one in retired)} may wait somewhere "
             f"until {until}; drop it then, or now with --force"
         )
-    return await _delete(desk, "dkim rotate", row.name, gone)
+    return await _delete(desk, "dkim rotate", signer, gone)
 
 
 async def remove(desk: Desk, name: str, selector: str) -> DkimKey:
     """Forget one key, whatever its state. BadInput where there is none of that selector."""
-    row = desk.domain(name)
-    found = [one for one in _rows(desk, row.name) if one.selector == selector.lower()]
+    signer = _signer(desk, name)
+    found = [one for one in _rows(desk, signer.name) if one.selector == selector.lower()]
     if not found:
-        raise BadInput(f"domain {row.name} has no key {selector}; see: xtramail dkim show {row.name}")
-    return (await _delete(desk, "dkim remove", row.name, found))[0]
+        raise BadInput(f"domain {signer.name} has no key {selector}; see: xtramail dkim show {signer.name}")
+    return (await _delete(desk, "dkim remove", signer, found))[0]
 
 
 def told(row: DkimRow) -> Told:
@@ -206,10 +221,11 @@ def about(domain: str, selector: str) -> bytes:
 
 
 async def _make(
-    desk: Desk, what: str, domain: str, keyring: Keyring, selector: str, algorithms: tuple[Algorithm, ...]
+    desk: Desk, what: str, signer: _Signer, keyring: Keyring, selector: str, algorithms: tuple[Algorithm, ...]
 ) -> list[DkimKey]:
     desk.require_change(what)
-    rows, now = _rows(desk, domain), desk.now()
+    domain, now = signer.name, desk.now()
+    rows = _rows(desk, domain)
     taken = {one.selector for one in rows}
     names = _names(selector, algorithms, taken, now)
     made = [_new(keyring, domain, names[algorithm], algorithm, now) for algorithm in algorithms]
@@ -219,7 +235,7 @@ async def _make(
             if dkim.get_dkim(txn, one.selector) is not None:
                 raise AlreadyExists(f"selector {one.selector} of {domain} is taken; choose another")
 
-    await _write(desk, what, domain, made, first=free)
+    await _write(desk, what, signer, made, first=free)
     return [_key(domain, one) for one in made]
 
 
@@ -261,12 +277,13 @@ def _new(keyring: Keyring, domain: str, selector: str, algorithm: Algorithm, now
 
 
 async def _write(
-    desk: Desk, what: str, domain: str, rows: Sequence[DkimRow], first: Callable[[Txn], None] | None = None
+    desk: Desk, what: str, signer: _Signer, rows: Sequence[DkimRow], first: Callable[[Txn], None] | None = None
 ) -> None:
     """``rows`` as they are from now on, each an audit row of its own."""
-    changes = [Change(what, record_name(one.selector, domain), domain, after=told(one)) for one in rows]
+    changes = [Change(what, record_name(one.selector, signer.name), signer.home, after=told(one)) for one in rows]
 
     def write(txn: Txn) -> None:
+        signer.require(txn)
         if first is not None:
             first(txn)
         for change, one in zip(changes, rows, strict=True):
@@ -275,21 +292,31 @@ async def _write(
             dkim.put_dkim(txn, one)
 
     await desk.change_all(
-        changes, [(keys.domain_scope(domain), write), (keys.DOMAIN_CHANGES, domains.settings_changed)]
+        changes, [(keys.domain_scope(signer.name), write), (keys.DOMAIN_CHANGES, domains.settings_changed)]
     )
 
 
-async def _delete(desk: Desk, what: str, domain: str, rows: Sequence[DkimRow]) -> list[DkimKey]:
-    changes = [Change(what, record_name(one.selector, domain), domain, before=told(one)) for one in rows]
+async def _delete(desk: Desk, what: str, signer: _Signer, rows: Sequence[DkimRow]) -> list[DkimKey]:
+    changes = [Change(what, record_name(one.selector, signer.name), signer.home, before=told(one)) for one in rows]
 
     def delete(txn: Txn) -> None:
         for one in rows:
             dkim.delete_dkim(txn, one.selector)
 
     await desk.change_all(
-        changes, [(keys.domain_scope(domain), delete), (keys.DOMAIN_CHANGES, domains.settings_changed)]
+        changes, [(keys.domain_scope(signer.name), delete), (keys.DOMAIN_CHANGES, domains.settings_changed)]
     )
-    return [_key(domain, one) for one in rows]
+    return [_key(signer.name, one) for one in rows]
+
+
+def _signer(desk: Desk, name: str) -> _Signer:
+    """NoSuchDomain, NotPermitted: as of the domain of which it is another name."""
+    key = domain_key(name)
+    alias = desk.engine.read(keys.domain_scope(key), aliases.get_alias_of)
+    if alias is not None and alias.domain in {row.name for row in desk.domains()}:
+        return _Signer(name=key, home=desk.domain(alias.domain).name)
+    home = desk.domain(name).name
+    return _Signer(name=home, home=home)
 
 
 def _rows(desk: Desk, domain: str) -> list[DkimRow]:

@@ -11,7 +11,7 @@ from xtramail.directory.desk import Change, Desk
 from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain
-from xtramail.store import aliases, domains, keys
+from xtramail.store import aliases, dkim, domains, keys
 from xtramail.store.aliases import AliasOfRow
 from xtramail.store.engine import Txn
 
@@ -80,6 +80,7 @@ async def remove_domain_alias(desk: Desk, name: str) -> DomainAlias:
     def take(txn: Txn) -> None:
         if not aliases.delete_alias_of(txn):
             raise NoSuchDomain(f"domain {name} is no other name of a domain here; see: xtramail domain-alias list")
+        dkim.forget_dkim(txn)
 
     await desk.change(
         Change("domain-alias remove", found.name, found.domain, before={"domain": found.domain}),

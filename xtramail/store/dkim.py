@@ -41,6 +41,12 @@ def dkim_rows(snap: Snapshot) -> list[DkimRow]:
     return [decode(value, DkimRow) for _, value in rows]
 
 
+def forget_dkim(txn: Txn) -> None:
+    """Every key of a domain."""
+    for row in dkim_rows(txn):
+        delete_dkim(txn, row.selector)
+
+
 def delete_dkim(txn: Txn, selector: str) -> bool:
     """Whether it was there."""
     return txn.delete(PERMANENT, domain_keys.dkim(selector))
