@@ -9,6 +9,7 @@ import pytest
 from tests.delivery.world import World
 from xtramail.delivery.cards import REST, Cards, Words
 from xtramail.directory.primaries import step
+from xtramail.directory.routes import add_route, read, remove_route
 from xtramail.directory.users import set_user
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, StoreFull
@@ -98,6 +99,9 @@ def test_nobody_is_written_to_who_is_not_to_be(world: CardWorld) -> None:
     drive(set_user(world.desk, Address.parse(RAY), status="disabled"))
     assert world.look() == 0, "who cannot log in has no use for it"
     drive(set_user(world.desk, Address.parse(RAY), status="active"))
+    drive(add_route(world.desk, RELAY, read("here", user=RAY)))
+    assert world.look() == 0, "his mailbox is here anyway"
+    drive(remove_route(world.desk, RELAY, user=RAY))
     assert world.look() == 1
 
 

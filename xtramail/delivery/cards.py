@@ -18,6 +18,7 @@ from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import switch
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import OUTSIDE, users_of
+from xtramail.model.address import Address
 from xtramail.model.bucket import CLASS_HELD
 from xtramail.model.clock import DAY_SECONDS, Clock
 from xtramail.model.primary import State
@@ -83,6 +84,9 @@ class Cards:
         for account in users_of(self._engine, domain.name):
             outside = account.settings.get(OUTSIDE, "")
             if not outside or account.kind != "user" or account.status != "active":
+                continue
+            if self._directory.place(Address.parse(account.address)).destination != domain.name:
+                # His mailbox is not at the primary: its outage is none of his.
                 continue
             last = self._engine.read(keys.domain_scope(domain.name), partial(cards.card, account_id=account.id))
             now = self._clock.now()

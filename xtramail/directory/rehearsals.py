@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xtramail.directory.desk import Change, Desk, Told
+from xtramail.directory.places import place_of
 from xtramail.directory.primaries import primary_of
 from xtramail.directory.users import OUTSIDE
 from xtramail.model.actor import Role
@@ -112,6 +113,13 @@ def _chosen(desk: Desk, domain: DomainRow, users: Sequence[str]) -> list[Account
             raise BadInput(
                 f"users {word!r}: no user of {domain.name} with a mailbox; "
                 f"see: xtramail user list --domain {domain.name}"
+            )
+        look = partial(place_of, domain=domain, local_key=address.local_key)
+        place = desk.engine.read(keys.domain_scope(domain.name), look)
+        if domain.primaries and place.destination != domain.name:
+            raise BadInput(
+                f"users {word!r}: lives {'at a host of its own' if place.apart else 'here'}, so that an outage of the "
+                f"primary does not concern it; see: xtramail route list {domain.name}"
             )
         found[account.id] = account
     if not 1 <= len(found) <= MOST_PILOTS:

@@ -118,3 +118,9 @@ def test_old_reports_go_after_a_year(served: Office) -> None:
     assert len(served.json("drill", "status")) == 1
     begun = served.json(*START)
     assert [one["id"] for one in served.json("drill", "status")] == [begun["id"]]
+
+
+def test_who_does_not_live_at_the_primary_rehearses_no_outage_of_it(served: Office) -> None:
+    served.done("route", "add", "relay.example", "here", "--user", "ray@relay.example")
+    told = served.refused("drill", "start", "relay.example", "--users", "ray", "--minutes", "5")
+    assert "users 'ray': lives here, so that an outage of the primary does not concern it" in told
