@@ -159,6 +159,7 @@ def furnished(engine: Engine | None = None) -> Office:
     drive(routes.add_route(desk, "office.example", routes.read("third.example", priority=10)))
     drive(routes.add_route(desk, "office.example", routes.read("far.example", user="zoe@office.example")))
     drive(dkim_keys.create(desk, "office.example", KEYRING, algorithm="ed25519"))
+    drive(dkim_keys.create(desk, "büro.example", KEYRING, algorithm="ed25519"))
     drive(admins.add_admin(desk, "tim@acme.example", role="tenant-admin", tenant="acme", password=chosen))
     drive(tokens.add_token(desk, KEYRING, label="billing", owner="tim@acme.example", domains=["office.example"]))
     return office

@@ -19,7 +19,7 @@ from xtramail.directory.state.kind import Kind, Row, Says, Work, World
 from xtramail.directory.state.moments import moment_text, read_moment
 from xtramail.model.address import domain_key
 from xtramail.model.errors import BadInput
-from xtramail.store import dkim, domains, keys
+from xtramail.store import aliases, dkim, domains, keys
 from xtramail.store.dkim import DkimRow
 from xtramail.store.engine import Txn
 from xtramail.wire.dkim.signature import Algorithm
@@ -52,10 +52,12 @@ class DkimKeys(Kind[DkimState]):
     is_secret = True
 
     def read(self, world: World) -> Iterator[DkimState]:
-        for domain in world.domains:
-            for row in world.desk.engine.read(keys.domain_scope(domain.name), dkim.dkim_rows):
+        served = {domain.name for domain in world.domains}
+        others = (name for name, row in aliases.alias_domains(world.desk.engine) if row.domain in served)
+        for name in (*sorted(served), *others):
+            for row in world.desk.engine.read(keys.domain_scope(name), dkim.dkim_rows):
                 yield DkimState(
-                    domain=domain.name,
+                    domain=name,
                     selector=row.selector,
                     algorithm=row.algorithm,
                     state=row.state,
@@ -86,7 +88,7 @@ class DkimKeys(Kind[DkimState]):
         return replace(row, domain=domain_key(row.domain), selector=check_selector(row.selector))
 
     def check(self, row: DkimState, before: DkimState | None, world: World, says: Says) -> None:
-        if not world.serves(row.domain):
+        if not world.serves(row.domain) and row.domain not in world.after("domain-aliases"):
             says.wrong("domain", f"{row.domain} is not served here; add it first, or to the file")
         if row.key_id not in world.keyring.keys:
             says.wrong("key_id", missing_key(row.key_id))
