@@ -230,6 +230,7 @@ def test_a_name_of_ours_without_a_certificate_is_found(office: Office, names: Na
     text = office.config.read_text()
     office.config.write_text(re.sub(r"(?m)^hostname = .*$", f'hostname = ["{MAIL}", "other.example.org"]', text))
     found = told(office, names, LOCAL)["certificates"]
+    assert any(level == "ok" and "days from now, for " in text for level, text, _ in found), found
     assert any("other.example.org" in text and level == "error" for level, text, _ in found), found
     assert any("believed only by who was given its authority" in text for _, text, _ in found), found
 

@@ -81,11 +81,11 @@ def certificates(patient: Patient, rows: list[dict[str, object]]) -> Iterator[Fi
         yield Finding("error", "certificates", f"there is no certificate in {patient.paths.certificates}", _INSTALL)
     for row in rows:
         if row["fault"]:
-            level = "warn" if row["soon"] else "error"
             told = f"certificate {row['name']}: {row['fault']}"
-            yield Finding("warn" if level == "warn" else "error", "certificates", told, _INSTALL)
+            yield Finding("warn" if row["soon"] else "error", "certificates", told, _INSTALL)
         else:
-            yield Finding("ok", "certificates", f"certificate {row['name']} is good until {row['until']}")
+            told = f"certificate {row['name']} is good until {row['until']}{_days(patient, row['name'])}"
+            yield Finding("ok", "certificates", told)
     for host in patient.hosts:
         shown = next((one for one in patient.identities if one.covers(host)), None)
         if shown is None:
@@ -94,6 +94,14 @@ def certificates(patient: Patient, rows: list[dict[str, object]]) -> Iterator[Fi
         elif fault := _distrust([X509.from_cryptography(one) for one in shown.chain]):
             told = f"the certificate for {host} is believed only by who was given its authority ({fault})"
             yield Finding("info", "certificates", told, "have a public one: xtramail cert csr " + host)
+
+
+def _days(patient: Patient, name: object) -> str:
+    """For people: how long, and for whom."""
+    for one in patient.identities:
+        if one.name == name:
+            return f", {(one.not_after - patient.now) / 86_400:.0f} days from now, for {', '.join(one.names[:5])}"
+    return ""
 
 
 def _distrust(chain: list[X509]) -> str:
