@@ -9,6 +9,7 @@ import pytest
 from tests.delivery.relay_world import HOLD, RelayWorld, accept, lose, refuse
 from tests.delivery.user_steps import box, change, delete, move, restore
 from tests.delivery.world import MESSAGE, id_of
+from xtramail.directory.aliases import add_alias
 from xtramail.model.bucket import PERMANENT
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
@@ -221,3 +222,27 @@ def test_a_long_outage_gives_back_what_is_left_in_order(world: RelayWorld) -> No
     fates = [world.fates(number)[RAY] for number in numbers]
     assert fates == [Fate.SUPPRESSED if n in (1, 4) else Fate.DELIVERED for n in range(6)]
     assert len(world.courier.taken) == 4 and world.balanced()
+
+
+@pytest.mark.parametrize("message", [MESSAGE, MESSAGE.replace(b"Message-ID: <m1@sender.example>\r\n", b"")])
+def test_what_several_readers_share_is_deleted_when_all_of_them_did(world: RelayWorld, message: bytes) -> None:
+    """Ann keeps her copies for other days than Ray does."""
+    drive(add_alias(world.desk, "team@relay.example", [RAY, "ann@local.example"]))
+    number = waiting(world, "team@relay.example", message=message)
+    delete(world, world.ray)
+    world.deliver(world.only())
+    assert world.fates(number) == {"team@relay.example": Fate.HELD}
+    delete(world, world.ann)
+    world.deliver(world.only())
+    assert world.fates(number) == {"team@relay.example": Fate.SUPPRESSED}
+    assert world.balanced()
+
+
+def test_who_reads_by_an_alias_since_and_had_no_copy_is_not_forgotten(world: RelayWorld) -> None:
+    drive(add_alias(world.desk, "team@relay.example", [RAY]))
+    number = waiting(world, "team@relay.example")
+    delete(world, world.ray)
+    drive(add_alias(world.desk, "team@relay.example", ["ann@local.example"]))
+    world.courier.script = accept
+    world.deliver(world.only())
+    assert world.fates(number) == {"team@relay.example": Fate.DELIVERED}

@@ -1,7 +1,7 @@
 """Suppression: mail that its user deleted before it could be given back is not given back.
 
-Asked when a message's turn comes: it is deleted when there is a copy and all copies lie in Recovered, in the mailboxes
-of everybody its recipient stands for. Filing and moving never count, what a POP3 client took away is at home with its
+Asked when a message's turn comes: it is deleted when everybody its recipient stands for had a copy, and all copies lie
+in Recovered. Filing and moving never count, what a POP3 client took away is at home with its
 user and not at his own server, what was put back is there again, and what expired or was purged is nobody's wish. Owns
 the question; what follows for a recipient is ``turn``'s.
 """
@@ -16,9 +16,10 @@ from functools import partial
 from xtramail.delivery.attempt import Part
 from xtramail.directory.directory import Directory
 from xtramail.directory.domain_settings import switch
+from xtramail.directory.mirrors import Keeping
 from xtramail.directory.places import domain_of
 from xtramail.model.address import Address
-from xtramail.model.bucket import Bucket
+from xtramail.model.bucket import Bucket, bucket_day, bucket_of
 from xtramail.model.errors import BadInput, Corrupt, XtramailError
 from xtramail.store import keys
 from xtramail.store.copies import Copies, copies_of
@@ -32,11 +33,12 @@ class CopyReturned(XtramailError):
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """``by`` is an address, or who did it; ``at`` when the last copy went; ``accounts``: whose mailboxes were asked."""
+    """``by`` is an address, or who did it; ``at`` when the last copy went; ``places``: accounts whose mailboxes were
+    asked, each with the bucket of its copy."""
 
     by: str
     at: float
-    accounts: tuple[int, ...]
+    places: tuple[tuple[int, Bucket], ...]
 
     def __str__(self) -> str:
         return f"deleted by {self.by} at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(self.at))}"
@@ -60,34 +62,45 @@ class Suppression:
 
     def still(self, entry: QueueEntry, deletions: Mapping[str, Deletion]) -> list[Part]:
         """Parts of the commit that suppresses: CopyReturned when a user was quicker."""
-        accounts = {number for deletion in deletions.values() for number in deletion.accounts}
-        return [(keys.user_scope(number), partial(_require_none, entry=entry)) for number in sorted(accounts)]
+        places = {place for deletion in deletions.values() for place in deletion.places}
+        return [
+            (keys.user_scope(number), partial(_require_none, entry=entry, bucket=bucket))
+            for number, bucket in sorted(places)
+        ]
 
     def _deletion(self, entry: QueueEntry, address: str, domain: DomainRow) -> Deletion | None:
         try:
-            accounts = self._directory.resolve(Address.parse(address)).accounts
+            meant = self._directory.resolve(Address.parse(address))
         except BadInput:
             return None
-        if any(switch(domain, "give-back-deleted", account) for account in accounts):
+        if any(switch(domain, "give-back-deleted", account) for account in meant.accounts):
             return None
+        places = [(account.id, _bucket(entry, meant.keepings.get(account.id))) for account in meant.accounts]
         found = [
-            (account.id, self._engine.read(keys.user_scope(account.id), partial(_copies, entry=entry)))
-            for account in accounts
+            self._engine.read(keys.user_scope(number), partial(_copies, entry=entry, bucket=bucket))
+            for number, bucket in places
         ]
-        rows = [row for _, copies in found for row in copies.deleted]
-        if not rows or any(row.taken for row in rows) or any(copies.present for _, copies in found):
+        rows = [row for copies in found for row in copies.deleted]
+        # Of who had no copy nobody knows whether he would miss it.
+        if not rows or any(row.taken for row in rows) or not all(copies.deletion for copies in found):
             return None
         last = max(rows, key=lambda row: row.expunged_at)
-        return Deletion(by=last.by, at=last.expunged_at, accounts=tuple(number for number, _ in found))
+        return Deletion(by=last.by, at=last.expunged_at, places=tuple(places))
 
 
-def _copies(snap: Snapshot, entry: QueueEntry) -> Copies:
-    return copies_of(snap, Bucket(entry.body.bucket), entry.body.id, entry.header_message_id)
+def _bucket(entry: QueueEntry, keeping: Keeping | None) -> Bucket:
+    """Of a copy that is kept otherwise than what the entry hands on."""
+    bucket = Bucket(entry.body.bucket)
+    return bucket if keeping is None else bucket_of(bucket_day(bucket), keeping.retention_class)
 
 
-def _require_none(txn: Txn, entry: QueueEntry) -> None:
+def _copies(snap: Snapshot, entry: QueueEntry, bucket: Bucket) -> Copies:
+    return copies_of(snap, bucket, entry.body.id, entry.header_message_id)
+
+
+def _require_none(txn: Txn, entry: QueueEntry, bucket: Bucket) -> None:
     try:
-        present = _copies(txn, entry).present
+        present = _copies(txn, entry, bucket).present
     except Corrupt:
         raise CopyReturned from None
     if present:
