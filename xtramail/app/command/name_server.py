@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import TimeoutError as TooLate
@@ -30,14 +30,14 @@ def texts(names: Iterable[str], nameserver: str | None) -> dict[str, list[str] |
         except (OSError, ValueError) as error:
             return dict.fromkeys(names, f"no name server can be asked: {error}")
         lookup = TextLookup(resolver)
-        return {name: await _one(reactor, lambda name=name: deferred(lookup.texts(name))) for name in names}
+        return {name: await _texts(reactor, lookup, name) for name in names}
 
     return run_on_reactor(ask)
 
 
-async def _one(reactor: Any, ask: Callable[[], Any]) -> list[str] | str:
+async def _texts(reactor: Any, lookup: TextLookup, name: str) -> list[str] | str:
     try:
-        found: list[str] = await ask().addTimeout(SECONDS, reactor)
+        found: list[str] = await deferred(lookup.texts(name)).addTimeout(SECONDS, reactor)
     except Unavailable as error:
         return error.text
     except (TooLate, TimeoutError):
