@@ -138,10 +138,11 @@ def _readers(known: Resolver, wanted: Mapping[str, Sequence[str]]) -> list[Accou
             continue
         for address in some:
             try:
-                people = known.resolve(Address.parse(address)).accounts
+                meant = known.resolve(Address.parse(address))
             except BadInput:
                 continue
-            found.update({account.id: account for account in people})
+            # Whose copy is kept for other days has it there.
+            found.update({one.id: one for one in meant.accounts if one.id not in meant.keepings})
     return list(found.values())
 
 
