@@ -111,3 +111,32 @@ def test_a_wrong_row_is_named_and_nothing_is_done_while_the_server_runs(office: 
         office.command("import", str(file), "--kind", "users", "--passwords", str(tmp_path / "new.csv"))
     assert not (tmp_path / "new.csv").exists()
     assert output(office, "export", "--with-secrets") == before
+
+
+def test_ten_thousand_users_come_and_go_on_while_mail_arrives(
+    office: Installation, install: Install, tmp_path: Path
+) -> None:
+    file, passwords = tmp_path / "users.csv", tmp_path / "passwords.csv"
+    file.write_text("address\n" + "".join(f"user{number:05}@{DOMAIN}\n" for number in range(10_000)))
+    words = [str(PROGRAMS / "xtramail"), "--config", str(office.config), "import", str(file)]
+    words += ["--kind", "users", "--generate", "--passwords", str(passwords)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as importing:
+        sent = 0
+        while importing.poll() is None:
+            office.send(mail(f"meanwhile{sent}"), ANN)
+            sent += 1
+    assert importing.returncode == 0 and sent
+    someone, made = passwords.read_text().splitlines()[7_000].split(",")
+    office.users[someone] = made
+    with office.imap(someone) as client:
+        assert {b"INBOX", b"Sent"} <= {line.split()[-1].strip(b'"') for line in client.list()[1] if line}
+    office.send(mail("to one of them"), someone)
+    with office.imap(someone) as client:
+        assert len(fetched(client)) == 1
+    state = tmp_path / "state.json"
+    state.write_bytes(output(office, "export", "--with-secrets"))
+    new = install("new")
+    for key in (office.folder / "keys").iterdir():
+        shutil.copy(key, new.folder / "keys" / key.name)
+    assert new.command("apply", str(state))["plan"]["users"]["add"] == 10_002
+    assert output(new, "export", "--with-secrets") == state.read_bytes()
