@@ -19,7 +19,7 @@ from xtramail.delivery.sent_back import Filed, SentBack, SentCopy
 from xtramail.delivery.suppression import Suppression
 from xtramail.delivery.turn import Turn
 from xtramail.delivery.watch import Watch
-from xtramail.directory.domains import hold_domain
+from xtramail.directory.holding import hold_domain
 from xtramail.model.address import Address
 from xtramail.model.clock import SetClock
 from xtramail.model.envelope import Envelope

@@ -11,7 +11,7 @@ from tests.delivery.relay_world import HOLD, RelayWorld, lose, outcome, refuse, 
 from tests.delivery.world import MESSAGE
 from tests.store.samples import entry
 from xtramail.delivery.dispatch import KNOCK, REST, Dispatch
-from xtramail.directory.domains import release_domain
+from xtramail.directory.holding import release_domain
 from xtramail.model.errors import Corrupt, StoreFull
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive

@@ -7,7 +7,8 @@ import pytest
 from tests.delivery.relay_world import RelayWorld, lose, refuse
 from tests.delivery.world import HOSTNAME, id_of
 from xtramail.delivery.sent_back import FIELD, ID_FIELD, Filed
-from xtramail.directory.domains import hold_domain, parse_change, release_domain, set_domain
+from xtramail.directory.domains import parse_change, set_domain
+from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.directory.primaries import primary_of, step
 from xtramail.model.errors import BadInput, StoreFull
 from xtramail.model.ids import id_text

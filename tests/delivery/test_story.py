@@ -6,7 +6,7 @@ from tests.delivery.relay_world import HOLD, RelayWorld, accept, lose, refuse
 from tests.delivery.user_steps import delete
 from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.story import STATE, Stories, Story
-from xtramail.directory.domains import hold_domain, release_domain
+from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.directory.primaries import step
 from xtramail.model.bucket import CLASS_LOG, bucket_class
 from xtramail.model.clock import utc_text

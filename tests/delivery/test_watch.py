@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.delivery.relay_world import RelayWorld, accept, lose, refuse
 from tests.delivery.world import id_of
 from xtramail.delivery.signs import ANSWERED, Signs, signs_of_canary
-from xtramail.directory.domains import hold_domain, release_domain
+from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import drive
 from xtramail.model.primary import Sign, State

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.delivery.world import MESSAGE, World, rcpt, reverse
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.directory.domain_room import AT_LEAST, DomainRoom
-from xtramail.directory.domains import hold_domain, parse_change, set_domain
+from xtramail.directory.domains import parse_change, set_domain
+from xtramail.directory.holding import hold_domain
 from xtramail.directory.quota_figures import quota_use
 from xtramail.model.peer import Peer
 from xtramail.model.pending import drive

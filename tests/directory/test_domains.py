@@ -10,13 +10,12 @@ from tests.delivery.world import MESSAGE, PEER, id_of, rcpt, reverse
 from xtramail.directory.domains import (
     add_domain,
     all_domains,
-    hold_domain,
     parse_change,
     parse_host,
-    release_domain,
     remove_domain,
     set_domain,
 )
+from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted, StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive

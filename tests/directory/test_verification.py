@@ -21,8 +21,8 @@ from xtramail.directory.verification import Challenge, challenge_of, refusal, ve
 from xtramail.model.address import Address
 from xtramail.model.errors import NoSuchDomain, NotPermitted
 from xtramail.model.outcome import Reply
-from xtramail.model.pending import drive
 from xtramail.model.peer import Peer
+from xtramail.model.pending import drive
 from xtramail.store import audit, keys
 
 NEW = "new.example"

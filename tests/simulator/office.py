@@ -23,7 +23,7 @@ from xtramail.delivery.relay import Attempt
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.delivery.watch import Watch
-from xtramail.directory.domains import hold_domain, release_domain
+from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.recovery import deleted, put_back
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session

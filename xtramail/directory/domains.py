@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +16,6 @@ from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS, regular
 from xtramail.directory.imap_access import HOST, IMAPS_PORT
 from xtramail.directory.open_mail import refuse_while_open
-from xtramail.directory.primaries import step_parts
 from xtramail.directory.reachable import HOOK_PORTS, IMAP_PORTS, PORTS, require_reachable
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.tenants import owner_of, still_there
@@ -26,11 +24,10 @@ from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.host import parse_host as parse_host
-from xtramail.model.primary import Event
 from xtramail.model.size import parse_size
-from xtramail.store import accounts, domains, keys, logins, outages, outbound, roles, schema
+from xtramail.store import accounts, domains, keys, logins, outbound, roles, schema
 from xtramail.store.aliases import get_alias_of
-from xtramail.store.engine import Engine, Snapshot, Txn, TxnFunction
+from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
 
 TlsWord = Literal["none", "opportunistic", "required", "verify"]
@@ -291,45 +288,6 @@ def _hosts(change: DomainChange) -> list[tuple[str, int, frozenset[int]]]:
         parts = urlsplit(value)
         return [(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), HOOK_PORTS)]
     return []
-
-
-async def hold_domain(desk: Desk, name: str, *, reason: str) -> DomainRow:
-    """Keep the queue of a domain closed; mail goes on arriving and being read. BadInput for one without a primary."""
-    row = desk.domain(name)
-    if not row.primaries:
-        raise BadInput(f"domain {row.name} is local: there is no primary to keep mail from")
-    cause, by = reason or "held by the admin", desk.actor.name
-    parts = step_parts(row.name, Event.HOLD, cause=cause, now=desk.now(), by=by, held_by="admin")
-    await _step(desk, "domain hold", row.name, parts)
-    return row
-
-
-async def release_domain(desk: Desk, name: str) -> DomainRow:
-    """Open the queue of a held domain, by whatever it is held: what waits is given back, the oldest first.
-
-    Windows of maintenance that run now are taken back, for they would close it again.
-    """
-    row, now = desk.domain(name), desk.now()
-    parts = step_parts(row.name, Event.RELEASE, cause="released", now=now, by=desk.actor.name)
-    end_windows = (keys.domain_scope(row.name), partial(outages.end_windows, now=now))
-    await _step(desk, "domain release", row.name, [end_windows, *parts])
-    return row
-
-
-async def _step(desk: Desk, what: str, name: str, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> None:
-    told, scope = Change(what, name, name), keys.domain_scope(name)
-
-    def standing(snap: Snapshot) -> dict[str, str | int | float | bool | None]:
-        row = outages.primary(snap)
-        return {"state": row.state, "held-by": row.held_by, "cause": row.cause, "windows": len(outages.windows(snap))}
-
-    def look(snap: Snapshot) -> None:
-        told.before = standing(snap)
-
-    def look_again(snap: Snapshot) -> None:
-        told.after = standing(snap)
-
-    await desk.change(told, [(scope, look), *parts, (scope, look_again)])
 
 
 async def remove_domain(desk: Desk, name: str) -> DomainRow:

@@ -13,7 +13,7 @@ from xtramail.app.command.guide import guide
 from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
 from xtramail.app.command.verify_domain import verify_domain
-from xtramail.directory import alert_settings, domains
+from xtramail.directory import alert_settings, domains, holding
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.domains import host_text
 from xtramail.directory.open_mail import open_mail
@@ -279,7 +279,7 @@ def hold(context: Context, name: str, reason: str, wait_for_ok: bool) -> None:
         text = f"after an outage of {row.name} nothing is given back until: xtramail domain release {row.name}"
         context.done(with_state(context, row), text)
         return
-    row = context.run(domains.hold_domain(context.desk, name, reason=reason))
+    row = context.run(holding.hold_domain(context.desk, name, reason=reason))
     text = f"domain {row.name} is held. Let its mail go with: xtramail domain release {row.name}"
     context.done(with_state(context, row), text)
 
@@ -294,7 +294,7 @@ def release(context: Context, name: str, wait_for_ok: bool | None) -> None:
         change = domains.parse_change("wait-for-ok", "on" if wait_for_ok else "off")
         context.run(domains.set_domain(context.desk, name, [change]))
     planned = _windows(context, name)
-    row = context.run(domains.release_domain(context.desk, name))
+    row = context.run(holding.release_domain(context.desk, name))
     over = sorted(planned - _windows(context, name))
     waiting = open_mail(context.engine, row.name)
     value = with_state(context, row) | {"waiting": waiting, "windows-taken-back": over}
