@@ -7,11 +7,16 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.app.command.office import Office
 from tests.app.command.test_user import verifies
+from tests.source_tree import ROOT
+from xtramail.directory.state.catalogue import KINDS
+from xtramail.directory.state.csv_files import columns_of
+from xtramail.directory.state.kind import Kind
 
 ANN = "ann@local.example"
 USERS = "address,password,generate\ncy@local.example,correct horse,\ndora@local.example,,yes\n"
@@ -130,3 +135,9 @@ def test_what_is_removed_is_named(office: Office, tmp_path: Path) -> None:
     assert office.done("apply", file).endswith("nothing to do.\n")
     assert "  remove users bob@local.example" in office.done("apply", file, "--remove-missing", "-v")
     assert "bob@local.example" not in office.done("export")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_manual_names_the_columns_of_each_kind(kind: Kind[Any]) -> None:
+    manual = (ROOT / "OPERATING.md").read_text("utf-8")
+    assert f"| `{kind.name}` | {kind.doc} | `{', '.join(columns_of(kind))}` |" in manual
