@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.app.command.office import Office
 
 ANN, BOB, SALES = "ann@local.example", "bob@local.example", "sales@local.example"
@@ -24,6 +26,8 @@ def test_a_catch_all_is_warned_of_where_it_is_made_and_where_people_look(office:
     assert office.json("alias", "show", "@local.example")["warnings"] == done["warnings"]
     notes = office.json("readiness", "local.example", "--nameserver", "127.0.0.1:9")["notes"]
     assert notes == [f"mail to every address of local.example is taken and goes to {BOB}, with much spam"]
+    found = json.loads(office.run("doctor", "local.example", "--nameserver", "127.0.0.1:9", "--json").stdout)
+    assert "local.example takes mail for every address, and spam to made-up ones" in [one["finding"] for one in found]
 
 
 def test_refusals_name_field_rule_and_next_step(office: Office) -> None:
