@@ -6,6 +6,8 @@ be believed about that is for whoever chose it.
 
 from __future__ import annotations
 
+import struct
+
 import dns.exception
 import dns.flags
 import dns.message
@@ -20,6 +22,11 @@ from xtramail.wire.errors import ProtocolError
 
 PAYLOAD = 1232
 """Octets of UDP that pass everywhere (DNS flag day 2020); more comes over TCP."""
+# ID, flags, and how many questions, answers, authorities and additions (RFC 1035 §4.1.1).
+_HEAD = struct.Struct(">HHHHHH")
+_KIND = struct.Struct(">HH")
+# The root's name, OPT, payload, flags, no options (RFC 6891 §6.1.2).
+_OPT = struct.Struct(">BHHIH")
 _TTL_NOTHING = 60
 """Seconds for which it is believed that something is not there, where nobody says how long."""
 
@@ -38,39 +45,46 @@ class Truncated(Exception):
 
 def plain_name(name: str) -> str:
     """As answers have it; BadName for what is none."""
+    return _read_name(name).to_text(omit_final_dot=True).lower()
+
+
+def _read_name(name: str) -> dns.name.Name:
     try:
-        return dns.name.from_text(name.rstrip(".") or ".", idna_codec=dns.name.IDNA_2008).to_text(
-            omit_final_dot=True
-        ).lower()
+        return dns.name.from_text(name.rstrip(".") or ".", idna_codec=dns.name.IDNA_2008)
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
         raise BadName(f"{name!r} is no name for DNS: {type(error).__name__}") from None
 
 
 def question(name: str, kind: str, number: int) -> bytes:
     """``kind`` as ``MX``; ``number`` u16, drawn by chance. BadName."""
-    plain = plain_name(name)
-    query = dns.message.make_query(plain, kind, use_edns=0, want_dnssec=True, payload=PAYLOAD, pad=0)
-    query.id = number
-    query.flags |= dns.flags.AD
-    return query.to_wire()
+    asked = _read_name(name).canonicalize().to_wire() or b""
+    return (
+        _HEAD.pack(number, dns.flags.RD | dns.flags.AD, 1, 0, 0, 1)
+        + asked
+        + _KIND.pack(dns.rdatatype.from_text(kind), dns.rdataclass.IN)
+        + _OPT.pack(0, dns.rdatatype.OPT, PAYLOAD, dns.flags.DO, 0)
+    )
 
 
 def answer(octets: bytes, asked: bytes) -> Answer:
     """What ``octets`` say to the question ``asked``. ProtocolError when they are no answer to it; Unanswered;
     Truncated."""
-    query = dns.message.from_wire(asked)
+    wanted = asked[_HEAD.size : -_OPT.size]
+    said = octets[_HEAD.size : _HEAD.size + len(wanted)]
+    # RFC 5452 §9.1: number and question; a name's case may be another.
+    if len(octets) < _HEAD.size or octets[:2] != asked[:2] or not octets[2] & 0x80 or said.lower() != wanted.lower():
+        raise ProtocolError("an answer to another question")
     try:
         reply = dns.message.from_wire(octets, ignore_trailing=False, raise_on_truncation=False)
     except (dns.exception.DNSException, ValueError, IndexError, OverflowError, EOFError) as error:
         raise ProtocolError(f"no DNS packet: {type(error).__name__}") from None
-    if not isinstance(reply, dns.message.QueryMessage) or reply.id != query.id or not query.is_response(reply):
+    if not isinstance(reply, dns.message.QueryMessage) or len(reply.question) != 1:
         raise ProtocolError("an answer to another question")
     if reply.flags & dns.flags.TC:
         raise Truncated
     code = reply.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise Unanswered(dns.rcode.to_text(code))
-    wanted = query.question[0]
     try:
         chain = reply.resolve_chaining()
     except (dns.exception.DNSException, ValueError) as error:
@@ -78,7 +92,7 @@ def answer(octets: bytes, asked: bytes) -> Answer:
     found = chain.answer
     ttl = min(chain.minimum_ttl, 1 << 31) if found is not None or reply.authority else _TTL_NOTHING
     return Answer(
-        name=_name(wanted.name),
+        name=_name(reply.question[0].name),
         real=_name(chain.canonical_name),
         exists=code != dns.rcode.NXDOMAIN,
         secure=bool(reply.flags & dns.flags.AD),
