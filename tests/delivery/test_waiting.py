@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from tests.delivery.relay_world import RelayWorld
 from tests.desks import domain_admin, user
+from xtramail.delivery.release import Stored, release
 from xtramail.delivery.waiting import domain_of, find_waiting, let_go, note, waiting
 from xtramail.directory.audit_log import audit_rows, head
-from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
+from xtramail.model.errors import BadInput, NoSuchDomain, NoSuchMessage, NotPermitted
 from xtramail.model.ids import id_text
 from xtramail.model.pending import drive
 from xtramail.store import keys, outbound
@@ -69,6 +70,22 @@ def test_who_may_only_look_lets_nothing_go(world: RelayWorld) -> None:
     with pytest.raises(NotPermitted):
         drive(let_go(reader, entries, outbound.release, "queue retry"))
     assert head(world.engine) == before and world.engine.read(keys.QUEUE, outbound.entries) == entries
+
+
+def test_a_message_is_released_again_by_who_has_the_domain_and_nobody_else(world: RelayWorld) -> None:
+    (entry,) = waiting(world.desk, "relay.example")
+    stored = Stored(message_id=entry.message_id, body=entry.body, reverse_path="", header_message_id="")
+    wanted = {"relay.example": ["ray@relay.example"]}
+    number, queued = head(world.engine)[0], world.queue()
+    other = domain_admin(world.engine, world.clock, "local.example")
+    with pytest.raises(NoSuchDomain):
+        drive(release(other, world.ids, stored, wanted, hold_seconds=60))
+    with pytest.raises(NotPermitted):
+        drive(release(user(world.engine, world.clock, "ray@relay.example"), world.ids, stored, wanted, hold_seconds=60))
+    assert head(world.engine)[0] == number and world.queue() == queued
+    mine = domain_admin(world.engine, world.clock, "relay.example")
+    done = drive(release(mine, world.ids, stored, wanted, hold_seconds=60))
+    assert done.due == {"ray@relay.example": entry.id} and head(world.engine)[0] == number + 1
 
 
 def test_mail_of_nobody_here_is_nobody_s_but_the_operator_s(world: RelayWorld) -> None:

@@ -20,6 +20,7 @@ from tests.directory.offices import (
     ZETA,
     Offices,
 )
+from xtramail.delivery import release, waiting
 from xtramail.delivery.drill_steps import fresh_steps
 from xtramail.directory import (
     admins,
@@ -53,6 +54,7 @@ from xtramail.directory import (
 )
 from xtramail.directory.desk import Desk
 from xtramail.directory.state import worlds
+from xtramail.mailbox.transfer import exporting, importing
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.store import domains as rows
@@ -263,6 +265,17 @@ PARTS = {
     blocks.put: "asked by the server, and by block",
 }
 """Takes a desk and asks nothing of it: those who call it have."""
+
+ELSEWHERE = {
+    waiting.waiting: "tests/delivery/test_waiting.py",
+    waiting.find_waiting: "tests/delivery/test_waiting.py",
+    waiting.let_go: "tests/delivery/test_waiting.py",
+    waiting.note: "tests/delivery/test_waiting.py",
+    release.release: "tests/delivery/test_waiting.py",
+    importing.import_mail: "tests/mailbox/transfer/test_importing.py",
+    exporting.export_mail: "tests/mailbox/transfer/test_exporting.py",
+}
+"""Needs mail, or files, and is asked as every role there."""
 
 
 async def planned(desk: Desk) -> None:
