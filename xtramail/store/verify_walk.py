@@ -57,6 +57,8 @@ def scope_text(scope: bytes) -> str:
         keys.LOGINS: "logins",
         keys.DRILLS: "drills",
         keys.SENDING: "sending",
+        keys.ROLES: "admins",
+        keys.AUDIT: "log of changes",
     }
     return names.get(scope, f"scope {scope.decode('ascii', 'backslashreplace')}")
 
