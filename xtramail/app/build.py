@@ -168,6 +168,7 @@ class Server(MultiService):
         self._core.people.start()
         self._core.drilling.start()
         self._core.self_checks.start()
+        self._core.published_keys.startService()
         self._core.changes_log.start()
         super().startService()  # type: ignore[no-untyped-call]
 
@@ -303,6 +304,7 @@ class Server(MultiService):
             await probing
             core.housekeeping.stopService()
             core.changes_log.stop()
+            core.published_keys.stopService()
             core.self_checks.stop()
             core.alerting.stop()
             core.drilling.stop()

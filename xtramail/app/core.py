@@ -21,6 +21,8 @@ from xtramail.delivery.intake import Intake
 from xtramail.delivery.journal import Journal
 from xtramail.delivery.lmtp import Lmtp
 from xtramail.delivery.outward import Outward
+from xtramail.delivery.published_keys import EVERY as LOOK_SECONDS
+from xtramail.delivery.published_keys import PublishedKeys
 from xtramail.delivery.raising import Saying
 from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.retention import RetentionJob
@@ -51,6 +53,7 @@ from xtramail.net.housekeeping import Housekeeping
 from xtramail.net.prober import Prober
 from xtramail.net.relay_log import RelayLog
 from xtramail.net.relay_service import RelayService
+from xtramail.net.rounds import Rounds
 from xtramail.net.smtp_log import SmtpLog
 from xtramail.net.worker import ThreadWorker, WorkerSettings
 from xtramail.store import keys, schema
@@ -295,6 +298,10 @@ class Core:
         )
 
         self.changes_log = ChangesLog(reactor, engine=engine)
+        published = PublishedKeys(engine=engine, texts=self.outgoing.texts, clock=clock)
+        self.published_keys = Rounds(
+            reactor, work=published.look, every=LOOK_SECONDS, fault=maillog.fault_alarm("dkim-keys")
+        )
         self.self_checks = SelfChecks(
             reactor,
             engine=engine,

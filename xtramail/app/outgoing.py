@@ -27,7 +27,7 @@ from xtramail.directory.directory import Directory
 from xtramail.directory.rewriting import Rewriting
 from xtramail.model.clock import Clock
 from xtramail.model.ids import IdSource
-from xtramail.net.dns import MailHostLookup
+from xtramail.net.dns import MailHostLookup, TextLookup
 from xtramail.net.primary_imap import PrimaryImap
 from xtramail.net.smtp_client import CourierSettings, SmtpCourier
 from xtramail.net.tls_client import ClientContexts
@@ -122,6 +122,7 @@ class Outgoing:
         if resolver is None:
             resolver = client.Resolver("/etc/resolv.conf", reactor=reactor)  # type: ignore[no-untyped-call]
         hosts = MailHostLookup(resolver)
+        self.texts = TextLookup(resolver)
         self.primary_imap = PrimaryImap(reactor, refused=imap_refused)
         self.routing = Routing(
             directory=self.directory,

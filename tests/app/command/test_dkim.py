@@ -23,7 +23,7 @@ def lines(told: str) -> list[str]:
 
 def test_what_is_printed_can_be_pasted_and_is_found(office: Office) -> None:
     told = office.done("dkim", "create", LOCAL, "--selector", "s1")
-    assert told.endswith(f"Then let them sign: xtramail dkim activate {LOCAL}\n")
+    assert told.endswith(f"or at once: xtramail dkim activate {LOCAL}\n")
     assert all(len(part) <= 257 for line in lines(told) for part in line.split(" ( ")[1].split('" "'))
     with NameServer() as names:
         where = ("--nameserver", f"127.0.0.1:{names.port}")

@@ -27,7 +27,10 @@ def dkim() -> None:
 @click.option("--force", is_flag=True, help="The records are published already: sign from now on.")
 @click.pass_obj
 def create(context: Context, name: str, selector: str, algorithm: str, force: bool) -> None:
-    """Make keys for DOMAIN and print the records to publish; nothing is signed before `activate`."""
+    """Make keys for DOMAIN and print the records to publish.
+
+    They sign once DNS shows them: the server looks every five minutes, `activate` at once.
+    """
     made = context.run(
         dkim_keys.create(context.desk, name, context.keyring, selector=selector, algorithm=algorithm)
     )
@@ -94,7 +97,7 @@ def activate(context: Context, name: str, force: bool, nameserver: str | None) -
 @click.option("--force", is_flag=True, help="With --drop: also those that mail under way may need.")
 @click.pass_obj
 def rotate(context: Context, name: str, selector: str, drop: bool, force: bool) -> None:
-    """Make new keys for DOMAIN beside those that sign; publish what is printed, then `activate`.
+    """Make new keys for DOMAIN beside those that sign; publish what is printed, as for `create`.
 
     The keys before them go on signing until then, and stay known until `rotate --drop`.
     """
@@ -136,7 +139,8 @@ def _made(context: Context, made: list[DkimKey]) -> None:
         click.echo(f"{names} of {domain}: signs from now on. Its DNS records:\n\n{records}")
         return
     click.echo(
-        f"{names} of {domain} made. Publish in DNS:\n\n{records}\n\nThen let them sign: xtramail dkim activate {domain}"
+        f"{names} of {domain} made. Publish in DNS:\n\n{records}\n\nThey sign when the server sees that, within five "
+        f"minutes, or at once: xtramail dkim activate {domain}"
     )
 
 
@@ -159,7 +163,7 @@ def _shown(one: DkimKey) -> dict[str, object]:
 def _state(one: DkimKey) -> str:
     match one.state:
         case "pending":
-            return f"signs nothing yet: publish it, then `xtramail dkim activate {one.domain}`"
+            return f"signs nothing yet: publish it; at once then: xtramail dkim activate {one.domain}"
         case "active":
             return f"signs since {when(one.activated)}"
         case _:
