@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.delivery.outward_world import INSIDE, NETWORK
 from tests.delivery.relay_world import RelayWorld, lose
@@ -220,3 +222,33 @@ def test_a_domains_queue_shows_what_waits_for_its_addresses_apart(world: Split) 
     assert len(waiting(dora)) == len(waiting(dora, SPLIT)) == 2 and len(waiting(dora, SPLIT, limit=1)) == 1
     stranger = domain_admin(world.engine, world.clock, "local.example")
     assert waiting(stranger) == waiting(stranger, SPLIT) == []
+
+
+LIVES = st.sampled_from(["here", "apart", "there", "both apart"])
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(lives=st.lists(LIVES, min_size=4, max_size=4), to=st.lists(st.integers(0, 5), min_size=1, max_size=8))
+def test_whoever_is_named_and_wherever_he_lives_each_has_one(lives: list[str], to: list[int]) -> None:
+    """Four users, one list and one whom the primary knows; named in any order, and more than once."""
+    world = Split()
+    users = [world.user(f"u{number}@{SPLIT}") for number in range(4)]
+    world.primary.knows["new"] = Reply.of(250, "2.1.5", "ok")
+    everybody = [*(user.address for user in users), f"staff@{SPLIT}", f"new@{SPLIT}"]
+    for user, place in zip(users, lives, strict=True):
+        if place == "here":
+            world.route("here", user.address)
+        if "apart" in place:
+            world.route("a.example", user.address)
+        if place == "both apart":
+            world.route("b.example", user.address)
+    named = [everybody[number] for number in to]
+    number = id_of(world.receive(*named))
+    world.ticks(8)
+    carried = sorted(one for call in world.courier.calls for one in call.recipients)
+    here = {user.address for user, place in zip(users, lives, strict=True) if place == "here"}
+    assert carried == sorted(set(named) - here)
+    for user in users:
+        assert len(world.mailbox(user)) == (user.address in named)
+    assert world.fates(number) == dict.fromkeys(set(named), Fate.DELIVERED)
+    assert world.queue() == [] and world.balanced()
