@@ -74,7 +74,7 @@ def office() -> Office:
         (HEAD + '{"address": "\\u0000@o.example"}]}', "users, line 3: address: control characters"),
         (HEAD + '{"address": "\\ud800@o.example"}]}', "users, line 3: address: control characters, or half"),
         (HEAD + '{"address": "a\x00@o.example"}]}', "line 3: not JSON: Invalid control character"),
-        (ANN + '"reason": "' + "x" * 70_000 + '"}]}', "users, line 3: reason: longer than 64"),
+        (ANN + '"reason": "' + "x" * 70_000 + '"}]}', "users, line 3: reason: longer than 16"),
         (ANN + '"reason": ' + DEEP, "line 3: lists or objects lie too deep"),
         (ANN + '"reason": ' + "[" * 900 + "]" * 900 + "}]}", "users, line 3: reason: expected"),
         (
@@ -154,22 +154,57 @@ def csv_said(octets: bytes, kind: str = "users") -> str:
         ('address,reason\n"ann@o.example,x\n', "users, line 2: not CSV: unexpected end of data"),
         ('address,reason\nann@o.example,"x"y\n', "users, line 2: not CSV"),
         ("address,reason\nann@o.example,a\x00b\n", "users, line 2: reason: control characters"),
-        ("address,reason\nann@o.example," + "x" * 70_000 + "\n", "users, line 2: reason: longer than 64 KiB"),
-        ("address,reason\nann@o.example," + "x" * 140_000 + "\n", "users, line 2: not CSV: a cell longer than 64 KiB"),
+        ("address,reason\nann@o.example," + "x" * 70_000 + "\n", "users, line 2: reason: longer than 16 KiB"),
+        ("address,reason\nann@o.example," + "x" * 140_000 + "\n", "users, line 2: not CSV: a cell longer than 16 KiB"),
         (
             'address\n"ann@o.example\n' + "x" * 140_000,
-            "users, line 2: not CSV: a cell longer than 64 KiB; is a quote mark",
+            "users, line 2: not CSV: a cell longer than 16 KiB; is a quote mark",
         ),
         (
             "address\nann@o.example\nANN@o.example\n",
             "users, line 3: address: ann@o.example is there already, on line 2",
         ),
+        ("address,quota\rann@o.example,1\rbad,2\r", "not CSV: a carriage return within a line"),
         ("address;quota\r\nann@o.example;1\r\nbad;2\r\n", "users, line 3: address: address 'bad'"),
     ],
 )
 def test_a_csv_file_is_refused_with_line_and_column(text: str, said: str) -> None:
     assert said in csv_said(text.encode())
     assert said in csv_said(b"\xef\xbb\xbf" + text.encode())
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            '{{"address": "s@o.example", "targets": [{}]}}'.format(", ".join(['"%s@x.example"' % ("t" * 15_000)] * 3)),
+            "line 2",
+        ),
+        (
+            '{{"address": "s@o.example", "targets": [{}]}}'.format(", ".join(['"t@x.example"'] * 20_000)),
+            "larger than 40 KiB",
+        ),
+        (
+            '{{"address": "s@o.example", {}}}'.format(", ".join(f'"f{n}": 1' for n in range(600_000))),
+            "larger than 4 MiB",
+        ),
+    ],
+)
+def test_a_row_has_an_end(row: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        Office().apply(f'{{"format": 1, "aliases": [\n{row}]}}')
+
+
+def test_an_object_larger_than_most_is_read_whole(office: Office) -> None:
+    row = json.dumps(
+        {"address": "s@o.example", "targets": [f"{n:03}{'t' * 50}@{'d' * 60}.example" for n in range(100)]}
+    )
+    plan = office.plan(read_document(('{"format": 1, "aliases": [\n' + " " * 20_000 + row + "]}").encode(), BY_NAME))
+    assert plan.counts["aliases"]["add"] == 1
+    read = read_document(('{"format": 1, "aliases": [\n' + row * 2).encode(), BY_NAME)
+    assert [str(one) for one in read.faults] == [
+        "line 2: a comma or the closing bracket is missing here; or the file was cut off"
+    ]
 
 
 def test_every_wrong_row_is_named_at_once() -> None:

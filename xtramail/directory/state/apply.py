@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 from xtramail.directory.desk import Change
@@ -22,6 +23,8 @@ from xtramail.store import audit, domains, keys, schema
 from xtramail.store.engine import Snapshot, Txn, TxnFunction
 
 _EVERY = 100
+_TOLD = 200
+"""Characters of one value."""
 
 
 @dataclass(slots=True)
@@ -153,9 +156,17 @@ def told(kind: Kind[Any], row: Row | None, before: Row | None = None) -> dict[st
             if value or old:
                 said[one.encode_name] = "changed" if value != old else "set"
         elif isinstance(value, dict):
-            said.update(value)
+            said.update((name, _short(text)) for name, text in value.items())
         elif isinstance(value, tuple):
-            said[one.encode_name] = " ".join(value)
+            said[one.encode_name] = _short(" ".join(value))
         else:
-            said[one.encode_name] = value
+            said[one.encode_name] = _short(value) if isinstance(value, str) else value
     return said
+
+
+def _short(text: str) -> str:
+    """As much as a row of the log has room for; another text is another one still."""
+    if len(text) <= _TOLD:
+        return text
+    mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{text[:_TOLD]}... ({len(text)} characters, {mark})"

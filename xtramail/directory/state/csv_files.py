@@ -82,7 +82,7 @@ def _cell(value: Any) -> str:
 def read_csv(octets: bytes, kind: Kind[Any]) -> Read:
     """The rows of a file, and all that is wrong with them. BadInput where it has no header that could be one."""
     text = decoded(octets)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(_lines(text), delimiter=_delimiter(text), strict=True)
     entries: list[Entry] = []
     faults: list[Fault] = []
     line = 1
@@ -103,8 +103,19 @@ def read_csv(octets: bytes, kind: Kind[Any]) -> Read:
         reason = str(error)
         if "field larger" in reason:
             reason = f"a cell longer than {LONGEST_TEXT >> 10} KiB; is a quote mark missing?"
+        elif "new-line character" in reason:
+            reason = "a carriage return within a line; save the file with ordinary line ends"
         faults.append(Fault(f"{kind.name}, line {line}", "", f"not CSV: {reason}"))
     return Read(entries=entries, faults=faults, kinds=frozenset({kind.name}), secrets=True)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Each with its end. One by one: a file may be large."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _delimiter(text: str) -> str:

@@ -39,6 +39,9 @@ from xtramail.model.address import domain_key
 from xtramail.model.errors import BadInput
 
 FORMAT = 1
+_PIECES = (16 << 10, 4 << 20)
+"""Characters in which an object is looked for: nearly all fit into the first, and none may be larger than the last."""
+_NEAR = 64 << 10
 _SPACE = re.compile(r"[ \t\r\n]*")
 _HEAD: dict[str, type] = {"format": int, "secrets": bool, "domain": str, "left-out": dict}
 
@@ -200,19 +203,30 @@ class _Reader:
 
     def _value(self) -> Any:
         self._next()
-        try:
-            value, self._at = self._decoder.raw_decode(self._text, self._at)
-        except json.JSONDecodeError as error:
-            raise _Unreadable(error.lineno, f"not JSON: {error.msg}; or the file was cut off") from None
-        except _Twice as error:
-            raise _Unreadable(self._here(), f"the field {shown(str(error))!r} is there twice in one object") from None
-        except _Number as error:
-            raise _Unreadable(self._here(), f"{error} is no number of JSON") from None
-        except RecursionError:
-            raise _Unreadable(self._here(), "lists or objects lie too deep in one another") from None
-        except ValueError:
-            raise _Unreadable(self._here(), "a number has too many digits") from None
-        return value
+        for size in _PIECES:
+            piece = self._text[self._at : self._at + size]
+            whole = self._at + size >= len(self._text)
+            try:
+                value, length = self._decoder.raw_decode(piece)
+            except json.JSONDecodeError as error:
+                if not whole and size < _PIECES[-1]:
+                    continue
+                reason = f"not JSON: {error.msg}; or the file was cut off"
+                if not whole and error.pos >= size - _NEAR:
+                    reason = f"one object is larger than {_PIECES[-1] >> 20} MiB"
+                raise _Unreadable(self._here() + error.lineno - 1, reason) from None
+            except _Twice as error:
+                reason = f"the field {shown(str(error))!r} is there twice in one object"
+                raise _Unreadable(self._here(), reason) from None
+            except _Number as error:
+                raise _Unreadable(self._here(), f"{error} is no number of JSON") from None
+            except RecursionError:
+                raise _Unreadable(self._here(), "lists or objects lie too deep in one another") from None
+            except ValueError:
+                raise _Unreadable(self._here(), "a number has too many digits") from None
+            self._at += length
+            return value
+        raise AssertionError
 
     def _next(self) -> str:
         """The next character that is no space, empty at the end."""

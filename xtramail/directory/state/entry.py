@@ -14,8 +14,10 @@ from xtramail.model.errors import BadInput
 
 LARGEST = 256 << 20
 """Octets of a file."""
-LONGEST_TEXT = 64 << 10
-"""Octets of one value."""
+LONGEST_TEXT = 16 << 10
+"""Octets of one text."""
+LARGEST_ROW = 40 << 10
+"""Octets of one row: what is made of it must fit into a value of the store."""
 MOST_ROWS = 250_000
 MOST_FAULTS = 1_000
 """What is read no further than to."""
@@ -86,6 +88,8 @@ def entry_of(kind: Kind[Any], place: str, fields: dict[str, Any], faults: list[F
         return None
     # Only now: values of the right types are as deep as they may be.
     faults.extend(Fault(place, name, reason) for name, value in fields.items() if (reason := _unfit(value)))
+    if len(faults) == before and len(msgspec.json.encode(fields)) > LARGEST_ROW:
+        faults.append(Fault(place, "", f"the row is larger than {LARGEST_ROW >> 10} KiB; make it smaller"))
     if len(faults) > before:
         return None
     return Entry(kind=kind.name, place=place, row=row, given=frozenset(known[name] for name in fields))

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from xtramail.directory.state.entry import Entry, Read
+from xtramail.directory.state.entry import LARGEST_ROW, Entry, Read
 from xtramail.directory.state.kind import Fault, Kind, Progress, Row, Says, World
 from xtramail.model.actor import Role
 from xtramail.model.errors import BadInput, Refused
@@ -103,6 +103,8 @@ def make_plan(
             row = _merged(kind, entry, rows[key], before, whole=remove_missing, secrets=read.secrets)
             wrong = len(faults)
             row = kind.regular(row, Says(entry.place, faults))
+            if len(msgspec.json.encode(row)) > LARGEST_ROW:
+                Says(entry.place, faults).wrong("", f"with what stands it is larger than {LARGEST_ROW >> 10} KiB")
             sound = len(faults) == wrong
             step = Step(kind, key, before, row, entry.place)
             after[key] = row

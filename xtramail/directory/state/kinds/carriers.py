@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from xtramail.directory.domains import host_text
 from xtramail.directory.outbound import PORT
-from xtramail.directory.routes import When, read
+from xtramail.directory.routes import MOST, When, read
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World, stale
 from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
@@ -68,6 +68,8 @@ class Carriers(Kind[CarrierState]):
     def check(self, row: CarrierState, before: CarrierState | None, world: World, says: Says) -> None:
         if not world.serves(row.domain):
             says.wrong("domain", f"{row.domain} is not served here; add it first, or to the file")
+        if sum(one.domain == row.domain for one in world.after(self.name).values()) > MOST:
+            says.wrong("host", f"{row.domain} may have {MOST} such hosts; leave some out")
 
     def write(self, before: CarrierState | None, after: CarrierState | None, work: Work) -> None:
         either = after or before or CarrierState(domain="", host="")
