@@ -41,6 +41,7 @@ from xtramail.net.pop3_server import Pop3Factory
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import ServerContexts, TlsService
+from xtramail.net.turns import turn_end_of
 from xtramail.store import keys, outbound, schema
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.records import Account
@@ -137,7 +138,7 @@ class Server(MultiService):
         self._engine = LmdbEngine(
             paths.store,
             deliver=self._reactor.callFromThread,
-            defer=lambda function: self._reactor.callLater(0, function),
+            defer=turn_end_of(self._reactor),
             create=True,
             map_size=settings.store.map_size,
             group_jobs=settings.store.group_jobs,

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from twisted.application.service import Service
-from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.python import usage
@@ -32,6 +31,7 @@ from xtramail.app.settings import Setting, Settings, describe, named
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import XtramailError
 from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.turns import the_reactor
 from xtramail.telemetry import maillog
 from xtramail.telemetry.log import JsonLog
 
@@ -277,7 +277,7 @@ def makeService(options: Options) -> XtramailService:
     """Twisted asks this once; the store is not touched, for twistd has not yet become the process that will run."""
     with suppress(ValueError, OSError):
         raise_descriptor_limit()
-    return XtramailService(options, reactor=installed_reactor)
+    return XtramailService(options, reactor=the_reactor())
 
 
 def raise_descriptor_limit() -> None:

@@ -1,0 +1,108 @@
+"""The reactor of the server's process: Twisted's on epoll, with less around each event, and an end to each turn.
+
+Twisted gives every event a logging context of its own, a dozen calls that cost as much as reading a short command, for
+a prefix that our log does not have. Owns that, the way from other threads into the reactor's, and what is put off until
+a turn is over. All else is Twisted's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import installReactor
+from zope.interface import implementer
+
+from xtramail.telemetry import maillog
+
+_REACTOR = "twisted.internet.reactor"
+
+
+@implementer(IReadDescriptor)
+class Waker:
+    """Wakes the reactor from another thread or from a signal's handler: one octet through a pipe."""
+
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def wakeUp(self) -> None:
+        """In any thread. A full pipe wakes as well."""
+        try:
+            os.write(self._write_end, b"x")
+        except BlockingIOError:
+            pass
+
+    def fileno(self) -> int:
+        return self._read_end
+
+    def doRead(self) -> None:
+        try:
+            os.read(self._read_end, 8_192)
+        except BlockingIOError:
+            pass
+
+    def connectionLost(self, reason: object) -> None:
+        """The reactor is done with it."""
+        if self._read_end >= 0:
+            os.close(self._read_end)
+            os.close(self._write_end)
+            self._read_end = self._write_end = -1
+
+    def logPrefix(self) -> str:
+        return "waker"
+
+
+class TurnReactor(EPollReactor):
+    """``doIteration`` is one turn."""
+
+    def __init__(self) -> None:
+        self._put_off: list[Callable[[], None]] = []
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def at_turn_end(self, function: Callable[[], None]) -> None:
+        """Call it once, before the reactor waits the next time; of the reactor's thread. It may not put off anything
+        itself, nor ask for a call later."""
+        self._put_off.append(function)
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Wait for events, at most ``timeout`` seconds, and see to them."""
+        if self._put_off:
+            functions, self._put_off = self._put_off, []
+            for function in functions:
+                function()
+        selectables = self._selectables
+        # At most one event for each: who is ready again after it waits until all had their turn.
+        for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, max(len(selectables), 1)):
+            selectable = selectables.get(descriptor)
+            if selectable is None:
+                # Closed by what came before it in this turn.
+                continue
+            try:
+                self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]
+            except Exception:
+                # A bug in telling it of its end must not end everybody.
+                maillog.bug(where="reactor")
+
+    doIteration = doPoll
+
+    def _wakerFactory(self) -> Any:
+        return Waker()
+
+
+def the_reactor() -> Any:
+    """The process's reactor: a TurnReactor, unless somebody has chosen one before (``twistd --reactor``, tests)."""
+    if _REACTOR not in sys.modules:
+        installReactor(TurnReactor())  # type: ignore[no-untyped-call]
+    return import_module(_REACTOR)
+
+
+def turn_end_of(reactor: Any) -> Callable[[Callable[[], None]], None]:
+    """What calls a function at the end of the reactor's turn, whichever reactor it is."""
+    if isinstance(reactor, TurnReactor):
+        return reactor.at_turn_end
+    return lambda function: reactor.callLater(0, function)
