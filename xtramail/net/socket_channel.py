@@ -7,7 +7,8 @@ closing: that is ``socket_transport``. Contexts are made in ``tls``.
 from __future__ import annotations
 
 import socket
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionLost
@@ -16,6 +17,8 @@ RECORD = 16_384
 """Most octets of one TLS record (RFC 8446 §5.1). OpenSSL gives one record a call, so a shorter answer was the last."""
 
 _PLAIN_READ = 65_536
+
+Octets = bytes | memoryview
 
 
 class Blocked(Exception):
@@ -46,7 +49,7 @@ class Channel(Protocol):
     def receive(self) -> bytes:
         """What came; empty: the peer will send no more."""
 
-    def send(self, octets: memoryview) -> int:
+    def send(self, octets: Octets) -> int:
         """How many were taken. When not all: what is left has to be sent next, unchanged and no less of it."""
 
     def goodbye(self) -> bool:
@@ -70,7 +73,7 @@ class PlainChannel:
         except OSError as error:
             raise ConnectionLost(error.strerror) from None
 
-    def send(self, octets: memoryview) -> int:
+    def send(self, octets: Octets) -> int:
         try:
             return self._socket.send(octets)
         except BlockingIOError:
@@ -83,10 +86,41 @@ class PlainChannel:
         return True
 
 
+class _Binding:
+    """OpenSSL's own reading and writing, as pyOpenSSL calls them.
+
+    A command is a record in and a record out. Around each of them pyOpenSSL's ``recv`` and ``send`` make a fresh buffer
+    of 16 KiB, a context and eight more calls of Python.
+    """
+
+    __slots__ = ("failed", "octets", "read", "room", "view", "write")
+
+    def __init__(self) -> None:
+        """AttributeError in a version of pyOpenSSL that names its parts otherwise."""
+        module: Any = SSL
+        self.read: Callable[[Any, Any, int], int] = module._lib.SSL_read
+        self.write: Callable[[Any, Any, int], int] = module._lib.SSL_write
+        self.view: Callable[[memoryview], Any] = module._ffi.from_buffer
+        self.octets: Callable[[Any, int], Any] = module._ffi.buffer
+        self.room = module._ffi.new("char[]", RECORD)
+        """One for all: it is read in the reactor's thread alone, and copied before anybody else reads."""
+        self.failed: Callable[[SSL.Connection, Any, int], None] = module.Connection._raise_ssl_error
+
+
+def _binding() -> _Binding | None:
+    try:
+        return _Binding()
+    except AttributeError:
+        return None
+
+
+_BINDING = _binding()
+
+
 class TlsChannel:
     """TLS with its records written and read by OpenSSL itself: no copies between memory BIOs, none kept."""
 
-    __slots__ = ("connection",)
+    __slots__ = ("_binding", "_ssl", "connection")
 
     full = RECORD
 
@@ -94,6 +128,8 @@ class TlsChannel:
         """``connection`` is on its socket, in the role it has, and does not write in parts (MODE_ENABLE_PARTIAL_WRITE):
         then one call takes many records."""
         self.connection = connection
+        self._ssl: Any = getattr(connection, "_ssl", None)
+        self._binding = _BINDING if self._ssl is not None else None
 
     def handshake(self) -> None:
         """Go on with it; Blocked until it is completed."""
@@ -103,16 +139,29 @@ class TlsChannel:
             raise _told(error) from None
 
     def receive(self) -> bytes:
+        binding = self._binding
         try:
-            return self.connection.recv(RECORD)
+            if binding is None:
+                return self.connection.recv(RECORD)
+            count = binding.read(self._ssl, binding.room, RECORD)
+            if count <= 0:
+                binding.failed(self.connection, self._ssl, count)
+            return binding.octets(binding.room, count)[:]  # type: ignore[no-any-return]
         except SSL.ZeroReturnError:
             return b""
         except SSL.Error as error:
             raise _told(error) from None
 
-    def send(self, octets: memoryview) -> int:
+    def send(self, octets: Octets) -> int:
+        binding = self._binding
         try:
-            return self.connection.send(octets)
+            if binding is None:
+                return self.connection.send(octets)
+            told = octets if type(octets) is bytes else binding.view(octets)  # type: ignore[arg-type]
+            count = binding.write(self._ssl, told, len(octets))
+            if count <= 0:
+                binding.failed(self.connection, self._ssl, count)
+            return count
         except SSL.Error as error:
             raise _told(error) from None
 
@@ -146,7 +195,7 @@ class _Gone:
     def receive(self) -> bytes:
         raise ConnectionLost("gone")
 
-    def send(self, octets: memoryview) -> int:
+    def send(self, octets: Octets) -> int:
         raise ConnectionLost("gone")
 
     def goodbye(self) -> bool:

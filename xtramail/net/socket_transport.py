@@ -28,7 +28,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from xtramail.net.socket_channel import GONE, Blocked, Channel, PlainChannel, TlsChannel, Unreadable, Unwritable
+from xtramail.net.socket_channel import GONE, Blocked, Channel, Octets, PlainChannel, TlsChannel, Unreadable, Unwritable
 
 _ENOUGH = 64 * 1024
 """Octets that leave even while corked, and that pause a producer when the peer does not take them."""
@@ -38,7 +38,7 @@ _TURN = 1024 * 1024
 """Most octets sent before others have their turn."""
 _READS = 4
 """Most records read before the protocol sees them."""
-_NOTHING = memoryview(b"")
+_NOTHING = b""
 
 
 class ServerTls(Protocol):
@@ -57,7 +57,7 @@ class SocketTransport(tcp.Server):
     __slots__ = (
         "_blocked", "_channel", "_corked", "_fault", "_goodbye_waits", "_paused", "_peer_ended", "_pieces",
         "_read_when_writable", "_said_goodbye", "_sending", "_shaking", "_tls", "_tls_next", "_unsent",
-        "_write_when_readable",
+        "_write_when_readable", "tls_wanted",
     )  # fmt: skip
 
     protocol: Any
@@ -74,10 +74,12 @@ class SocketTransport(tcp.Server):
         that who only connects costs nothing."""
         self._shaking: TlsChannel | None = None
         """A handshake that is not completed."""
+        self.tls_wanted = False
+        """Of the two above there is one."""
         self._tls: SSL.Connection | None = None
         """What the connection speaks, from its handshake's end on."""
         self._pieces: list[bytes] = []
-        self._sending = _NOTHING
+        self._sending: Octets = _NOTHING
         """What the channel was given last and has not taken."""
         self._unsent = 0
         """Octets of both."""
@@ -124,9 +126,10 @@ class SocketTransport(tcp.Server):
         self._send()
         if self._pieces:
             # Kept apart from what will be written from now on.
-            self._sending = memoryview(b"".join((self._sending, *self._pieces)))
+            self._sending = b"".join((self._sending, *self._pieces))
             self._pieces.clear()
         self._tls_next = ctx
+        self.tls_wanted = True
 
     def loseConnection(self) -> None:
         """Flush, say goodbye, and close; under TLS once the peer has said it, too."""
@@ -164,11 +167,6 @@ class SocketTransport(tcp.Server):
         self._paused = False
         if self.connected and not self._aborting and not self._peer_ended and not self._read_when_writable:
             self.reactor.addReader(self)
-
-    @property
-    def tls_wanted(self) -> bool:
-        """Its handshake is not completed."""
-        return self._tls_next is not None or self._shaking is not None
 
     def getHandle(self) -> Any:
         """OpenSSL's connection under TLS, else the socket."""
@@ -233,6 +231,7 @@ class SocketTransport(tcp.Server):
     def _drop(self) -> None:
         # OpenSSL knows the descriptor by its number, which will be another connection's: nothing may be left to use it.
         self._tls = self._shaking = self._tls_next = None
+        self.tls_wanted = False
         self._channel = GONE
         self._pieces.clear()
         self._sending, self._unsent = _NOTHING, 0
@@ -288,6 +287,7 @@ class SocketTransport(tcp.Server):
             self._wait_to_read(blocked)
             return
         self._channel, self._tls, self._shaking = shaking, shaking.connection, None
+        self.tls_wanted = False
         if interfaces.IHandshakeListener.providedBy(self.protocol):
             listener: Any = self.protocol
             listener.handshakeCompleted()
@@ -336,14 +336,17 @@ class SocketTransport(tcp.Server):
         left = _TURN
         try:
             while self._unsent and left > 0:
-                if not self._sending:
+                sending = self._sending
+                if not sending:
                     if self.tls_wanted:
                         return
                     # One record for many small pieces, and no copy of a large one.
-                    self._sending = memoryview(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+                    sending = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+                    self._sending = sending
                     self._pieces.clear()
-                taken = self._channel.send(self._sending[:_CALL])
-                self._sending = self._sending[taken:] if taken < len(self._sending) else _NOTHING
+                size = len(sending)
+                taken = self._channel.send(sending if size <= _CALL else memoryview(sending)[:_CALL])
+                self._sending = memoryview(sending)[taken:] if taken < size else _NOTHING
                 self._unsent -= taken
                 left -= taken
         except Unreadable:
