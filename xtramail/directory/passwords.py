@@ -55,7 +55,7 @@ def _digest(password: Secret, key: bytes) -> bytes:
 
 def _generated_digest(password: Secret, key: bytes) -> str:
     # Separators and case are how a person types it, not what it is.
-    plain = "".join(c for c in password.reveal().lower() if c.isalnum())
+    plain = "".join(filter(str.isalnum, password.reveal().lower()))
     return hmac.digest(key, b"generated " + plain.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
 

@@ -9,21 +9,19 @@ from typing import Any
 class Soon:
     """Calls ``come()`` from the reactor, never from within :meth:`ask`."""
 
-    __slots__ = ("_call", "_come", "_reactor")
+    __slots__ = ("_call", "_come", "_reactor", "asked")
 
     def __init__(self, reactor: Any, come: Callable[[], None]) -> None:
         """``reactor`` tells time (IReactorTime; zope interfaces are no types)."""
         self._reactor = reactor
         self._come = come
         self._call: Any = None
-
-    @property
-    def asked(self) -> bool:
+        self.asked = False
         """The call is still to come."""
-        return self._call is not None
 
     def ask(self) -> None:
-        if self._call is None:
+        if not self.asked:
+            self.asked = True
             self._call = self._reactor.callLater(0, self._ring)
 
     def stop(self) -> None:
@@ -31,7 +29,9 @@ class Soon:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+            self.asked = False
 
     def _ring(self) -> None:
         self._call = None
+        self.asked = False
         self._come()

@@ -66,7 +66,7 @@ def line_of(event: LogEvent) -> bytes | None:
     fields: Mapping[str, object] = event.get("mail_fields") or {}
     for name, value in fields.items():
         if name not in line:
-            line[name] = plain(value)
+            line[name] = value if type(value) is str and len(value) <= MAX_TEXT else plain(value)
     if mail_event is None:
         line["text"] = plain(formatEvent(event))
         line["from"] = plain(event.get("log_namespace", ""))

@@ -7,9 +7,10 @@ domain or a reply. What is asked of the store at each scrape is ``net/queue_figu
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from xtramail.telemetry.tally import Tally
 
 
 class Metrics:
@@ -17,22 +18,20 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
-        # Of what every command and connection counts, the counter is found without asking Prometheus each time.
-        self._connections = cache(self._gauge("connections_open", "Open connections.", "service").labels)
-        self._connected = cache(self._counter("connections", "Connections taken.", "service").labels)
+        self._connections = self._tally("connections_open", "Open connections.", "service", grows=False).of
+        self._connected = self._tally("connections", "Connections taken.", "service").of
         self._turned_away = self._counter("connections_turned_away", "Connections refused by a limit.", "service")
         self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
-        logins = self._counter("logins", "Logins: good, refused, busy, shut-out (not looked at).", "service", "outcome")
-        self._logins = cache(logins.labels)
+        logins = "Logins: good, refused, busy, shut-out (not looked at)."
+        self._logins = self._tally("logins", logins, "service", "outcome").of
         self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
         self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
         self._signed = self._counter("messages_signed", "Messages accepted and signed by their domain's DKIM keys.")
         self._blocked = self._counter("senders_blocked", "Users blocked from sending: rate, bounces.", "cause")
         self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
         self._recipients_refused = self._counter("recipients_refused", "Recipients refused at RCPT.", "service")
-        self._commands = cache(self._counter("imap_commands", "IMAP commands by name.", "command").labels)
-        pop3_commands = self._counter("pop3_commands", "POP3 commands by what they mean.", "command")
-        self._pop3_commands = cache(pop3_commands.labels)
+        self._commands = self._tally("imap_commands", "IMAP commands by name.", "command").of
+        self._pop3_commands = self._tally("pop3_commands", "POP3 commands by what they mean.", "command").of
         self._attempts = self._counter(
             "relay_recipients", "Outcomes of handing on: delivered, deferred, unconfirmed, bounced.", "outcome"
         )
@@ -58,6 +57,9 @@ class Metrics:
         self._webhook_failures = self._counter("webhook_failures", "Webhooks that did not take an alert.")
         self._bugs = self._counter("bugs", "Errors nobody expected.", "where")
 
+    def _tally(self, name: str, doc: str, *labels: str, grows: bool = True) -> Tally:
+        return Tally(f"xtramail_{name}", doc, labels, self.registry, grows=grows)
+
     def _counter(self, name: str, doc: str, *labels: str) -> Counter:
         return Counter(f"xtramail_{name}", doc, labels, registry=self.registry)
 
@@ -69,11 +71,11 @@ class Metrics:
         self._gauge(name, doc).set_function(read)
 
     def connection_opened(self, service: str) -> None:
-        self._connected(service).inc()
-        self._connections(service).inc()
+        self._connected[service,] += 1
+        self._connections[service,] += 1
 
     def connection_closed(self, service: str) -> None:
-        self._connections(service).dec()
+        self._connections[service,] -= 1
 
     def connection_turned_away(self, service: str) -> None:
         self._turned_away.labels(service).inc()
@@ -83,7 +85,7 @@ class Metrics:
 
     def login(self, service: str, outcome: str) -> None:
         """``outcome``: good, refused or busy; shut-out for those of the refused that were not looked at."""
-        self._logins(service, outcome).inc()
+        self._logins[service, outcome] += 1
 
     def message_accepted(self, service: str, size: int) -> None:
         """``size`` in octets."""
@@ -104,11 +106,11 @@ class Metrics:
 
     def imap_command(self, command: str) -> None:
         """``command`` is one we know: a client cannot make up label values."""
-        self._commands(command).inc()
+        self._commands[command,] += 1
 
     def pop3_command(self, command: str) -> None:
         """As :meth:`imap_command`."""
-        self._pop3_commands(command).inc()
+        self._pop3_commands[command,] += 1
 
     def relayed(self, outcome: str, recipients: int = 1) -> None:
         """``outcome``: delivered, deferred, unconfirmed, held, suppressed or bounced."""

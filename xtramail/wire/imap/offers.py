@@ -72,8 +72,18 @@ def capabilities(
     return tuple(names)
 
 
+_MAY_USE_CONDSTORE = frozenset(
+    {
+        commands.Select, commands.Examine, commands.Enable, commands.Fetch, commands.Store, commands.Search, Sort,
+        commands.List, commands.Status,
+    }
+)  # fmt: skip
+
+
 def uses_condstore(command: Command) -> bool:
     """Does the command make the client CONDSTORE-aware (RFC 7162 §3.1)?"""
+    if type(command) not in _MAY_USE_CONDSTORE:
+        return False
     if isinstance(command, (commands.Select, commands.Examine)):
         return command.condstore or command.resync is not None
     if isinstance(command, commands.Enable):

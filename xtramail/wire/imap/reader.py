@@ -140,6 +140,9 @@ class CommandReader:
 
     def next(self, *, literals: bool = True) -> Frame | None:
         """The next frame; None when more octets are needed. ``literals`` False for lines that are no commands."""
+        if not self._buffer and self._mode is _Mode.LINE:
+            # As behind every command that came alone.
+            return None
         while True:
             mode = self._mode
             if mode is _Mode.LINE:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from xtramail.model.flags import FLAG_NAMES, Flag
 from xtramail.model.sequence import SequenceSet
 from xtramail.wire.imap.commands import StatusItem
-from xtramail.wire.imap.status import Tagged
+from xtramail.wire.imap.status import Outcome, Tagged
 from xtramail.wire.imap.utf7 import Spelling, encode_mailbox
 
 CRLF = b"\r\n"
@@ -91,10 +91,13 @@ def flag_list(flags: Flag | int, keywords: Iterable[str] = (), *, recent: bool =
 
 # Untagged status answers
 
+_WORDS = {outcome: outcome.value for outcome in Outcome}
+"""An enumeration's value costs two calls each time it is asked for."""
+
 
 def tagged(tag: bytes, answer: Tagged) -> bytes:
     """``a1 OK [READ-WRITE] Done``; a text always follows, for clients that choke on its absence."""
-    return b"%b %b %b\r\n" % (tag, answer.outcome.value, _coded(answer.code, answer.text))
+    return b"%b %b %b\r\n" % (tag, _WORDS[answer.outcome], _coded(answer.code, answer.text))
 
 
 def _coded(code: bytes, text: str) -> bytes:

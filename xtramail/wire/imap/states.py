@@ -16,6 +16,9 @@ class State(Enum):
     SELECTED = "selected"
     LOGOUT = "logout"
 
+    # A member is one object; the enumeration's own hash is two calls of Python for each command that is answered.
+    __hash__ = object.__hash__
+
 
 _ANY = frozenset({b"CAPABILITY", b"ID", b"LOGOUT", b"NOOP"})
 _AUTHENTICATED = _ANY | {

@@ -16,6 +16,8 @@ class Outcome(Enum):
     NO = b"NO"
     BAD = b"BAD"
 
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
