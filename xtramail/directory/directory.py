@@ -33,6 +33,9 @@ from xtramail.store.records import Account, AskedRow, DomainRow
 GOOD_SECONDS = 14 * 86_400.0
 BAD_SECONDS = 3_600.0
 
+_REMEMBERED = 256
+"""Domains, those that somebody makes up too."""
+
 
 class Asker(Protocol):
     """Puts a recipient to a primary (MAIL <>, RCPT, RSET); the edge keeps the connection."""
@@ -61,6 +64,9 @@ class Directory:
         self._asker = asker
         self._keep_yes = keep_yes
         self._keep_no = keep_no
+        self._served: dict[str, DomainRow | None] = {}
+        """What was looked up by domain key, as of the commit :attr:`_as_of`: a login and a recipient ask twice."""
+        self._as_of = 0
         self._resolver = Resolver(engine=engine, clock=clock, served=self.domain, operator=operator)
 
     def domain(self, name: str) -> DomainRow | None:
@@ -69,7 +75,13 @@ class Directory:
             key = domain_key(name)
         except BadInput:
             return None
-        return served_as(self._engine, key)
+        newest = self._engine.newest_commit()
+        if newest != self._as_of or len(self._served) >= _REMEMBERED:
+            self._served.clear()
+            self._as_of = newest
+        if key not in self._served:
+            self._served[key] = served_as(self._engine, key)
+        return self._served[key]
 
     def awaited(self, name: str) -> bool:
         """Whether a domain was added, but is not served before it is proved whose it is."""

@@ -73,7 +73,8 @@ class Placed:
 class Session:
     """Ends with :meth:`close`; :attr:`view` is the selected mailbox, None when there is none."""
 
-    def __init__(self, services: MailboxServices, account: Account) -> None:
+    def __init__(self, services: MailboxServices, account: Account, *, as_of: int = 0) -> None:
+        """``as_of``: a commit (``Engine.newest_commit``) before ``account`` was read; 0 when that is not known."""
         self.services = services
         self.account = account
         self.view: View | None = None
@@ -83,6 +84,7 @@ class Session:
         """Messages that are being changed, all of them by one commit that has not come yet."""
         self._last_commit = 0
         """Of this session's own doing alone."""
+        self._valid_as_of = as_of
 
     # The account
 
@@ -103,8 +105,15 @@ class Session:
 
     def still_valid(self) -> bool:
         """What this session logged in with would still open the account."""
+        newest = self.services.engine.newest_commit()
+        if newest == self._valid_as_of and not self.account.device:
+            # Nothing was written since. (A device's time may be over without that.)
+            return True
         now = self.services.clock.now()
-        return self.read(lambda snap: accounts.standing(snap, self.account, now)) is not None
+        valid = self.read(lambda snap: accounts.standing(snap, self.account, now)) is not None
+        if valid:
+            self._valid_as_of = newest
+        return valid
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Hints that something of this account changed, but for what this session alone did; gives the function that

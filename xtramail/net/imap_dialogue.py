@@ -265,12 +265,13 @@ class ImapDialogue:
     def log_in(self, command: commands.Login | commands.Authenticate) -> None:
         collaborators = self._service.collaborators
         began = collaborators.reactor.seconds()
+        as_of = collaborators.mailboxes.engine.newest_commit()
         checked = collaborators.login.password(
             command.user, command.password, peer=self._line.peer, service="imap"
         )
 
         async def open_session() -> Session:
-            session = Session(collaborators.mailboxes, await checked)
+            session = Session(collaborators.mailboxes, await checked, as_of=as_of)
             await session.open()
             return session
 

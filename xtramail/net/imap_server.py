@@ -266,8 +266,9 @@ class ImapServerProtocol(Protocol):
     def wait_for(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], *, on_error: OnError) -> None:
         self._waiting = True
         self._held_since = self._reactor.seconds()
-        self._watch.working()
-
+        if self._dialogue.session is not None:
+            # Before login nobody can be told that it takes its time.
+            self._watch.working()
         start(self._waited_for(coroutine, then, on_error))
 
     async def _waited_for(
