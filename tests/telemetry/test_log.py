@@ -59,6 +59,7 @@ def test_a_business_event_is_one_line_with_its_id_and_fields() -> None:
         "size": 1234,
         "account": "",
         "message_id": "",
+        "signed": "",
     }
 
 
