@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import random
 import re
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from .client import Client, Unexpected
 from .cost import memory, processor_seconds
+from .rows import Row, Sample
 from .servers import USER, Server
 
 SYNC = b"UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
@@ -30,37 +29,6 @@ IOS = (
 )
 APPENDED = 12_000
 CHANGED = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One round of a row: processor microseconds of the server for a unit, and units a second."""
-
-    cost: float
-    rate: float
-
-
-@dataclass(slots=True, kw_only=True)
-class Row:
-    """One line of the table; ``unit`` says what cost and rate are counted by."""
-
-    name: str
-    unit: str
-    samples: list[Sample] = field(default_factory=list)
-
-    @property
-    def cost(self) -> float:
-        return statistics.median(sample.cost for sample in self.samples)
-
-    @property
-    def rate(self) -> float:
-        return statistics.median(sample.rate for sample in self.samples)
-
-    @property
-    def spread(self) -> float:
-        """Of the cost, from least to most, as a share of the median."""
-        costs = [sample.cost for sample in self.samples]
-        return (max(costs) - min(costs)) / self.cost if self.cost else 0.0
 
 
 class Scenarios:

@@ -26,8 +26,8 @@ from xtramail.store.search_texts import prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
 from .client import PASSWORD, Client
+from .packages import DOVECOT
 
-DOVECOT = Path("/usr/sbin/dovecot")
 USER = "ann@example.test"
 
 
