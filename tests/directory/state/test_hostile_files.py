@@ -173,26 +173,28 @@ def test_a_csv_file_is_refused_with_line_and_column(text: str, said: str) -> Non
     assert said in csv_said(b"\xef\xbb\xbf" + text.encode())
 
 
+LONG = json.dumps([f"{'t' * 15_000}@x.example"] * 3)
+MANY = json.dumps(["t@x.example"] * 20_000)
+FIELDS = ", ".join(f'"f{number}": 1' for number in range(600_000))
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
-    [
-        (
-            '{{"address": "s@o.example", "targets": [{}]}}'.format(", ".join(['"%s@x.example"' % ("t" * 15_000)] * 3)),
-            "line 2",
-        ),
-        (
-            '{{"address": "s@o.example", "targets": [{}]}}'.format(", ".join(['"t@x.example"'] * 20_000)),
-            "larger than 40 KiB",
-        ),
-        (
-            '{{"address": "s@o.example", {}}}'.format(", ".join(f'"f{n}": 1' for n in range(600_000))),
-            "larger than 4 MiB",
-        ),
-    ],
+    [(f'"targets": {LONG}', "line 2: the row"), (f'"targets": {MANY}', "40 KiB"), (FIELDS, "larger than 4 MiB")],
+    ids=["long texts", "many texts", "many fields"],
 )
-def test_a_row_has_an_end(row: str, said: str) -> None:
+def test_an_object_has_an_end(row: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        Office().apply(f'{{"format": 1, "aliases": [\n{row}]}}')
+        Office().apply(f'{{"format": 1, "aliases": [\n{{"address": "s@o.example", {row}}}]}}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["address," * 200_000, "address\n" + "," * 2_000_000, "address\n" + '"a\n",' * 300_000],
+    ids=["columns", "cells", "cells on lines of their own"],
+)
+def test_a_row_of_csv_has_an_end(text: str) -> None:
+    assert "a row longer than 1 MiB" in csv_said(text.encode())
 
 
 def test_an_object_larger_than_most_is_read_whole(office: Office) -> None:

@@ -30,6 +30,8 @@ from xtramail.directory.state.kind import Fault, Kind, World, fields_of
 from xtramail.model.errors import BadInput
 
 _FORMULA = re.compile("'* *[=+\\-@\t\r＝＋－＠]")
+_LONGEST_ROW = 1 << 20
+"""Characters."""
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
@@ -82,14 +84,17 @@ def _cell(value: Any) -> str:
 def read_csv(octets: bytes, kind: Kind[Any]) -> Read:
     """The rows of a file, and all that is wrong with them. BadInput where it has no header that could be one."""
     text = decoded(octets)
-    reader = csv.reader(_lines(text), delimiter=_delimiter(text), strict=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=_delimiter(text), strict=True)
     entries: list[Entry] = []
     faults: list[Fault] = []
     line = 1
     try:
         header = _header(next(reader, []), kind)
         line = reader.line_num + 1
+        lines.row_over()
         for cells in reader:
+            lines.row_over()
             place = f"{kind.name}, line {line}"
             entry = _entry(kind, place, header, cells, faults)
             if entry is not None:
@@ -109,13 +114,28 @@ def read_csv(octets: bytes, kind: Kind[Any]) -> Read:
     return Read(entries=entries, faults=faults, kinds=frozenset({kind.name}), secrets=True)
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Each with its end. One by one: a file may be large."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield text[start:end]
-        start = end
+class _Lines:
+    """The lines of a text, each with its end, one by one: a file may be large. ``row_over``: the next begins a row."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._row = 0
+
+    def row_over(self) -> None:
+        self._row = self._at
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        start = self._at
+        if start >= len(self._text):
+            raise StopIteration
+        self._at = self._text.find("\n", start) + 1 or len(self._text)
+        if self._at - self._row > _LONGEST_ROW:
+            raise csv.Error(f"a row longer than {_LONGEST_ROW >> 20} MiB")
+        return self._text[start : self._at]
 
 
 def _delimiter(text: str) -> str:
