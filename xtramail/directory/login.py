@@ -272,7 +272,7 @@ class Login:
         """The same work for every wrong password, so that time does not tell which accounts have a quick hash."""
         if passwords.verify(secret, stored, self._keyring):
             return True
-        if not passwords.is_slow(stored):
+        if not passwords.is_slow(stored, self._cost):
             passwords.verify(secret, self._dummy, self._keyring)
         return False
 

@@ -103,8 +103,11 @@ def is_foreign(stored: str) -> bool:
     return stored.startswith(FOREIGN)
 
 
-def is_slow(stored: str) -> bool:
-    """Whether verifying against this hash takes the work that one of ours takes."""
+def is_slow(stored: str, cost: int = DEFAULT_COST) -> bool:
+    """Whether verifying against this hash takes the work of one of ours of this ``cost``, or more."""
+    if stored.startswith(FOREIGN):
+        found = _FOREIGN.fullmatch(stored.removeprefix(FOREIGN))
+        return found is not None and int(found[1]) >= cost
     return stored.startswith(BCRYPT)
 
 
