@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from xtramail.mailbox.flag_log import FlagLog
@@ -123,8 +123,14 @@ class Look:
                 first_unseen=_first_unseen(flags),
                 log=old.log.then(modseq, tuple(changed)),
             )
-        return replace(
-            self, mailbox=change.after, parts=parts, uids=_without(self.uids, change.gone), modseq=modseq
+        return Look(
+            mailbox=change.after,
+            keywords=self.keywords,
+            parts=parts,
+            uids=_without(self.uids, change.gone),
+            homes=self.homes,
+            modseq=modseq,
+            newest_drop=self.newest_drop,
         )
 
 

@@ -45,7 +45,8 @@ async def store(session: Session, command: commands.Store) -> Answer:
     others = view.sync(telling_of(command.uid))
     done_with = stored.changed.keys() | stored.same.keys()
     loud = frozenset() if command.silent else done_with
-    others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
+    if loud and others.flags:
+        others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
     told = [uid for uid in uids if uid in done_with and not view.expunged(uid)]
     if command.unchanged_since is None:
         told = sorted([*told, *view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords)])

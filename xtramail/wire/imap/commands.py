@@ -311,6 +311,8 @@ class StoreMode(Enum):
     ADD = "+FLAGS"
     REMOVE = "-FLAGS"
 
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store(Command):
