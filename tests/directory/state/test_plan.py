@@ -276,6 +276,34 @@ def test_a_domain_admin_exports_and_changes_his_domains_and_no_other() -> None:
     assert office.user("eve@other.example")
 
 
+@pytest.mark.parametrize("kind", ["tenants", "domains", "domain-aliases", "outbound", "places", "admins", "tokens"])
+@pytest.mark.parametrize("remove_missing", [True, False])
+def test_no_admin_takes_away_what_is_an_operators_by_not_naming_it(kind: str, remove_missing: object) -> None:
+    office = furnished()
+    tim = tenant_admin(office.engine, office.clock, "acme")
+    before = office.export()
+    text = json.dumps({"format": 1, kind: []})
+    if remove_missing:
+        with pytest.raises(NotPermitted, match=f"changing {kind}"):
+            office.apply(text, remove_missing=True, desk=tim)
+    else:
+        office.apply(text, desk=tim)
+    assert office.export() == before
+
+
+def test_an_admin_takes_away_what_is_his_and_nothing_else() -> None:
+    office = furnished()
+    office.apply_rows(users=[{"address": "eve@bücher.example"}])
+    tim = tenant_admin(office.engine, office.clock, "acme")
+    kinds = ("users", "devices", "totp", "dkim", "mirrors", "aliases", "senders", "blocks")
+    text = json.dumps({"format": 1, **{kind: [] for kind in kinds}})
+    office.apply(text, remove_missing=True, desk=tim)
+    value = json.loads(office.export())
+    left = {row["address"] for row in value["users"]}
+    assert left == {"dee@office.example", "eve@bücher.example", '"o\'dd, =ö"@bücher.example'}
+    assert [row["address"] for row in value["aliases"]] == ["@xn--bcher-kva.example"]
+
+
 def test_a_user_exports_nothing() -> None:
     office = furnished()
     ann = user(office.engine, office.clock, "ann@office.example")

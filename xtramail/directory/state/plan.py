@@ -85,6 +85,8 @@ def make_plan(
     faults = list(read.faults)
     found = {kind.name: _by_key(kind, read.entries, faults) for kind in kinds}
     for kind in kinds:
+        if found[kind.name] or (remove_missing and kind.name in read.kinds):
+            world.desk.require(kind.role, f"changing {kind.name}")
         _refuse_unseen(world, kind, found[kind.name], faults)
     if faults:
         raise BadState(faults)
@@ -151,9 +153,7 @@ def _by_key(kind: Kind[Any], entries: Collection[Entry], faults: list[Fault]) ->
 
 
 def _refuse_unseen(world: World, kind: Kind[Any], found: dict[str, Entry], faults: list[Fault]) -> None:
-    """What the actor may not change, and what lies in another domain than the file is of."""
-    if found:
-        world.desk.require(kind.role, f"changing {kind.name}")
+    """What lies in domains that the actor does not see, or in another domain than the file is of."""
     if world.desk.actor.role is Role.OPERATOR and not world.only:
         return
     seen = {row.name for row in world.domains}
