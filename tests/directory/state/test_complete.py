@@ -1,4 +1,4 @@
-"""Whatever the directory keeps of an object is in documents, or is left out on purpose: a new field fails here first."""
+"""What the directory keeps of an object is in documents, or is left out on purpose: a new field fails here first."""
 
 from __future__ import annotations
 
