@@ -73,8 +73,12 @@ def _in_threads(work: Callable[[A], B], given: Iterable[A], total: int, told: Ca
     results: list[B] = []
     if not total:
         return results
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
         for one in pool.map(work, given):
             results.append(one)
             told(len(results), total)
+    finally:
+        # Who breaks it off does not wait for the thousands that are left.
+        pool.shutdown(cancel_futures=True)
     return results
