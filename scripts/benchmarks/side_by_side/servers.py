@@ -126,12 +126,15 @@ class Xtramail:
 class Dovecot:
     """Debian's Dovecot: durable writes, one login process that keeps TLS tickets, workers that serve many sessions."""
 
-    def __init__(self, folder: Path, storage: str, sessions: int) -> None:
-        """``storage`` is maildir or mdbox, ``sessions`` the most at once."""
+    def __init__(self, folder: Path, storage: str, sessions: int, *, lmtp: bool = False) -> None:
+        """``storage`` is maildir or mdbox, ``sessions`` the most at once; ``lmtp``: mail comes in, at :attr:`lmtp`."""
         self.name = f"dovecot {storage}"
         self._folder = folder / f"dovecot-{storage}"
         self._storage = storage
         self._sessions = sessions
+        self._protocols = "imap lmtp" if lmtp else "imap"
+        self.certificate: tuple[Path, Path] = (Path(), Path())
+        """The files with its chain and its key; :meth:`prepare` makes them."""
         self.port = free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -141,6 +144,16 @@ class Dovecot:
         return self._process.pid
 
     @property
+    def lmtp(self) -> Path:
+        """The socket at which it takes mail."""
+        return self._folder / "run" / "lmtp"
+
+    @property
+    def mail(self) -> Path:
+        """Where its mailboxes lie."""
+        return self._folder / "mail"
+
+    @property
     def context(self) -> ssl.SSLContext:
         return _context(self._folder / "certs" / FOLDER / "ca.crt")
 
@@ -148,12 +161,12 @@ class Dovecot:
         folder = self._folder
         for name in ("", "run", "state", "mail", "certs"):
             (folder / name).mkdir(exist_ok=True, mode=0o755)
-        certificate, key = issue(folder / "certs", ["localhost", "127.0.0.1"], now=time.time())
+        certificate, key = self.certificate = issue(folder / "certs", ["localhost", "127.0.0.1"], now=time.time())
         shutil.chown(folder / "mail", "nobody", "nogroup")
         path = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}[self._storage]
         (folder / "dovecot.conf").write_text(
             f"""
-protocols = imap
+protocols = {self._protocols}
 listen = 127.0.0.1
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -176,7 +189,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid=nobody gid=nogroup home={folder}/mail/%u
+  args = uid=nobody gid=nogroup home={folder}/mail/%u allow_all_users=yes
 }}
 default_process_limit = {self._sessions + 100}
 default_client_limit = {2 * self._sessions + 2000}
