@@ -9,7 +9,9 @@ import pytest
 from tests import desks
 from tests.delivery.world import World
 from xtramail.directory.domains import parse_change, set_domain
+from xtramail.directory.reachable import may_be_inside
 from xtramail.directory.routes import Route, add_route, all_routes, read, remove_route, route_of, routes_of
+from xtramail.directory.tenants import add_tenant
 from xtramail.directory.users import remove_user
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NoSuchRoute, NotPermitted
@@ -193,3 +195,18 @@ def test_an_admin_changes_his_domains_and_names_no_host_of_our_own_network(world
     assert {one.domain for one in all_routes(dora)} == {RELAY}
     with pytest.raises(NotPermitted):
         all_routes(desks.user(world.engine, world.clock, RAY))
+
+
+def test_a_name_of_a_tenants_host_may_not_lead_into_our_network_unless_an_operator_allows_it(world: World) -> None:
+    drive(add_tenant(world.desk, "office"))
+    own = world.desk.domain(RELAY)
+    assert may_be_inside(own, "mail.office.example"), "an operator's own domain"
+    drive(set_domain(world.desk, RELAY, [parse_change("tenant", "office")]))
+    theirs = world.desk.domain(RELAY)
+    assert not may_be_inside(theirs, "mail.office.example")
+    assert may_be_inside(theirs, "10.0.0.7"), "only an operator could have named it"
+    dora = desks.domain_admin(world.engine, world.clock, RELAY, tenant="office")
+    with pytest.raises(NotPermitted):
+        drive(set_domain(dora, RELAY, [parse_change("inside-hosts", "on")]))
+    drive(set_domain(world.desk, RELAY, [parse_change("inside-hosts", "on")]))
+    assert may_be_inside(world.desk.domain(RELAY), "mail.office.example")

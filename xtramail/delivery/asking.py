@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from xtramail.delivery.courier import Courier, Hop
 from xtramail.directory.places import numbered
+from xtramail.directory.reachable import may_be_inside
 from xtramail.model.address import Address
 from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
@@ -23,9 +24,18 @@ def hops_of(
     hosts: Iterable[tuple[str, int, int]],
     chance: Callable[[], float] = random.random,
 ) -> list[Hop]:
-    """``hosts``: host, port and priority. The lowest comes first, equal ones share in random order (as RFC 5321 §5.1)."""
+    """``hosts``: host, port and priority. The lowest comes first, equal ones in random order (RFC 5321 §5.1)."""
     ordered = sorted(hosts, key=lambda one: (one[2], chance()))
-    return [Hop(host=host, port=port, tls=domain.primary_tls, ca=domain.primary_ca) for host, port, _ in ordered]
+    return [
+        Hop(
+            host=host,
+            port=port,
+            tls=domain.primary_tls,
+            ca=domain.primary_ca,
+            inside=may_be_inside(domain, host),
+        )
+        for host, port, _ in ordered
+    ]
 
 
 class PrimaryAsker:

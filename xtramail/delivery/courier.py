@@ -31,6 +31,8 @@ class Hop:
     """PEM file of the authorities to believe; empty: those of this machine."""
     user: str = ""
     password: Secret | None = None
+    inside: bool = True
+    """It may lie in this server's own network."""
     addresses: tuple[str, ...] = ()
     """Where it is; empty: as the machine's resolver says."""
     tlsa: tuple[Tlsa, ...] = ()

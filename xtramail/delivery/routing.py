@@ -16,6 +16,7 @@ from xtramail.delivery.courier import Hop
 from xtramail.directory.directory import Directory
 from xtramail.directory.outbound import carriers
 from xtramail.directory.places import address_of
+from xtramail.directory.reachable import may_be_inside
 from xtramail.model.address import Address
 from xtramail.model.errors import Refused, Unavailable
 from xtramail.model.host import parse_host
@@ -139,4 +140,12 @@ class Routing:
 def _carrier(domain: DomainRow, one: OutboundRow) -> Hop:
     # A login is worth protecting, and so is everything that a customer sends: always verified.
     password = Secret(one.password) if one.password else None
-    return Hop(host=one.host, port=one.port, tls="verify", ca=domain.primary_ca, user=one.user, password=password)
+    return Hop(
+        host=one.host,
+        port=one.port,
+        tls="verify",
+        ca=domain.primary_ca,
+        user=one.user,
+        password=password,
+        inside=may_be_inside(domain, one.host),
+    )

@@ -89,6 +89,9 @@ SETTINGS: dict[str, DomainSetting] = {
             "there|here",
             "here: users' mailboxes are here alone; only others' mail goes to the primary",
         ),
+        DomainSetting(
+            "inside-hosts", "off", ON_OFF, "on|off", "of a tenant's domain: its hosts may lie in this server's own network"
+        ),
         DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
         DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),
         DomainSetting("outage-window", "1m", _time(0.1), "TIME", "the window in which faults are counted"),

@@ -16,7 +16,7 @@ from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS, regular
 from xtramail.directory.imap_access import HOST, IMAPS_PORT
 from xtramail.directory.open_mail import refuse_while_open
-from xtramail.directory.reachable import HOOK_PORTS, IMAP_PORTS, PORTS, require_reachable
+from xtramail.directory.reachable import HOOK_PORTS, IMAP_PORTS, INSIDE_HOSTS, PORTS, require_reachable
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES
 from xtramail.directory.tenants import owner_of, still_there
 from xtramail.directory.users import users_of
@@ -35,7 +35,7 @@ RecipientsWord = Literal["ask", "listed", "any"]
 TLS_MODES: tuple[TlsWord, ...] = ("none", "opportunistic", "required", "verify")
 RECIPIENT_MODES: tuple[RecipientsWord, ...] = ("ask", "listed", "any")
 MAX_DAYS = 3_650
-OPERATORS_OWN = frozenset({"primary_ca", "quota", AUTHORITIES, "tenant"})
+OPERATORS_OWN = frozenset({"primary_ca", "quota", AUTHORITIES, "tenant", INSIDE_HOSTS})
 """Fields and settings that are for operators alone: whose a domain is, how much of this machine it may fill, and what
 names files there."""
 ROUTE_KEYS = (

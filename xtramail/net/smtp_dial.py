@@ -21,6 +21,7 @@ from xtramail.delivery.courier import Hop
 from xtramail.model.outcome import Reply
 from xtramail.net.certificates import CertificateFault
 from xtramail.net.courier_settings import CourierSettings
+from xtramail.net.outside_addresses import outside_addresses
 from xtramail.net.smtp_line import LineLost, SmtpLine
 from xtramail.net.tls_client import ClientContexts, ClientTls, TlsMode
 from xtramail.wire.smtp.client_config import SmtpClientConfig
@@ -97,7 +98,10 @@ class Dialer:
                 raise
 
     async def _dial(self, hop: Hop, wait: Callable[[Stage], float]) -> SmtpLine:
-        *others, last = hop.addresses or (hop.host,)
+        addresses = hop.addresses or (hop.host,)
+        if not hop.inside:
+            addresses = tuple(await outside_addresses(self._reactor, hop.host, seconds=self.settings.connect))
+        *others, last = addresses
         for address in others:
             with contextlib.suppress(LineLost):
                 return await self._dial_at(address, hop.port, wait)
