@@ -15,7 +15,7 @@ class Deadline:
     __slots__ = ("_at", "_call", "_expired", "_reactor")
 
     def __init__(self, reactor: Any, expired: Callable[[], None]) -> None:
-        """``reactor`` tells time (IReactorTime; zope interfaces are no types)."""
+        """``reactor`` tells time (IReactorTime, or ``timers.Timers``; zope interfaces are no types)."""
         self._reactor = reactor
         self._expired = expired
         self._at: float | None = None

@@ -57,11 +57,14 @@ class ImapServerProtocol(Protocol):
         self.peer = Peer(address="")
         self._dialogue = ImapDialogue(service, self)
         times = service.times
-        self._watch = ImapWatch(self._reactor, look=self._look, reassure=self._reassure, every=times.still_here)
+        timers = service.timers
+        self._watch = ImapWatch(
+            self._reactor, timers, look=self._look, reassure=self._reassure, every=times.still_here
+        )
         self._dialogue.hint = self._watch.hinted
-        self._patience = Deadline(self._reactor, self._timed_out)
-        self._login_deadline = Deadline(self._reactor, self._timed_out)
-        self._closing = Deadline(self._reactor, self.cut)
+        self._patience = Deadline(timers, self._timed_out)
+        self._login_deadline = Deadline(timers, self._timed_out)
+        self._closing = Deadline(timers, self.cut)
         self.pace = TextPace(grace=times.rate_grace, octets_per_second=times.rate_octets)
         self._flow = Flow(self.connection, lambda octets: self.transport.write(octets))
         self._outbox = self._flow.outbox

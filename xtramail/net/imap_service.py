@@ -12,6 +12,7 @@ from xtramail.mailbox.session import MailboxServices
 from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
 from xtramail.net.password_check import PasswordCheck
+from xtramail.net.timers import Timers
 from xtramail.telemetry.metrics import Metrics
 from xtramail.wire.imap.client_masks import ClientMask
 from xtramail.wire.imap.config import ImapServerConfig
@@ -76,6 +77,8 @@ class ImapService(ConnectionService):
         self.times = times
         self.collaborators = collaborators
         self.failures = failures
+        self.timers = Timers(collaborators.reactor)
+        """Of all its connections."""
         self.masks = masks
         """What is hidden from whom; may be set anew, for every ID from then on."""
 

@@ -21,11 +21,13 @@ then a new message would be shown only minutes later. Whatever comes next makes 
 class ImapWatch:
     """One connection's; :meth:`stop` leaves no timer behind."""
 
-    def __init__(self, reactor: Any, *, look: Callable[[], None], reassure: Callable[[], None], every: float) -> None:
-        """``look()`` once for each burst of hints, ``reassure()`` every so many seconds while the client idles, and
-        once when a command takes its time."""
+    def __init__(
+        self, reactor: Any, timers: Any, *, look: Callable[[], None], reassure: Callable[[], None], every: float
+    ) -> None:
+        """``timers``: what a Deadline takes. ``look()`` once for each burst of hints, ``reassure()`` every so many
+        seconds while the client idles, and once when a command takes its time."""
         self._every = every
-        self._sign = Deadline(reactor, reassure)
+        self._sign = Deadline(timers, reassure)
         self._coming = Soon(reactor, look)
 
     def hinted(self) -> None:
