@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from xtramail.net.adapter import start
 from xtramail.net.smtp_line import LINGER, LineLost, SmtpLine
@@ -144,3 +146,18 @@ def test_what_is_written_to_a_dead_line_goes_nowhere(spoken: Spoken) -> None:
     spoken.transport.clear()
     spoken.line.write(b"MAIL")
     assert spoken.transport.value() == b""
+
+
+@implementer(ITCPTransport)
+class Socket(Transport):
+    delays = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.delays = not enabled
+
+
+def test_the_end_of_a_message_does_not_wait_until_its_beginning_is_acknowledged() -> None:
+    socket: Any = Socket()  # type: ignore[no-untyped-call]
+    line = SmtpLine(Clock(), SmtpClientConfig(hostname="mx.example"), lambda stage: 10.0)
+    line.makeConnection(socket)
+    assert not socket.delays

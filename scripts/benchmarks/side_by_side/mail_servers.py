@@ -118,8 +118,8 @@ class XtramailMail:
         for domain in DOMAINS:
             primary = () if domain == LOCAL else ("--primary", f"127.0.0.1:{sink}", "--recipients", "listed")
             self._installation.add_domain(domain, *primary)
-            for user in users:
-                self._installation.add_user(f"{user}@{domain}", PASSWORD)
+        lines = [f"{user}@{domain},{PASSWORD}" for domain in DOMAINS for user in users]
+        self._installation.command("import", "--kind", "users", "--yes", "-", text="\n".join(["address,password", *lines]))
 
     def start(self) -> None:
         self._server.start()
