@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from math import inf
 from threading import Thread
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from xtramail.net.turns import TurnReactor, the_reactor, turn_end_of
+from xtramail.net.turns import SLOW, TurnReactor, the_reactor, turn_end_of
 
 
 @pytest.fixture
@@ -183,3 +185,51 @@ def test_another_reactor_ends_its_turn_by_a_call_at_once(turns: Any) -> None:
     timed.calls[0][1]()
     assert told == ["end"]
     assert turn_end_of(turns) == turns.at_turn_end
+
+
+def test_a_slow_turn_is_told_at_its_end_with_what_was_work_of_it(turns: Any) -> None:
+    told: list[tuple[float, float, float]] = []
+    turns.slow = lambda *figures: told.append(figures)
+
+    def work() -> None:
+        until = perf_counter() + 0.05
+        while perf_counter() < until:
+            pass
+
+    pipe = Readable(work)
+    turns.addReader(pipe)
+    turns.doIteration(0)
+    turns.removeAll()
+    assert told == [], "the turn is not over: calls that are due come yet"
+    turns.doIteration(0)
+    (began, seconds, working), = told
+    assert 0.05 <= seconds <= perf_counter() - began
+    # A machine that is busy gives this thread a part of its time only.
+    assert 0 < working <= seconds + 0.02
+    turns.doIteration(0)
+    assert len(told) == 1
+    pipe.close()
+
+
+def test_what_is_put_off_counts_as_part_of_its_turn(turns: Any) -> None:
+    told: list[float] = []
+    turns.slow = lambda _began, seconds, _working: told.append(seconds)
+    turns.doIteration(0)
+
+    def work() -> None:
+        until = perf_counter() + SLOW + 0.001
+        while perf_counter() < until:
+            pass
+
+    turns.at_turn_end(work)
+    turns.doIteration(0)
+    assert len(told) == 1
+
+
+def test_waiting_is_no_turn(turns: Any) -> None:
+    told: list[float] = []
+    turns.slow = lambda _began, seconds, _working: told.append(seconds)
+    turns.doIteration(0.03)
+    assert turns.turn_began != inf
+    turns.doIteration(0)
+    assert told == []

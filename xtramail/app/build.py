@@ -41,6 +41,7 @@ from xtramail.net.pop3_server import Pop3Factory
 from xtramail.net.smtp_server import SmtpFactory
 from xtramail.net.smtp_service import SmtpCollaborators, SmtpService, SmtpTimes
 from xtramail.net.tls import ServerContexts, TlsService
+from xtramail.net.turn_watch import TurnWatch
 from xtramail.net.turns import turn_end_of
 from xtramail.store import keys, outbound, schema
 from xtramail.store.lmdb_engine import LmdbEngine
@@ -107,6 +108,7 @@ class Server(MultiService):
         self._own = OwnCertificates(
             settings.certificate_folder, settings.server.hostname, reactor=reactor, now=self._clock.now
         )
+        self._turns = TurnWatch(reactor, slow=self._metrics.turn_slow)
         direct = settings.server.direct_tls
         self._doors = {name: Door(direct=direct) for name in _DOORS}
         self._lock: ServerLock | None = None
@@ -171,6 +173,7 @@ class Server(MultiService):
         self._core.self_checks.start()
         self._core.published_keys.startService()
         self._core.changes_log.start()
+        self._turns.startService()
         super().startService()  # type: ignore[no-untyped-call]
 
     def _open_doors(self, core: Core, limits: Limits) -> None:
@@ -311,7 +314,7 @@ class Server(MultiService):
             core.drilling.stop()
             core.people.stop()
             core.worker.stopService()
-        for service in (self._tls, self._own):
+        for service in (self._tls, self._own, self._turns):
             if service.running:
                 service.stopService()
         if self._engine is not None:

@@ -6,6 +6,7 @@ when a start fails. What the server is made of is ``build.py``'s.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -195,6 +196,10 @@ class XtramailService(Service):
         resolver, tls = self._settings.dns.validating, self._settings.relay.tls
         maillog.sending_protected(resolver=resolver, tls=tls, text=sending_text(self._settings))
         self._notifier.tell("READY=1", f"STATUS=serving as {self._settings.server.hostname[0]}")
+        if self._notifier.patience and sys.__stderr__ is not None:
+            # systemd ends a server that hangs by SIGABRT: the journal then has where each thread was.
+            faulthandler.enable(file=sys.__stderr__)
+        self._notifier.live(self._reactor)
 
     def _start_step(self, step: Any) -> None:
         """Expected failures become one sentence; in the foreground without a traceback, as a person started it."""

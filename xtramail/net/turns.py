@@ -1,8 +1,8 @@
 """The reactor of the server's process: Twisted's on epoll, with less around each event, and an end to each turn.
 
 Twisted gives every event a logging context of its own, a dozen calls that cost as much as reading a short command, for
-a prefix that our log does not have. Owns that, the way from other threads into the reactor's, and what is put off until
-a turn is over. All else is Twisted's.
+a prefix that our log does not have. Owns that, the way from other threads into the reactor's, what is put off until
+a turn is over, and how long turns take. All else is Twisted's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from math import inf
+from time import perf_counter, thread_time
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -20,7 +22,11 @@ from zope.interface import implementer
 
 from xtramail.telemetry import maillog
 
+SLOW = 0.02
+"""Seconds; longer turns are told to :attr:`TurnReactor.slow`."""
 _REACTOR = "twisted.internet.reactor"
+_WORK_READ = 0.01
+"""Seconds for which a reading of the thread's CPU time is good enough: it costs six times as much as the clock's."""
 
 
 @implementer(IReadDescriptor)
@@ -58,10 +64,17 @@ class Waker:
 
 
 class TurnReactor(EPollReactor):
-    """``doIteration`` is one turn."""
+    """``doIteration`` waits, and begins a turn, which lasts until it waits again."""
 
     def __init__(self) -> None:
         self._put_off: list[Callable[[], None]] = []
+        self.slow: Callable[[float, float, float], None] = lambda began, seconds, working: None
+        """Told of each slow turn, at its end: when it began (``perf_counter``), how many seconds it took, and how many
+        of them this thread worked, which is up to ten milliseconds too much. The rest it waited: for the disk, for
+        other threads, for the machine."""
+        self.turn_began = inf
+        """By ``perf_counter``; never, while it waits."""
+        self._worked = self._worked_at = 0.0
         super().__init__()  # type: ignore[no-untyped-call]
 
     def at_turn_end(self, function: Callable[[], None]) -> None:
@@ -75,9 +88,18 @@ class TurnReactor(EPollReactor):
             functions, self._put_off = self._put_off, []
             for function in functions:
                 function()
+        began = self.turn_began
+        seconds = perf_counter() - began
+        if seconds > SLOW:
+            self.slow(began, seconds, thread_time() - self._worked)
         selectables = self._selectables
+        self.turn_began = inf
         # At most one event for each: who is ready again after it waits until all had their turn.
-        for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, max(len(selectables), 1)):
+        events = self._poller.poll(-1 if timeout is None else timeout, max(len(selectables), 1))
+        self.turn_began = began = perf_counter()
+        if began - self._worked_at > _WORK_READ:
+            self._worked, self._worked_at = thread_time(), began
+        for descriptor, event in events:
             selectable = selectables.get(descriptor)
             if selectable is None:
                 # Closed by what came before it in this turn.

@@ -116,6 +116,12 @@ def alarm(*, kind: str, text: str) -> None:
     _log.error("{mail_event}", mail_event="alarm", mail_fields={"kind": kind, "text": text})
 
 
+def turn_slow(*, seconds: float, working: float, ran: str) -> None:
+    """Everybody waited that long for one turn of the reactor, ``working`` seconds of it for its own thread's work.
+    ``ran``: functions that were seen in it, the innermost first."""
+    _warn("turn-slow", ms=round(seconds * 1000), working_ms=round(working * 1000), ran=ran)
+
+
 def fault_alarm(kind: str) -> Callable[[BaseException], None]:
     """What takes the errors of a job that goes on all the same, each an :func:`alarm` of this kind."""
     return lambda error: alarm(kind=kind, text=f"{type(error).__name__}: {error}")
@@ -146,8 +152,9 @@ def own_certificate_written(*, file: Path, names: Sequence[str]) -> None:
 # Connections.
 
 
-def connection_turned_away(*, service: str, peer: Peer, reason: str) -> None:
-    _warn("connection-turned-away", service=service, peer=peer, reason=reason)
+def connection_turned_away(*, service: str, peer: Peer, reason: str, unsaid: int) -> None:
+    """``unsaid``: how often it had happened to this address since the last such line."""
+    _warn("connection-turned-away", service=service, peer=peer, reason=reason, unsaid=unsaid)
 
 
 def tls_failed(*, service: str, peer: Peer, reason: str) -> None:

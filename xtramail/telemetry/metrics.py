@@ -55,6 +55,9 @@ class Metrics:
             "alerts", "Alerts by kind and outcome: raised, mailed, posted, given-up.", "kind", "outcome"
         )
         self._webhook_failures = self._counter("webhook_failures", "Webhooks that did not take an alert.")
+        self._turns_slow = self._counter("reactor_turns_slow", "Turns of the reactor over 20 ms: everybody waited.")
+        self._turn_longest = self._gauge("reactor_turn_longest_seconds", "The longest turn since the start.")
+        self._longest_turn = 0.0
         self._bugs = self._counter("bugs", "Errors nobody expected.", "where")
 
     def _tally(self, name: str, doc: str, *labels: str, grows: bool = True) -> Tally:
@@ -139,6 +142,12 @@ class Metrics:
 
     def webhook_failed(self) -> None:
         self._webhook_failures.inc()
+
+    def turn_slow(self, seconds: float) -> None:
+        """One that everybody noticed."""
+        self._turns_slow.inc()
+        self._longest_turn = max(self._longest_turn, seconds)
+        self._turn_longest.set(self._longest_turn)
 
     def bug(self, where: str) -> None:
         self._bugs.labels(where).inc()

@@ -1,0 +1,97 @@
+"""Looks how long the reactor's turns take, for in a long one everybody else waits.
+
+Owns what is counted (``SLOW``), what is told (``TOLD``), and the thread that looks meanwhile at what runs: when a turn
+is over nobody knows any more. The times themselves are ``turns.py``'s.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+
+from xtramail.net.turns import TurnReactor
+from xtramail.telemetry import maillog
+
+TOLD = 0.1
+"""Seconds; a turn that takes longer has a line in the log."""
+LOOK = 0.04
+"""Seconds between two looks: each told turn has one when it is half over. It costs a core less than a thousandth."""
+DEEPEST = 6
+"""Functions of ours in one line, the innermost first."""
+
+
+class TurnWatch(Service):
+    """Of the process's reactor; says nothing of one that does not measure its turns (``twistd --reactor``)."""
+
+    def __init__(
+        self, reactor: Any, *, slow: Callable[[float], None], clock: Callable[[], float] = perf_counter
+    ) -> None:
+        """``slow`` is told the seconds of each slow turn; ``clock`` is the reactor's."""
+        self._reactor = reactor if isinstance(reactor, TurnReactor) else None
+        self._slow = slow
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._watched = 0
+        self._seen = (0.0, "")
+
+    def startService(self) -> None:
+        """In the reactor's thread, once the process is the one that stays."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._reactor is None:
+            return
+        self._reactor.slow = self._told
+        self._watched = threading.get_ident()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="turn-watch", daemon=True)
+        self._thread.start()
+
+    def stopService(self) -> None:
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._thread is not None:
+            self._stopping.set()
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK):
+            self.look()
+
+    def look(self) -> None:
+        """In the thread that looks: note what runs, where a turn has lasted a while."""
+        reactor = self._reactor
+        if reactor is None or self._clock() - reactor.turn_began < LOOK:
+            return
+        began = reactor.turn_began
+        frame = sys._current_frames().get(self._watched)
+        # It may be over by now, and another begun.
+        if frame is not None and began == reactor.turn_began:
+            self._seen = (began, functions_of(frame))
+
+    def _told(self, began: float, seconds: float, working: float) -> None:
+        self._slow(seconds)
+        if seconds > TOLD:
+            of, ran = self._seen
+            maillog.turn_slow(seconds=seconds, working=working, ran=ran if of == began else "")
+
+
+def functions_of(frame: FrameType | None) -> str:
+    """Such as ``mailbox/search.py:88 Search.run < net/imap_flow.py:120 Flow.step``: names only, no values, which could
+    be anybody's mail. The innermost function comes first, whosever it is."""
+    ours = str(Path(__file__).parent.parent) + "/"
+    found: list[str] = []
+    while frame is not None and len(found) < DEEPEST:
+        code = frame.f_code
+        if code.co_filename.startswith(ours):
+            found.append(f"{code.co_filename.removeprefix(ours)}:{frame.f_lineno} {code.co_qualname}")
+        elif not found:
+            found.append(f"{Path(code.co_filename).name}:{frame.f_lineno} {code.co_qualname}")
+        frame = frame.f_back
+    return " < ".join(found)
