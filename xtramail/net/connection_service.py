@@ -10,6 +10,8 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from xtramail.model.peer import Peer
+from xtramail.net.limits import address_block
+from xtramail.net.sparse import Sparse
 from xtramail.telemetry import maillog
 from xtramail.telemetry.metrics import Metrics
 
@@ -32,6 +34,7 @@ class ConnectionService:
         self.name = name
         self.draining = False
         self._metrics = metrics
+        self._told = Sparse()
         self._open: set[OpenConnection] = set()
         self._drained: Deferred[None] | None = None
 
@@ -47,8 +50,10 @@ class ConnectionService:
             drained.callback(None)
 
     def turned_away(self, peer: Peer, reason: str) -> None:
-        """A limit refused the connection, or its login."""
-        maillog.connection_turned_away(service=self.name, peer=peer, reason=reason)
+        """A limit refused the connection, or its login: counted each time, told of an address once in a minute."""
+        unsaid = self._told.due((address_block(peer.address), reason))
+        if unsaid is not None:
+            maillog.connection_turned_away(service=self.name, peer=peer, reason=reason, unsaid=unsaid)
         self._metrics.connection_turned_away(self.name)
 
     def handshake_failed(self, peer: Peer, reason: str) -> None:
