@@ -1,4 +1,4 @@
-"""A domain that an admin added is his when DNS says so; until then nothing of it is served, and nobody else loses by it."""
+"""A domain that an admin added is his when DNS says so; until then nothing of it is served, nobody else loses by it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from twisted.python.failure import Failure
+
 from xtramail.app.alerting import Alerting
 from xtramail.app.changes_log import ChangesLog
 from xtramail.app.drilling import Drilling
@@ -317,8 +319,11 @@ class Core:
         self.drilling.drills.seen(account, service)
 
     def _password_renewed(self, account: Account, stored: str) -> None:
-        keeping = start(self.renewed_passwords.keep(account, stored))
-        keeping.addErrback(lambda failure: maillog.fault_alarm("password-renewed")(failure.value))
+        start(self.renewed_passwords.keep(account, stored)).addErrback(self._not_renewed)
+
+    def _not_renewed(self, failure: Failure) -> None:
+        """The old hash stays, and the next login tries again."""
+        maillog.fault_alarm("password-renewed")(failure.value)
 
     def _imap_refused(self, domain: str, text: str) -> None:
         """Somebody has to set other credentials: until then nothing is appended at the primary."""

@@ -90,7 +90,7 @@ SETTINGS: dict[str, DomainSetting] = {
             "here: users' mailboxes are here alone; only others' mail goes to the primary",
         ),
         DomainSetting(
-            "inside-hosts", "off", ON_OFF, "on|off", "of a tenant's domain: its hosts may lie in this server's own network"
+            "inside-hosts", "off", ON_OFF, "on|off", "of a tenant's domain: its hosts may lie in our own network"
         ),
         DomainSetting("wait-for-ok", "off", ON_OFF, "on|off", "after an outage nothing is given back until `release`"),
         DomainSetting("outage-faults", "3", _number(1, 100), "N", "so many faults in the window: the primary is down"),
