@@ -323,7 +323,8 @@ class Core:
 
     def _not_renewed(self, failure: Failure) -> None:
         """The old hash stays, and the next login tries again."""
-        maillog.fault_alarm("password-renewed")(failure.value)
+        if failure.value is not None:
+            maillog.fault_alarm("password-renewed")(failure.value)
 
     def _imap_refused(self, domain: str, text: str) -> None:
         """Somebody has to set other credentials: until then nothing is appended at the primary."""
