@@ -29,6 +29,8 @@ STARTED_WITHIN = 20.0
 STALE = "Removing stale pidfile"
 """twistd's own words about one that was killed."""
 STOPPED_WITHIN = 35.0
+LONGEST_TURN_MS = 110
+"""Of work in one turn of the reactor, as the log tells it, which is up to ten milliseconds too much."""
 
 
 def eventually(look: Callable[[], T], *, within: float = 10.0, what: str = "") -> T:
@@ -256,6 +258,9 @@ class Installation:
         wrong = [line for line in wrong if not str(line.get("text", "")).startswith(STALE)]
         wrong += [line for line in self.log("alarm") if line["kind"] not in self.expected_alarms]
         assert not wrong, wrong
+        # Work of ours, not what a busy machine makes of it.
+        long = [line for line in self.log("turn-slow") if line["working_ms"] > LONGEST_TURN_MS]
+        assert not long, long
         strange = [line for line in text.splitlines() if line and not line.startswith(("{", STALE))]
         assert not strange, strange[:20]
 
