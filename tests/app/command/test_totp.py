@@ -36,3 +36,14 @@ def test_an_administrator_needs_no_code_and_says_so(office: Office) -> None:
     assert len(office.json("totp", "codes", ANN, "--admin")["recovery-codes"]) == 10
     assert office.json("totp", "disable", ANN, "--admin")["two-step"] == "off"
     assert "is not on" in office.refused("totp", "codes", ANN, "--admin")
+
+
+def test_a_code_may_come_by_standard_input_where_nobody_else_sees_it(office: Office) -> None:
+    made = office.json("totp", "start", ANN)
+    assert "code: give it as one line" in office.refused("totp", "confirm", ANN, "-", input="\n")
+    assert "code: give it as one line" in office.refused("totp", "confirm", ANN, "-", input="1" * 100)
+    on = office.json("totp", "confirm", ANN, "-", input=f"{pyotp.TOTP(made['secret']).now()}\n")
+    first, second, third, *_ = on["recovery-codes"]
+    assert office.json("totp", "check", ANN, "-", input=f" {first}\r\n")["code"] == "good"
+    assert len(office.json("totp", "codes", ANN, "-", input=second)["recovery-codes"]) == 10
+    assert "code: wrong" in office.refused("totp", "disable", ANN, "-", input=third)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 
 import click
@@ -11,18 +12,22 @@ import segno
 from xtramail.app.command.context import Commands, Context
 from xtramail.directory import totp as second_step
 from xtramail.model.address import Address
+from xtramail.model.errors import BadInput
 from xtramail.model.secret import Secret
 
 _ADMIN = click.option(
     "--admin", is_flag=True, help="Without a code, as an administrator; it is written down who that was."
 )
+_LONGEST = 64
+"""Characters of a line with a code."""
 
 
 @click.group(cls=Commands)
 def totp() -> None:
     """Two-step sign-in of a user: codes of a phone beside the password.
 
-    With it on, mail programs need device passwords: xtramail device add.
+    With it on, mail programs need device passwords: xtramail device add. A CODE of - is read from standard input,
+    where no list of processes and no history of a shell shows it.
     """
 
 
@@ -30,6 +35,16 @@ def _picture(uri: str) -> str:
     out = io.StringIO()
     segno.make(uri, error="m").terminal(out, compact=True)
     return out.getvalue()
+
+
+def _given(code: str) -> str:
+    """What was typed; ``-`` stands for a line of standard input."""
+    if code != "-":
+        return code
+    typed = sys.stdin.buffer.readline(_LONGEST + 2).decode("utf-8", "replace").strip()
+    if not typed or len(typed) > _LONGEST:
+        raise BadInput(f"code: give it as one line of at most {_LONGEST} characters on standard input")
+    return typed
 
 
 def _told(codes: Sequence[Secret]) -> str:
@@ -67,7 +82,7 @@ def confirm(context: Context, address: str, code: str) -> None:
     Mail programs that are logged in with the user's own password are logged out.
     """
     parsed = Address.parse(address)
-    codes = context.run(second_step.confirm(context.desk, parsed, code, context.keyring))
+    codes = context.run(second_step.confirm(context.desk, parsed, _given(code), context.keyring))
     user = context.desk.account(parsed).address
     context.done(
         {"user": user, "two-step": "on", "recovery-codes": [one.reveal() for one in codes]},
@@ -83,7 +98,7 @@ def confirm(context: Context, address: str, code: str) -> None:
 def check(context: Context, address: str, code: str) -> None:
     """See whether CODE is good now, to know a caller; it cannot be used again."""
     parsed = Address.parse(address)
-    context.run(second_step.check(context.desk, parsed, code, context.keyring))
+    context.run(second_step.check(context.desk, parsed, _given(code), context.keyring))
     context.done({"user": parsed.key, "code": "good"}, f"the code of {parsed.key} is good.")
 
 
@@ -94,9 +109,9 @@ def check(context: Context, address: str, code: str) -> None:
 @click.pass_obj
 def disable(context: Context, address: str, code: str | None, admin: bool) -> None:
     """Switch it off, by a CODE of the phone or a recovery code, or as an administrator."""
-    _one_of(code, admin)
+    typed = _one_of(code, admin)
     parsed = Address.parse(address)
-    context.run(second_step.disable(context.desk, parsed, context.keyring, code=code))
+    context.run(second_step.disable(context.desk, parsed, context.keyring, code=typed))
     context.done({"user": parsed.key, "two-step": "off"}, f"two-step sign-in of {parsed.key} is off.")
 
 
@@ -107,12 +122,14 @@ def disable(context: Context, address: str, code: str | None, admin: bool) -> No
 @click.pass_obj
 def codes(context: Context, address: str, code: str | None, admin: bool) -> None:
     """Make new recovery codes in place of the old ones, and print them once."""
-    _one_of(code, admin)
+    typed = _one_of(code, admin)
     parsed = Address.parse(address)
-    made = context.run(second_step.new_codes(context.desk, parsed, context.keyring, code=code))
+    made = context.run(second_step.new_codes(context.desk, parsed, context.keyring, code=typed))
     context.done({"user": parsed.key, "recovery-codes": [one.reveal() for one in made]}, _told(made))
 
 
-def _one_of(code: str | None, admin: bool) -> None:
+def _one_of(code: str | None, admin: bool) -> str | None:
+    """The code that was given; None: by an administrator."""
     if (code is None) is not admin:
         raise click.UsageError("give a code, or --admin to do without one")
+    return None if code is None else _given(code)
