@@ -24,6 +24,7 @@ from xtramail.app.paths import Paths
 from xtramail.model.errors import BadInput
 from xtramail.store import keys
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.telemetry.crashpoint import reach
 
 MANIFEST = "manifest.json"
 STORE = "store"
@@ -31,6 +32,8 @@ DATA = "store/data.mdb"
 CERTIFICATES = "certificates"
 KEYS = "keys/passwords.key"
 CONFIG = "xtramail.toml"
+UNFINISHED = ".unfinished"
+"""Stands in a backup while it is written: what is in a folder with it is ours, and no backup."""
 
 _BLOCK = 1 << 20
 
@@ -67,7 +70,8 @@ def backup(
 ) -> Made:
     """Write a backup into ``folder``, which is made, or is there and empty; in any thread.
 
-    BadInput when it is not empty or lies inside of the store. What was begun is removed when it fails.
+    BadInput when it is not empty or lies inside of the store. What was begun is removed when it fails, or, where its
+    process died, when one is made there again.
     """
 
     def copy_store(place: Path) -> None:
@@ -83,10 +87,13 @@ def write_backup(
     folder: Path,
     *,
     now: float,
+    format: int = keys.FORMAT,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Made:
-    """As :func:`backup`, with a store that ``write_store`` puts into the empty folder it is given."""
+    """As :func:`backup`, with a store of ``format`` that ``write_store`` puts into the empty folder it is given."""
     folder = folder.resolve()
+    if (folder / UNFINISHED).exists():
+        _clear(folder)
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"{folder} is not empty: a backup gets a folder of its own, such as one named by the date")
     if folder.is_relative_to(paths.store.resolve()):
@@ -94,21 +101,33 @@ def write_backup(
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _write(write_store, paths, folder, now, progress)
+        return _write(write_store, paths, folder, now, format, progress)
     except BaseException:
-        for child in folder.iterdir():
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
+        _clear(folder)
         if not existed:
             folder.rmdir()
         raise
 
 
+def _clear(folder: Path) -> None:
+    """The mark last, for whoever dies in here."""
+    for child in sorted(folder.iterdir(), key=lambda one: one.name == UNFINISHED):
+        shutil.rmtree(child) if child.is_dir() else child.unlink()
+
+
 def _write(
-    write_store: Callable[[Path], None], paths: Paths, folder: Path, now: float, progress: Callable[[str], None]
+    write_store: Callable[[Path], None],
+    paths: Paths,
+    folder: Path,
+    now: float,
+    format: int,
+    progress: Callable[[str], None],
 ) -> Made:
     os.chmod(folder, 0o700)
+    _write_private(folder / UNFINISHED, b"")
     (folder / STORE).mkdir(mode=0o700)
     write_store(folder / STORE)
+    reach("backup.store-written")
     os.chmod(folder / DATA, 0o600)
     for name, source in _other_files(paths):
         progress(f"copying {source}")
@@ -118,11 +137,13 @@ def _write(
         _copy_private(source, place)
     files = {name: entry_of(folder / name) for name in sorted(_names(folder))}
     made = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    manifest = Manifest(version=__version__, format=keys.FORMAT, made=made, files=files)
+    manifest = Manifest(version=__version__, format=format, made=made, files=files)
     for place in (*folder.rglob("*"), folder):
         sync(place)
     _write_private(folder / MANIFEST, json.dumps(msgspec.to_builtins(manifest), indent=1).encode() + b"\n")
     sync(folder)
+    reach("backup.manifest-written")
+    (folder / UNFINISHED).unlink()
     return Made(folder=folder, files=len(files), octets=sum(entry.size for entry in files.values()))
 
 
@@ -139,7 +160,7 @@ def _other_files(paths: Paths) -> Iterator[tuple[str, Path]]:
 
 def _names(folder: Path) -> Iterator[str]:
     for place in folder.rglob("*"):
-        if place.is_file():
+        if place.is_file() and place.name != UNFINISHED:
             yield place.relative_to(folder).as_posix()
 
 
@@ -157,6 +178,8 @@ def entry_of(place: Path) -> FileEntry:
 def read_manifest(folder: Path) -> Manifest:
     """BadInput when ``folder`` is no backup, or its manifest is none of ours."""
     try:
+        if (folder / UNFINISHED).exists():
+            raise BadInput(f"{folder} is no finished backup: whoever made it was stopped; choose another folder")
         text = (folder / MANIFEST).read_bytes()
     except OSError as error:
         raise BadInput(

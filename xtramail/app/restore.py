@@ -24,10 +24,11 @@ from xtramail.app.backup import (
     sync,
 )
 from xtramail.app.paths import Paths
+from xtramail.app.upgrade import Formats
 from xtramail.model.errors import BadInput, StoreFault
 from xtramail.model.pending import drive
 from xtramail.net.certificates import write_private
-from xtramail.store import keys, schema
+from xtramail.store import keys, schema, upgrade
 from xtramail.store.filesystem import DATA_FILE
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.restored import Renewed, renew
@@ -50,12 +51,19 @@ class Restored:
     """Files that were in the way and lie beside their old place now, with ``.before-restore`` behind their name."""
 
 
-def restore(folder: Path, paths: Paths, *, now: float, progress: Progress = lambda text: None) -> Restored:
-    """Put the backup in ``folder`` to where ``paths`` says.
+def restore(
+    folder: Path,
+    paths: Paths,
+    *,
+    now: float,
+    formats: Formats | None = None,
+    progress: Progress = lambda text: None,
+) -> Restored:
+    """Put the backup in ``folder`` to where ``paths`` says; one of an older format is brought to this one's.
 
     StoreBusy while a server holds the store; BadInput over a store with mail or accounts in it, or when the backup is
-    damaged; FormatMismatch when it was made by a newer or older format. The settings file is written only where there
-    is none; certificates and keys replace those that are there, which are kept beside.
+    damaged; FormatMismatch when its format is newer, or one without a way to this one's. The settings file is written
+    only where there is none; certificates and keys replace those that are there, which are kept beside.
     """
     manifest = read_manifest(folder)
     private_folder(paths.store)
@@ -63,7 +71,7 @@ def restore(folder: Path, paths: Paths, *, now: float, progress: Progress = lamb
         refuse_used(paths.store)
         check_files(folder, manifest, progress)
         progress("copying the store")
-        renewed = _restore_store(folder, paths.store, manifest, now, progress)
+        renewed = _restore_store(folder, paths.store, manifest, now, formats or Formats(), progress)
         kept = _restore_files(folder, paths, manifest)
         _move_in(paths.store)
     return Restored(made=manifest.made, renewed=renewed, kept=kept)
@@ -100,7 +108,9 @@ def refuse_used(store: Path) -> None:
         raise BadInput(f"the store in {store} has accounts or mail in it and will not be overwritten: {hint}")
 
 
-def _restore_store(folder: Path, store: Path, manifest: Manifest, now: float, progress: Progress) -> Renewed:
+def _restore_store(
+    folder: Path, store: Path, manifest: Manifest, now: float, formats: Formats, progress: Progress
+) -> Renewed:
     work = store / WORK
     if work.exists():
         shutil.rmtree(work)
@@ -108,14 +118,23 @@ def _restore_store(folder: Path, store: Path, manifest: Manifest, now: float, pr
     shutil.copyfile(folder / DATA, work / DATA_FILE)
     os.chmod(work / DATA_FILE, 0o600)
     sync(work / DATA_FILE)
-    progress("making the store ready: new UIDVALIDITYs, queue held")
     engine = LmdbEngine(work)
     try:
+        for step in _steps(engine, formats):
+            progress(f"from format {step.before} to {step.before + 1}: {step.title}")
+            upgrade.run(engine, [step])
         schema.open_format(engine)
+        progress("making the store ready: new UIDVALIDITYs, queue held")
         reason = f"restored from the backup of {manifest.made}: may have been delivered since"
         return drive(renew(engine, now, reason))
     finally:
         engine.close()
+
+
+def _steps(engine: LmdbEngine, formats: Formats) -> list[upgrade.Step]:
+    found = engine.read(keys.STORE, schema.format_of)
+    begun = engine.read(keys.STORE, upgrade.unfinished)
+    return upgrade.path(found, begun, formats.steps, to=formats.to, without=formats.without)
 
 
 def _restore_files(folder: Path, paths: Paths, manifest: Manifest) -> tuple[Path, ...]:

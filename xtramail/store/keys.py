@@ -96,6 +96,8 @@ CLOCK_STATE = b"T"
 """What expiry knows of the clock (``delivery/clock_rule``)."""
 LAST_BACKUP = b"B"
 """When a backup was last written."""
+UPGRADE = b"U"
+"""How far a step to another format is (``store/upgrade``); there is none while it is whole."""
 STS_POLICIES = b"P"
 """MTA-STS policies of the world's domains (``store/sts_policies``): their number, and behind it each of them."""
 

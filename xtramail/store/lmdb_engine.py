@@ -31,6 +31,7 @@ from xtramail.store.commit_numbers import CommitNumbers
 from xtramail.store.drops import NOTHING_DROPPED, DropMap, read_drops
 from xtramail.store.engine import PeekFunction, ReadFunction
 from xtramail.store.lmdb_rows import LmdbRows, LmdbWriteRows
+from xtramail.store.rows import Rows
 from xtramail.store.snapshot import OnCorrupt, ScopePeek, ScopeSnapshot, stored_buckets, stored_scopes
 from xtramail.store.verbs import EngineVerbs, Work
 from xtramail.store.writer import (
@@ -135,6 +136,14 @@ class LmdbEngine(EngineVerbs):
             raise StoreBusy() from None
         except lmdb.Error as error:
             raise StoreFault(f"The store cannot be read: {error}") from error
+
+    def look(self, function: Callable[[Rows], T]) -> T:
+        """What ``function`` makes of the physical rows of all scopes, as they are stored."""
+        with self._begin() as txn:
+            try:
+                return function(LmdbRows(txn))
+            except lmdb.Error as error:
+                raise StoreFault(f"The store cannot be read: {error}") from error
 
     def _drops(self, txn: lmdb.Transaction[bytes]) -> DropMap:
         """Drop marks as ``txn`` has them; read again only after another commit."""

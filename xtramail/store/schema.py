@@ -18,22 +18,32 @@ _LAST_ACCOUNT = 0xFFFF_FFFF
 def open_format(engine: Engine) -> None:
     """Write FORMAT into an empty store, check it in any other.
 
-    Raises FormatMismatch when the store is newer (it is never rewritten) or older (it needs an upgrade).
+    Raises FormatMismatch when the store is newer (it is never rewritten), older, or half-way (it needs an upgrade).
     With an engine that commits in a thread the number is durable before anything handed over later.
     """
-    found = engine.read(keys.STORE, format_of)
-    if found is None:
+    if engine.read(keys.STORE, checked_format) is None:
         pending = engine.transact(keys.STORE, _create)
         if pending.done:
             pending.result()
-        return
-    check_format(found)
 
 
 def format_of(snap: Snapshot) -> int | None:
     """The store's format number, None in an empty store."""
     value = snap.get(PERMANENT, keys.FORMAT_NUMBER)
     return decode_number(value) if value is not None else None
+
+
+def checked_format(snap: Snapshot) -> int | None:
+    """As :func:`format_of`; FormatMismatch unless this program can use the store."""
+    found = format_of(snap)
+    if found is not None:
+        check_format(found)
+    if snap.get(PERMANENT, keys.UPGRADE) is not None:
+        raise FormatMismatch(
+            f"the store is half-way to format {found}: run xtramail store upgrade again, which goes on where it was, "
+            f"or restore the backup that was made before it"
+        )
+    return found
 
 
 def check_format(found: int) -> None:

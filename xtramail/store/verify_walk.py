@@ -123,9 +123,7 @@ class Walk:
     def _right_format(self) -> bool:
         """Rows of another format would be taken for damaged ones."""
         try:
-            found = self._engine.read(keys.STORE, schema.format_of)
-            if found is not None:
-                schema.check_format(found)
+            self._engine.read(keys.STORE, schema.checked_format)
         except FormatMismatch as error:
             self._find("format", error.text)
             return False

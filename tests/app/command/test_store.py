@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
+from click.testing import CliRunner, Result
+
 from tests.app.command.office import Office
+from tests.store.pretended_formats import STEPS, TO, add_many
+from xtramail.app.command.context import Context
+from xtramail.app.command.store import store
+from xtramail.app.upgrade import Formats
 from xtramail.delivery.retention import read_state
 from xtramail.store import keys, schema
-from xtramail.store.records import encode_number
+from xtramail.store.records import encode, encode_number
 from xtramail.store.server_lock import ServerLock
+from xtramail.store.upgrade import Upgrading
 
 ANN = "ann@local.example"
 DAY = 86_400.0
@@ -124,6 +132,37 @@ def test_an_upgrade_of_a_store_that_needs_none_says_so(office: Office) -> None:
     assert office.json("store", "upgrade") == {"format": keys.FORMAT}
     with ServerLock(office.store):
         assert "a server holds this store; stop it first" in office.refused("store", "upgrade")
+
+
+def test_an_upgrade_says_what_it_would_do_what_it_did_and_how_it_is_taken_back(office: Office, tmp_path: Path) -> None:
+    office.receive(ANN)
+    with office.engine() as engine:
+        add_many(engine)
+    formats = Formats(to=TO, steps=STEPS)
+
+    def upgrade(*words: str) -> Result:
+        context = Context(config=str(office.config), formats=formats)
+        return CliRunner().invoke(store, ["upgrade", *words], obj=context)
+
+    assert "an upgrade cannot be taken back without a backup" in str(upgrade().exception)
+    assert upgrade("--dry-run", "--no-backup").exit_code == 2
+    told = upgrade("--dry-run").stdout
+    assert "format 2 to 3: values get longer: 4500 of" in told and "Nothing was changed." in told
+    backup = tmp_path / "backup"
+    done = upgrade("--backup", str(backup)).stdout
+    assert "rows move and get an index: 5000 of" in done and "the store has format 4 now." in done
+    assert f"xtramail restore {backup}" in done and "Next: xtramail verify" in done
+    assert json.loads(upgrade("--json").stdout) == {"format": TO}
+
+
+def test_a_store_half_way_to_another_format_is_refused_by_every_command(office: Office) -> None:
+    state = Upgrading(before=keys.FORMAT - 1)
+    with office.engine() as engine:
+        engine.transact(keys.STORE, lambda txn: txn.put(0, keys.UPGRADE, encode(state))).result()
+    for words in (("status",), ("user", "list"), ("backup", "x"), ("expire",)):
+        assert "half-way to format 2: run xtramail store upgrade again" in office.refused(*words), words
+    assert "half-way" in office.run("verify").stdout
+    assert "was never released" in office.refused("store", "upgrade", "--no-backup")
 
 
 def test_a_store_of_another_format_is_refused_by_every_command_and_never_rewritten(office: Office) -> None:

@@ -25,6 +25,7 @@ from xtramail.app.config import FILE_VARIABLE, ConfigError, Loaded
 from xtramail.app.config import load as load_settings
 from xtramail.app.paths import Paths
 from xtramail.app.settings import Settings, named
+from xtramail.app.upgrade import Formats
 from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring, load_keyring
 from xtramail.model.actor import Actor, Role
@@ -49,6 +50,8 @@ class Context:
     store: str | None = None
     as_json: bool = False
     clock: SystemClock = field(default_factory=SystemClock)
+    formats: Formats = field(default_factory=Formats)
+    """Of the store: the one there is, and the steps to it."""
 
     @cached_property
     def loaded(self) -> Loaded:

@@ -13,17 +13,20 @@ import click
 from xtramail.app.command.context import Commands, Context, Reporting, count_of, size_text
 from xtramail.app.command.group import plain
 from xtramail.app.command.privilege import folder_for_owner
+from xtramail.app.command.upgrade_text import upgrade_text, upgrade_value
 from xtramail.app.salvage import Salvage
 from xtramail.app.salvage import salvage as salvage_store
+from xtramail.app.upgrade import Choice, upgrade_store
 from xtramail.delivery.retention import GRACE, Dropped, Plan, RetentionJob, read_state
 from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import day_start
-from xtramail.model.errors import BadInput, FormatMismatch
+from xtramail.model.errors import BadInput
 from xtramail.store import keys, mailboxes, messages, schema
 from xtramail.store import verify as verifying
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import is_held
+from xtramail.store.upgrade import StepDone
 
 REMEDY = "what is damaged is never served; stop the server and restore a backup, or ask for what is missing"
 
@@ -178,20 +181,53 @@ def store() -> None:
 
 
 @store.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would change.")
+@click.option(
+    "--backup", type=click.Path(path_type=Path, file_okay=False), help="A new folder for a backup, made first."
+)
+@click.option("--no-backup", is_flag=True, help="Make none: the upgrade cannot be taken back.")
 @click.pass_obj
-def upgrade(context: Context) -> None:
-    """Bring the store to the format of this version. Stop the server and make a backup first."""
-    folder = context.store_folder
-    if is_held(folder):
+def upgrade(context: Context, dry_run: bool, backup: Path | None, no_backup: bool) -> None:
+    """Bring the store to the format of this version, while the server is stopped.
+
+    A backup is made first. Cut off at any moment, the same command goes on where it was; until it is done no version
+    opens the store. Taking it back is restoring that backup with the version that wrote the store.
+    """
+    if dry_run + (backup is not None) + no_backup > 1:
+        raise click.UsageError("choose one of --dry-run, --backup and --no-backup")
+    if is_held(context.paths.store):
         raise BadInput("a server holds this store; stop it first")
-    engine = LmdbEngine(folder, map_size=context.settings.store.map_size)
-    try:
-        found = engine.read(keys.STORE, schema.format_of)
-    finally:
-        engine.close()
-    if found is not None and found != keys.FORMAT:
-        raise FormatMismatch(f"the store has format {found}; this version knows {keys.FORMAT} and no way between them")
-    context.done({"format": keys.FORMAT}, f"the store has format {keys.FORMAT} already; nothing to do")
+    if backup is not None:
+        folder_for_owner(backup, context.paths.store)
+    context.store_folder  # noqa: B018  # as root we become its owner here
+    quiet = context.as_json or not sys.stderr.isatty()
+
+    def say(text: str) -> None:
+        if not context.as_json:
+            click.echo(text, err=True)
+
+    def progress(step: StepDone) -> None:
+        if not quiet:
+            counts = f"{count_of(step.looked, 'row')}, {step.changed} changed"
+            click.echo(f"\rformat {step.before} to {step.before + 1}: {counts}", nl=False, err=True)
+
+    done = upgrade_store(
+        context.paths,
+        Choice(dry=dry_run, backup=backup, no_backup=no_backup),
+        formats=context.formats,
+        map_size=context.settings.store.map_size,
+        now=context.now(),
+        say=say,
+        progress=progress,
+    )
+    if done is None:
+        context.done(
+            {"format": context.formats.to}, f"the store has format {context.formats.to} already; nothing to do"
+        )
+        return
+    if not quiet:
+        click.echo("", err=True)
+    context.done(upgrade_value(done), upgrade_text(done))
 
 
 @store.command()
