@@ -17,6 +17,7 @@ from typing import Protocol
 from tests.journeys.harness import answers, eventually, free_ports
 
 from .client import PASSWORD, Client
+from .cost import family
 from .packages import POSTFIX
 from .servers import Dovecot, Xtramail
 
@@ -118,8 +119,8 @@ class XtramailMail:
         for domain in DOMAINS:
             primary = () if domain == LOCAL else ("--primary", f"127.0.0.1:{sink}", "--recipients", "listed")
             self._installation.add_domain(domain, *primary)
-        lines = [f"{user}@{domain},{PASSWORD}" for domain in DOMAINS for user in users]
-        self._installation.command("import", "--kind", "users", "--yes", "-", text="\n".join(["address,password", *lines]))
+        listed = "".join(f"{user}@{domain},{PASSWORD}\n" for domain in DOMAINS for user in users)
+        self._installation.command("import", "--kind", "users", "--yes", "-", text=f"address,password\n{listed}")
 
     def start(self) -> None:
         self._server.start()
@@ -231,9 +232,12 @@ recipient_bcc_maps = texthash:{folder}/etc/copies
 
     def stop(self) -> None:
         assert self._process is not None
+        children = family(self._process.pid).keys()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
         self._process = None
+        # They outlive their master by a moment, and write into the folder.
+        eventually(lambda: not any(map(_runs, children)), what="postfix has ended")
         self._dovecot.stop()
 
     def settled(self) -> bool:
@@ -246,6 +250,10 @@ recipient_bcc_maps = texthash:{folder}/etc/copies
     def kept(self, user: str) -> int:
         # The copy of what is kept and relayed is one for the local mailbox.
         return _count(self._dovecot.port, self.context, f"{user}@{LOCAL}")
+
+
+def _runs(pid: int) -> bool:
+    return any(fields[0] != "Z" for fields in family(pid).values())
 
 
 def _files(folder: Path) -> int:

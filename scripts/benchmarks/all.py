@@ -1,0 +1,126 @@
+"""scripts/bench [all]: everything that stands beside other servers, and RESULTS.md with its chart written anew.
+
+Runs the benchmarks one after another, each as its own program, and writes RESULTS.md, results.svg and results.json
+beside them. Ends with 1 when one failed, or when a row is behind and side_by_side/goals.py has no reason for it.
+A full run takes about a quarter of an hour and wants a machine that has nothing else to do; --quick takes two minutes,
+prints the tables, and writes nothing unless --into says where.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+
+from side_by_side.chart import chart  # noqa: E402
+from side_by_side.goals import unexplained  # noqa: E402
+from side_by_side.report import CHART, report  # noqa: E402
+from side_by_side.rows import Results, machine, parse  # noqa: E402
+
+PROGRAMS = {
+    "delivery": "mail coming in",
+    "imap": "reading, with 10,000 messages in the mailbox",
+    "scale": "many and much",
+}
+FIGURES = "results.json"
+QUIET = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
+    parser.add_argument("--into", type=Path, default=None, help="the folder that RESULTS.md is written into")
+    parser.add_argument("--quick", action="store_true", help="little of everything, once: shows that it works")
+    parser.add_argument("--render", action="store_true", help="measure nothing: write the last figures again")
+    options = parser.parse_args()
+    into: Path | None = options.into or (None if options.quick else HERE)
+    failed: list[str] = []
+    if options.render:
+        assert into is not None
+        figures = json.loads((into / FIGURES).read_text("utf-8"))
+    else:
+        figures, failed = measure(options.folder, quick=options.quick)
+    if into is not None:
+        write(into, figures)
+    lacking = [name for one in figures["programs"].values() for name in unexplained(parse(one))]
+    if lacking and not options.quick:
+        failed.append(f"behind, and side_by_side/goals.py does not say why: {', '.join(lacking)}")
+    for problem in failed:
+        print(f"scripts/bench: {problem}", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+def measure(folder: Path | None, *, quick: bool) -> tuple[dict[str, Any], list[str]]:
+    """The figures of all programs, and what went wrong."""
+    began, load = time.time(), os.getloadavg()[0]
+    if load > QUIET:
+        print(f"scripts/bench: the machine is busy already (load {load:.1f}): figures will be worse", file=sys.stderr)
+    failed, programs = [], {}
+    with tempfile.TemporaryDirectory(prefix="xtramail-figures-") as name:
+        for program in (one for one in PROGRAMS if (HERE / f"{one}.py").exists()):
+            file = Path(name) / f"{program}.json"
+            command = [sys.executable, str(HERE / f"{program}.py"), "--json", str(file)]
+            command += ["--folder", str(folder)] if folder is not None else []
+            print(f"{program}:", flush=True)
+            done = subprocess.run([*command, "--quick"] if quick else command)
+            if done.returncode:
+                failed.append(f"{program} ended with {done.returncode}")
+            if file.exists():
+                programs[program] = json.loads(file.read_text("utf-8"))
+    figures = {
+        "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(began)),
+        "minutes": round((time.time() - began) / 60, 1),
+        "load": round(load, 2),
+        "quick": quick,
+        "revision": _revision(),
+        "machine": machine(),
+        "programs": programs,
+    }
+    return figures, failed
+
+
+def write(into: Path, figures: dict[str, Any]) -> None:
+    """RESULTS.md, the chart and the figures themselves."""
+    sections: dict[str, Results] = {
+        title: parse(figures["programs"][program])
+        for program, title in PROGRAMS.items()
+        if program in figures["programs"]
+    }
+    versions: dict[str, str] = {}
+    for one in figures["programs"].values():
+        versions |= one.get("versions", {})
+    facts = {
+        **{name.capitalize(): version for name, version in versions.items()},
+        "xtramail": figures["revision"],
+        "measured": f"{figures['began']}, in {figures['minutes']:g} minutes, load before {figures['load']:g}",
+    }
+    if figures["quick"]:
+        facts["note"] = "a quick run, which shows that it works and no more"
+    into.mkdir(parents=True, exist_ok=True)
+    (into / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    (into / CHART).write_text(chart(sections, "How many times what xtramail takes the others take"), "utf-8")
+    (into / "RESULTS.md").write_text(report(sections, figures["machine"], facts), "utf-8")
+
+
+def _revision() -> str:
+    """Of the sources, where they are a repository; with a + where they were changed since."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--abbrev=10"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

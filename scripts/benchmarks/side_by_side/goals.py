@@ -1,0 +1,88 @@
+"""What the figures should be, and why one is not: the judgement of a row beside the servers it stands beside.
+
+A row without a goal of its own should not be behind. A row that is behind has its reason in REASONS, or the run fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .rows import OURS, Results, short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """``times`` less than the better of the others; ``at_most`` of the row's own unit; 0: nothing is said."""
+
+    times: float = 1.0
+    at_most: float = 0.0
+
+    @property
+    def text(self) -> str:
+        told = [f"{self.times:g} times less" if self.times > 1 else "not behind"] if self.times else []
+        return ", ".join([*told, *([f"at most {short(self.at_most)}"] if self.at_most else [])])
+
+
+NOT_BEHIND = Goal()
+GOALS: Mapping[str, Goal] = {
+    "SMTP, 1 connection": Goal(times=10),
+    "SMTP, 10 connections": Goal(times=10),
+    "SMTP, 50 connections": Goal(times=10),
+    "STARTTLS, 1 connection": Goal(times=10),
+    "STARTTLS, 10 connections": Goal(times=10),
+    "STARTTLS, 50 connections": Goal(times=10),
+    "login, SELECT, LOGOUT": Goal(times=2),
+    "the same, TLS resumed": Goal(times=2),
+    "header sync, first": Goal(times=5),
+    "header sync": Goal(times=5),
+    "Thunderbird's list, first": Goal(times=5),
+    "Thunderbird's list": Goal(times=5),
+    "all bodies": Goal(times=2),
+    "one body": Goal(times=3),
+    "QRESYNC, 100 changed": Goal(times=5),
+    "APPEND 12 KB": Goal(times=2),
+    "MOVE": Goal(times=5),
+    "SEARCH SUBJECT": Goal(times=3),
+    "SEARCH FROM": Goal(times=3),
+    "SEARCH TEXT": Goal(times=40),
+    "connect, sync and IDLE": Goal(times=1, at_most=1_500),
+    "memory of an idle session": Goal(times=1, at_most=40),
+    "delivery until EXISTS": Goal(times=1, at_most=20_000),
+}
+
+REASONS: Mapping[str, str] = {
+    "STORE": "one durable commit of its own (two flushes) against an index that mdbox does not flush",
+    "STORE of many": "the same; and each message's row is written anew, where mdbox appends a flag to its index",
+}
+
+
+class Word(Enum):
+    """How a row stands."""
+
+    REACHED = "reached"
+    AHEAD = "ahead, short of the goal"
+    BEHIND = "**behind**"
+    ALONE = ""
+
+
+def judged(results: Results, name: str) -> Word:
+    """Of our row ``name`` beside the better of the others; ALONE where there is nothing to hold it against."""
+    ours = results.get(OURS, {}).get(name)
+    theirs = [rows[name].cost for server, rows in results.items() if server != OURS and name in rows]
+    goal = GOALS.get(name, NOT_BEHIND)
+    if ours is None or not (theirs or goal.at_most):
+        return Word.ALONE
+    times = min(theirs) / ours.cost if theirs and ours.cost else float("inf")
+    if times < 1:
+        return Word.BEHIND
+    if times >= goal.times and (not goal.at_most or ours.cost <= goal.at_most):
+        return Word.REACHED
+    return Word.AHEAD
+
+
+def unexplained(results: Results) -> list[str]:
+    """The rows that are behind and have no reason."""
+    names = results.get(OURS, {})
+    return [name for name in names if judged(results, name) is Word.BEHIND and name not in REASONS]

@@ -1,0 +1,70 @@
+"""RESULTS.md: all figures of one run for people, each with its ratio, its goal, and why it is not reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .goals import GOALS, NOT_BEHIND, REASONS, Word, judged
+from .rows import OURS, Results, Row, names, others, ratio, short
+
+CHART = "results.svg"
+_INTRODUCTION = """\
+# Figures
+
+Written by `scripts/bench`, which measures all of it anew and is the only one to change this file. Costs are processor
+time of the server's whole family of processes for one unit of work, in microseconds where no other unit is named, as
+the median of the rounds with half of what lies between the least and the most; behind it how many a second there were,
+with the load generator on the same machine. "Times" is what the other takes when we take 1: above 1 is better for us.
+"""
+
+
+def report(sections: Mapping[str, Results], machine: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    """The document; ``facts`` are further lines on how it was measured, by name."""
+    lines = [_INTRODUCTION, f"![times]({CHART})", ""]
+    told = {
+        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB",
+        "kernel": machine["kernel"],
+        "Python": machine["python"],
+        **facts,
+    }
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
+    for section, results in sections.items():
+        lines += [f"## {section[:1].upper()}{section[1:]}", "", *_table(results), ""]
+    return "\n".join(lines)
+
+
+def _table(results: Results) -> list[str]:
+    beside = others(results)
+    heads = ["work", "unit", *results, *(f"times, {server.split()[-1]}" for server in beside), "goal", ""]
+    lines = [f"| {' | '.join(heads)} |", "|---|---|" + "--:|" * (len(results) + len(beside)) + "---|---|"]
+    for name in names(results):
+        found = [rows.get(name) for rows in results.values()]
+        first = next(row for row in found if row is not None)
+        times = [ratio(results, server, name) for server in beside]
+        cells = [
+            first.name,
+            first.unit,
+            *(_figure(row) for row in found),
+            *("" if one is None else f"{one:.1f}" for one in times),
+            *_word(results, name),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _figure(row: Row | None) -> str:
+    if row is None:
+        return ""
+    told = f"{short(row.cost)} ± {row.spread * 50:.0f} %"
+    return f"{told}, {short(row.rate)}/s" if row.rate else told
+
+
+def _word(results: Results, name: str) -> tuple[str, str]:
+    """The goal of a row, and how it stands."""
+    word = judged(results, name)
+    if word is Word.ALONE or name not in results.get(OURS, {}):
+        return "", ""
+    reason = REASONS.get(name, "")
+    said = word.value if word is Word.REACHED or not reason else f"{word.value}: {reason}"
+    return GOALS.get(name, NOT_BEHIND).text, said
