@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -152,16 +152,20 @@ class Installation:
         assert self.process is None, "it runs already"
         began = self.log_end()
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.server_command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, **self.environment},
-            )
+            self.process = self.spawn(log, {**os.environ, **self.environment})
         self._wait_until_up(began, may_die)
         return self
+
+    def spawn(self, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The server's process, just begun."""
+        return subprocess.Popen(
+            self.server_command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.folder,
+            env=environment,
+        )
 
     def _wait_until_up(self, began: int, may_die: bool) -> None:
         def up() -> bool:
