@@ -14,6 +14,7 @@ from tests.source_tree import ROOT
 from xtramail.app.config import ConfigError, load
 from xtramail.app.config_file import render
 from xtramail.app.settings import Listen, Relay, Retention, Settings, describe
+from xtramail.app.unknown_setting import RENAMED, Renamed
 
 
 def write(folder: Path, text: str, name: str = "xtramail.toml") -> str:
@@ -124,11 +125,11 @@ def test_all_mistakes_of_all_sources_are_reported_at_once(tmp_path: Path) -> Non
     for start in (
         f"{config}:2: retention.days: must be a whole number from 1 to 3650",
         f"{config}:5: relay.retry: must be a time such as",
-        f"{config}:6: relay.tsl: no such setting; [relay] has retry,",
-        f"{config}:8: [listne]: no such section; there are server, listen,",
+        f"{config}:6: relay.tsl: no such setting; perhaps tls? [relay] has retry,",
+        f"{config}:8: [listne]: no such section; perhaps listen? there are server, listen,",
         f"{config}:12: listen.imaps: 'ssl:993': ssl: is refused because TLS is the service's own",
         "environment XTRAMAIL_LIMITS_RECIPIENTS: limits.recipients: must be a whole number",
-        "environment XTRAMAIL_LIMITS_RECIPIENT: no such setting",
+        "environment XTRAMAIL_LIMITS_RECIPIENT: no such setting; perhaps XTRAMAIL_LIMITS_RECIPIENTS?",
         "option --max-message-size: limits.message-size: must be a size such as",
         "option --set retention.log-days=x: retention.log-days: the value is not TOML; write it as in --set",
         "option --set nothing: write --set section.key=VALUE",
@@ -237,3 +238,41 @@ def test_every_setting_is_read_by_something() -> None:
         if not re.search(rf"\.{log_days_through.get(setting.key, setting.attribute)}\b", text)
     ]
     assert unread == []
+
+
+def test_a_setting_that_was_renamed_is_named_with_its_new_name(tmp_path: Path) -> None:
+    renamed = {
+        "smtp.foo": Renamed(since="0.2", now="relay.retry"),
+        "relay.pause": Renamed(since="0.2", now="relay.retry"),
+        "login.hint": Renamed(since="0.3", why="users see it by themselves"),
+    }
+    config = write(tmp_path, "[smtp]\nfoo = 1\n[relay]\npause = 2\n[login]\nhint = 3\n")
+    found = mistakes(
+        lambda: load(
+            config=config,
+            environ={"XTRAMAIL_RELAY_PAUSE": "1"},
+            sets=["relay.pause=3"],
+            folder=tmp_path,
+            renamed=renamed,
+        )
+    )
+    called = "relay.pause: [relay] pause is called retry since 0.2: change it"
+    assert found == [
+        f"{config}:2: smtp.foo: [smtp] foo is called [relay] retry since 0.2: change it",
+        f"{config}:4: {called}",
+        f"{config}:6: login.hint: [login] hint is gone since 0.3: users see it by themselves",
+        "environment XTRAMAIL_RELAY_PAUSE: [relay] pause is called retry since 0.2: change it to XTRAMAIL_RELAY_RETRY",
+        f"option --set relay.pause=3: {called}",
+    ]
+
+
+def test_a_name_of_another_section_is_found_there(tmp_path: Path) -> None:
+    config = write(tmp_path, "[server]\nretry = []\n")
+    (found,) = mistakes(lambda: load(config=config, folder=tmp_path))
+    assert "server.retry: no such setting; perhaps relay.retry? [server] has hostname" in found
+
+
+def test_what_was_renamed_is_called_something_that_there_is() -> None:
+    known = {setting.key for setting in describe()}
+    for old, one in RENAMED.items():
+        assert old not in known and (one.now in known or one.why), old

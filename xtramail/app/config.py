@@ -1,7 +1,8 @@
 """Where settings come from: option beats environment beats file beats default.
 
 Owns finding the file, reading all sources and reporting every mistake at once. Which settings exist is
-``settings.py``'s, what one value may be is ``setting_kinds.py``'s.
+``settings.py``'s, what one value may be is ``setting_kinds.py``'s, what is said of a name that none has is
+``unknown_setting.py``'s.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ from typing import Any
 
 from xtramail.app.settings import Setting, Settings, describe
 from xtramail.app.trusted_resolver import resolver_fault
+from xtramail.app.unknown_setting import (
+    RENAMED,
+    Renamed,
+    unknown_section,
+    unknown_setting,
+    unknown_variable,
+    variable_of,
+)
 from xtramail.model.errors import BadInput
 
 FILE_VARIABLE = "XTRAMAIL_CONFIG"
@@ -82,7 +91,9 @@ def key_lines(text: str) -> dict[str, int]:
     return lines
 
 
-def _from_file(path: Path, known: Mapping[str, Setting], mistakes: list[Mistake]) -> dict[str, _Given]:
+def _from_file(
+    path: Path, known: Mapping[str, Setting], renamed: Mapping[str, Renamed], mistakes: list[Mistake]
+) -> dict[str, _Given]:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -104,32 +115,28 @@ def _from_file(path: Path, known: Mapping[str, Setting], mistakes: list[Mistake]
             mistakes.append(Mistake(source, section, "stands outside a section such as [server]"))
             continue
         if not any(setting.section == section for setting in known.values()):
-            sections = ", ".join(dict.fromkeys(setting.section for setting in known.values()))
-            mistakes.append(Mistake(source, f"[{section}]", f"no such section; there are {sections}"))
-            continue
+            if not any(f"{section}.{name}" in renamed for name in table):
+                mistakes.append(Mistake(source, f"[{section}]", unknown_section(section, known)))
+                continue
         for name, value in table.items():
             key = f"{section}.{name}"
             where = f"{path}:{lines[key]}" if key in lines else source
             if key in known:
                 given[key] = _Given(where, value, path.absolute().parent)
             else:
-                mistakes.append(_unknown(where, key, known))
+                mistakes.append(Mistake(where, key, unknown_setting(key, known, renamed)))
     return given
 
 
-def _unknown(source: str, key: str, known: Mapping[str, Setting]) -> Mistake:
-    section = key.partition(".")[0]
-    names = [setting.name for setting in known.values() if setting.section == section]
-    if names:
-        return Mistake(source, key, f"no such setting; [{section}] has {', '.join(names)}")
-    return Mistake(source, key, "no such setting; write section.key, such as retention.days")
-
-
 def _from_environment(
-    environ: Mapping[str, str], known: Mapping[str, Setting], folder: Path, mistakes: list[Mistake]
+    environ: Mapping[str, str],
+    known: Mapping[str, Setting],
+    renamed: Mapping[str, Renamed],
+    folder: Path,
+    mistakes: list[Mistake],
 ) -> dict[str, _Given]:
     by_variable = {setting.variable: setting for setting in known.values()}
-    sections = tuple({f"XTRAMAIL_{setting.section.upper()}_" for setting in known.values()})
+    sections = tuple({variable_of(f"{key.partition('.')[0]}.") for key in (*known, *renamed)})
     given = {}
     for variable, text in environ.items():
         source = f"environment {variable}"
@@ -137,7 +144,7 @@ def _from_environment(
         if setting is not None:
             given[setting.key] = _Given(source, _value_of_text(setting, text), folder)
         elif variable.startswith(sections):
-            mistakes.append(Mistake(source, "", "no such setting"))
+            mistakes.append(Mistake(source, "", unknown_variable(variable, by_variable, renamed)))
     return given
 
 
@@ -152,7 +159,11 @@ def _value_of_text(setting: Setting, text: str) -> object:
 
 
 def _from_sets(
-    sets: Iterable[str], known: Mapping[str, Setting], folder: Path, mistakes: list[Mistake]
+    sets: Iterable[str],
+    known: Mapping[str, Setting],
+    renamed: Mapping[str, Renamed],
+    folder: Path,
+    mistakes: list[Mistake],
 ) -> dict[str, _Given]:
     given = {}
     for assignment in sets:
@@ -161,7 +172,7 @@ def _from_sets(
         if not equals:
             mistakes.append(Mistake(source, "", "write --set section.key=VALUE"))
         elif key not in known:
-            mistakes.append(_unknown(source, key, known))
+            mistakes.append(Mistake(source, key, unknown_setting(key, known, renamed)))
         else:
             try:
                 table = tomllib.loads(f"value = {text}")
@@ -219,6 +230,7 @@ def load(
     sets: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    renamed: Mapping[str, Renamed] = RENAMED,
 ) -> Loaded:
     """Read all sources. ``options`` maps an option's name (``hold-days``) to its text, or texts when it is repeated.
 
@@ -232,10 +244,10 @@ def load(
     path = find_file(config, environ, folder)
     given: dict[str, _Given] = {}
     if path is not None:
-        given.update(_from_file(path, known, mistakes))
-    given.update(_from_environment(environ, known, folder, mistakes))
+        given.update(_from_file(path, known, renamed, mistakes))
+    given.update(_from_environment(environ, known, renamed, folder, mistakes))
     given.update(_from_options(options or {}, known, folder))
-    given.update(_from_sets(sets, known, folder, mistakes))
+    given.update(_from_sets(sets, known, renamed, folder, mistakes))
 
     values: dict[str, dict[str, Any]] = {}
     for key, one in given.items():

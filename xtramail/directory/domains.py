@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from xtramail.directory.alert_settings import WEBHOOK
+from xtramail.directory.alert_settings import MAIL, WEBHOOK, refuse_served
 from xtramail.directory.alias_targets import refuse_while_leading
 from xtramail.directory.desk import Change, Desk, secret_told
 from xtramail.directory.domain_rules import check_domain
@@ -24,6 +24,7 @@ from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPermitted
 from xtramail.model.host import parse_host as parse_host
+from xtramail.model.nearest import perhaps
 from xtramail.model.size import parse_size
 from xtramail.store import accounts, domains, keys, logins, outbound, roles, schema
 from xtramail.store.aliases import get_alias_of
@@ -218,7 +219,8 @@ def parse_change(key: str, value: str) -> DomainChange:
             return DomainChange(field="tenant", value=value)
     if key in SETTINGS:
         return DomainChange(field="settings", value=(key, regular(key, value)))
-    raise BadInput(f"setting {key!r}: there is no such setting; choose one of {', '.join([*ROUTE_KEYS, *SETTINGS])}")
+    known = [*ROUTE_KEYS, *SETTINGS]
+    raise BadInput(f"setting {key!r}: there is no such setting; {perhaps(key, known)}choose one of {', '.join(known)}")
 
 
 async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> DomainRow:
@@ -238,6 +240,7 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
         # Tried in the order in which they were given; other priorities are for `route add`.
         fields["priorities"] = ()
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
+    refuse_served(desk.engine, own.get(MAIL, ""))
 
     def change(txn: Txn) -> DomainRow:
         current = domains.get_domain(txn)
