@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tests.delivery.world import World
-from xtramail.directory import alert_settings
+from tests.directory.offices import ACORN, ANN, DORA, ZINNIA, ZOE, Offices
+from xtramail.directory import alert_settings, domains, users
 from xtramail.directory.domain_settings import regular
 from xtramail.model.errors import BadInput
+from xtramail.model.pending import drive
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,20 @@ def test_an_address_in_a_served_domain_is_refused() -> None:
         alert_settings.refuse_served(world.engine, "a@outside.example,me@RELAY.example")
     alert_settings.refuse_served(world.engine, "a@outside.example")
     alert_settings.refuse_served(world.engine, "")
+
+
+def test_who_only_claims_a_domain_keeps_nobody_from_naming_an_address_in_it() -> None:
+    offices = Offices()
+    drive(domains.add_domain(offices.admin(ZOE), "provider.example"))
+    drive(users.set_user(offices.user(ANN), ANN, outside="ann@provider.example"))
+    with pytest.raises(BadInput, match=f"{ZINNIA} is served here"):
+        drive(users.set_user(offices.user(ANN), ANN, outside=f"ann@{ZINNIA}"))
+
+
+def test_who_is_told_is_looked_at_whoever_sets_it() -> None:
+    offices = Offices()
+    with pytest.raises(BadInput, match="is served here"):
+        drive(domains.set_domain(offices.admin(DORA), ACORN, [domains.parse_change("alert-mail", f"ann@{ACORN}")]))
 
 
 def test_a_webhook_without_a_secret_gets_one() -> None:

@@ -6,9 +6,25 @@ import dataclasses
 
 import pytest
 
-from tests.directory.offices import ACORN, ANN, BIRCH, DORA, ODA, TIM, ZINNIA, ZOE, Offices, everything
+from tests.directory.offices import (
+    ACORN,
+    ANN,
+    BIRCH,
+    BOB,
+    CAL,
+    DORA,
+    KEYRING,
+    ODA,
+    TIM,
+    ZINNIA,
+    ZOE,
+    Offices,
+    everything,
+)
+from xtramail.directory import devices, tokens, totp, users
 from xtramail.directory.audit_log import audit_rows, head
 from xtramail.directory.desk import Change
+from xtramail.directory.domains import parse_change, set_domain
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.bucket import PERMANENT
@@ -100,3 +116,39 @@ def test_who_may_only_look_changes_nothing_not_even_what_leaves_no_row() -> None
     for changes in ([Change("user add", "x")], []):
         with pytest.raises(NotPermitted, match="may only read"):
             drive(reader.change_all(changes, [(keys.STORE, put)]))
+
+
+def test_a_user_s_token_makes_no_way_in_that_outlives_it() -> None:
+    offices = Offices()
+    _, made = drive(tokens.add_token(offices.user(BOB), KEYRING, label="program", write=True))
+    desk = offices.desk(tokens.actor_of_token(offices.engine, KEYRING, made, offices.clock.now()))
+    before = everything(offices.engine)
+    for asked in (
+        users.set_password(desk, BOB, "{XTRA-HMAC}a$b"),
+        users.set_user(desk, BOB, outside="bob@elsewhere.example"),
+        devices.add(desk, BOB, KEYRING, name="phone of a thief"),
+        totp.start(desk, BOB, KEYRING),
+    ):
+        with pytest.raises(NotPermitted, match="not by a token; log in yourself"):
+            drive(asked)
+    assert everything(offices.engine) == before
+    drive(users.set_password(offices.user(BOB), BOB, "{XTRA-HMAC}a$b"))
+
+
+def test_another_tenant_that_has_a_domain_now_is_not_named_to_who_had_it() -> None:
+    offices = Offices()
+    operator = offices.admin(ODA)
+    drive(set_domain(operator, ACORN, [parse_change("tenant", "zeta")]))
+    (own,) = audit_rows(offices.admin(TIM), most=1)
+    assert (own.row.before, own.row.after) == ({"tenant": "acme"}, {"tenant": "another"})
+    (whole,) = audit_rows(operator, most=1)
+    assert whole.row.after == {"tenant": "zeta"}
+
+
+def test_a_user_does_not_see_what_became_of_who_had_the_address_before() -> None:
+    offices = Offices()
+    drive(users.remove_user(offices.admin(ODA), CAL))
+    offices.clock.advance(60)
+    assert audit_rows(offices.user(CAL), most=9) == []
+    drive(users.add_user(offices.admin(ODA), CAL))
+    assert [entry.row.what for entry in audit_rows(offices.user(CAL), most=9)] == ["user add"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.model.hook_url import check_hook_url
-from xtramail.store.aliases import is_taken
+from xtramail.store.aliases import served_as
 from xtramail.store.engine import Engine
 from xtramail.store.records import DomainRow
 
@@ -44,10 +44,13 @@ def secret(value: str) -> str:
 
 
 def refuse_served(engine: Engine, given: str, *, setting: str = MAIL) -> None:
-    """BadInput for an address in a domain that is served here: in its outage nobody would read it in time."""
+    """BadInput for an address in a domain that is served here: in its outage nobody would read it in time.
+
+    One that somebody added and did not prove to be his keeps nobody from naming the true one.
+    """
     for one in filter(None, given.split(",")):
         name = Address.parse(one).domain_key
-        if is_taken(engine, name):
+        if served_as(engine, name) is not None:
             raise BadInput(
                 f"{setting} {one}: {name} is served here, and in an outage its mail waits; "
                 f"name an address somewhere else, such as one at your provider"

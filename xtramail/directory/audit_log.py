@@ -8,13 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
+from msgspec.structs import replace
+
 from xtramail.directory.desk import Desk
+from xtramail.directory.users import account_of
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store import audit, keys
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import AuditRow
+
+_Told = dict[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,14 @@ def audit_rows(
 ) -> list[Entry]:
     """The newest first, at most ``most``: those of one actor, domain or object, or all that the desk's may see.
 
-    Operators see all, tenant admins what is their tenant's, domain admins what is their domains', users themselves.
+    Operators see all, tenant admins what is their tenant's, domain admins what is their domains', users themselves
+    since they are there. Another tenant that had a domain before, or has it now, is not named to them.
     NoSuchDomain; ``domain`` and ``object`` in any spelling.
     """
     name = desk.domain(domain).name if domain else ""
     wanted = _key(object)
     visible = {row.name for row in desk.domains()}
+    user = account_of(desk.engine, desk.actor.address) if desk.actor.role is Role.USER else None
 
     def seen(row: AuditRow) -> bool:
         match desk.actor.role:
@@ -60,13 +67,14 @@ def audit_rows(
                 # What was written of a domain before it was their tenant's is not theirs to see.
                 return row.domain in visible and row.tenant == desk.actor.tenant
             case Role.USER:
-                return row.object == desk.actor.address
+                # Not what was written of somebody who had the address before.
+                return user is not None and row.object == desk.actor.address and row.at >= user.created
 
     def chosen(row: AuditRow) -> bool:
         return seen(row) and actor in ("", row.actor) and name in ("", row.domain) and wanted in ("", row.object)
 
     def look(snap: Snapshot) -> list[Entry]:
-        rows = (Entry(number, row) for number, row in audit.newest(snap, since) if chosen(row))
+        rows = (Entry(number, _shown(desk, row)) for number, row in audit.newest(snap, since) if chosen(row))
         return list(islice(rows, most))
 
     return desk.engine.read(keys.AUDIT, look)
@@ -117,6 +125,19 @@ def _walk(snap: Snapshot, noted: tuple[int, bytes] | None) -> Checked:
     if not broken and noted is not None and noted[0] > last:
         broken, fault = last + 1, f"row {noted[0]} was there, and the rows end with {last}: the newest were taken away"
     return Checked(rows=rows, number=newest, seal=kept, broken=broken, fault=fault)
+
+
+def _shown(desk: Desk, row: AuditRow) -> AuditRow:
+    """As the desk's actor may see it."""
+    if desk.actor.role is Role.OPERATOR:
+        return row
+    return replace(row, before=_without_others(desk, row.before), after=_without_others(desk, row.after))
+
+
+def _without_others(desk: Desk, told: _Told | None) -> _Told | None:
+    if told is None or told.get("tenant") in (None, "", desk.actor.tenant):
+        return told
+    return {**told, "tenant": "another"}
 
 
 def _key(text: str) -> str:

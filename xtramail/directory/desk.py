@@ -65,6 +65,11 @@ class Desk:
         if self.actor.read_only:
             raise NotPermitted(f"{what}: {self.actor.name} may only read; use a login or token that may change")
 
+    def require_person(self, what: str) -> None:
+        """NotPermitted for a user's token: who found one could make himself a way in that outlives it."""
+        if self.actor.role is Role.USER and self.actor.token:
+            raise NotPermitted(f"{what}: not by a token; log in yourself")
+
     def sees(self, row: DomainRow) -> bool:
         """Whether the actor may know that this domain is served."""
         match self.actor.role:

@@ -55,6 +55,7 @@ async def add(
     if expires and expires <= now:
         raise BadInput("expires: a time that is still to come")
     account = desk.account(address, Role.USER)
+    desk.require_person("device add")
     if account.kind == "list":
         raise NotPermitted(f"{account.address} is a list: nobody logs in to it")
     made = passwords.generate()

@@ -48,6 +48,7 @@ class Enrolment:
 async def start(desk: Desk, address: Address, keyring: Keyring) -> Enrolment:
     """A new secret; nothing is on until :func:`confirm`. AlreadyExists while it is on, NoSuchAccount."""
     account = desk.account(address, Role.USER)
+    desk.require_person("totp start")
     if account.kind != "user":
         raise NotPermitted(f"{account.address} has no password of its own; give it one with: xtramail user add")
     seed = pyotp.random_base32()

@@ -173,6 +173,7 @@ async def set_password(desk: Desk, address: Address, password: str, *, temporary
     time for it.
     """
     account = desk.account(address, Role.USER)
+    desk.require_person("user passwd")
     settings = {MUST_CHANGE: "yes" if temporary else ""}
     changes = {"password": password, "password_changed": desk.now()}
     return await _change(desk, account, address, "user passwd", settings, changes)
@@ -216,6 +217,7 @@ async def set_user(
         except ValueError as error:
             raise BadInput(f"hide: {error}") from None
     if outside is not None:
+        desk.require_person("outside-address")
         settings[OUTSIDE] = str(Address.parse(outside)) if outside else ""
         refuse_served(desk.engine, settings[OUTSIDE], setting=OUTSIDE)
     for name, value in (own or {}).items():

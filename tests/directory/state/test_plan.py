@@ -381,3 +381,39 @@ def test_what_a_missing_key_would_open_is_exported_without_it() -> None:
     office.keyring = OTHER
     assert json.loads(office.export())["totp"][0]["sealed"] == ""
     assert json.loads(office.export(secrets=False))["left-out"]["totp"] == 1
+
+
+def test_rows_of_the_log_are_of_the_tenant_that_the_same_file_brings(office: Office) -> None:
+    office.apply_rows(
+        tenants=[{"name": "acme"}],
+        domains=[{"name": "n.example", "tenant": "acme"}],
+        users=[{"address": "nan@n.example"}],
+        admins=[{"name": "dora@x.example", "tenant": "acme", "domains": ["n.example"]}],
+    )
+    assert [(row.what, row.tenant) for row in history(office)[-4:]] == [
+        ("apply: add tenants", "acme"),
+        ("apply: add domains", "acme"),
+        ("apply: add users", "acme"),
+        ("apply: add admins", "acme"),
+    ]
+
+
+def test_two_of_one_mark_are_refused(office: Office) -> None:
+    mark = {"mark": "0" * 64, "key-id": KEYRING.current}
+    two = [{"address": "ann@o.example", "name": name, **mark} for name in ("one", "two")]
+    assert "mark: ann@o.example has another device with the same one" in office.refused_rows(devices=two)
+    made = [{"id": f"0000000{number}", "role": "operator", **mark} for number in (1, 2)]
+    assert "mark: another token has the same one" in office.refused_rows(tokens=made)
+
+
+def test_an_address_outside_may_be_where_somebody_only_claims_to_be_served(office: Office) -> None:
+    office.apply_rows(domains=[{"name": "mail.example", "verified": False}, {"name": "p.example"}])
+    office.apply_rows(**{"domain-aliases": [{"name": "q.example", "domain": "p.example"}]})
+    claimed, served, other = (
+        [{"address": "ann@o.example", "outside-address": f"ann@{name}"}]
+        for name in ("mail.example", "p.example", "q.example")
+    )
+    assert "its domain is served here" in office.refused_rows(users=served)
+    assert "its domain is served here" in office.refused_rows(users=other)
+    office.apply_rows(users=claimed)
+    assert office.user("ann@o.example").settings["outside-address"] == "ann@mail.example"

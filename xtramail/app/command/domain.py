@@ -221,9 +221,8 @@ def set_(context: Context, name: str, changes: tuple[str, ...], password_stdin: 
 
 
 def _alert_secret(context: Context, name: str, changes: list[domains.DomainChange]) -> str:
-    """A new secret where a webhook would have none; BadInput for addresses that would not be told in time."""
+    """A new secret where a webhook would have none."""
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
-    alert_settings.refuse_served(context.engine, own.get(alert_settings.MAIL, ""))
     return alert_settings.missing_secret(context.desk.domain(name), own)
 
 

@@ -103,7 +103,7 @@ async def apply_plan(plan: Plan, *, progress: Progress) -> None:
         step.kind.write(step.before, step.after, work)
         if number % _EVERY == 0 or number == len(plan.steps):
             work.part(keys.AUDIT, _tell(progress, number, len(plan.steps)))
-        changes.append(_change(step))
+        changes.append(_change(step, plan.world))
     await desk.change_all(changes, [*work.parts, *work.last])
     try:
         for start in range(0, len(work.afterwards), _EVERY):
@@ -132,12 +132,16 @@ def _tell(progress: Progress, done: int, total: int) -> TxnFunction[None]:
     return tell
 
 
-def _change(step: Step) -> Change:
+def _change(step: Step, world: World) -> Change:
     row = step.after if step.after is not None else step.before
+    name = step.kind.domain(row)
+    # The desk knows whose a domain is that stands; one that is added is known here alone.
+    added = world.after("domains").get(name) if name not in world.standing("domains") else None
     return Change(
         what=f"apply: {step.verb} {step.kind.name}",
         object=step.key,
-        domain=step.kind.domain(row),
+        domain=name,
+        tenant=step.kind.tenant(row) if added is None else added.tenant,
         before=told(step.kind, step.before),
         after=told(step.kind, step.after, step.before),
     )

@@ -22,6 +22,7 @@ from xtramail.directory.open_mail import OpenMail
 from xtramail.model.actor import Role
 from xtramail.model.errors import BadInput, StoreBusy
 from xtramail.store import domains, keys
+from xtramail.store.aliases import served_as
 from xtramail.store.engine import TxnFunction
 from xtramail.store.records import DomainRow
 
@@ -130,6 +131,15 @@ class World:
             return name in self.after("domains")
         return name in self.after("domains") or self._served(name)
 
+    def receives(self, name: str) -> bool:
+        """Whether mail for a domain will be ours: its owner, whoever that is, has proved that it is his."""
+        other = self.after("domain-aliases").get(name)
+        key = name if other is None else other.domain
+        if key in self.standing("domains") or key in self.after("domains"):
+            row = self.after("domains").get(key)
+            return row is not None and row.verified
+        return served_as(self.desk.engine, name) is not None
+
     def _served(self, name: str) -> bool:
         return self.desk.engine.read(keys.domain_scope(name), domains.get_domain) is not None
 
@@ -211,6 +221,10 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def domain(self, row: R) -> str:
         """Key of the domain it belongs to; empty: to none."""
+
+    def tenant(self, row: R) -> str:
+        """Whose it is, where it belongs to no domain."""
+        return ""
 
     def settled(self, rows: Mapping[str, R], world: World, progress: Progress) -> Mapping[str, R]:
         """Rows of a file by key, without what they ask for and have already; for what takes its time to find out."""

@@ -48,6 +48,9 @@ class Admins(Kind[AdminState]):
     def domain(self, row: AdminState) -> str:
         return ""
 
+    def tenant(self, row: AdminState) -> str:
+        return row.tenant
+
     def regular(self, row: AdminState, says: Says) -> AdminState:
         for name, value, choices in (
             ("role", row.role, tuple(role.value for role in ADMIN_ROLES)),

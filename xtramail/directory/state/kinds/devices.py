@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -76,6 +77,9 @@ class Devices(Kind[DeviceState]):
             says.wrong("address", f"there is no user {row.address} who could log in; add him first, or to the file")
         if row.key_id not in world.keyring.keys:
             says.wrong("key_id", missing_key(row.key_id))
+        marks = world.once("device marks", lambda: Counter(map(_mark, world.after(self.name).values())))
+        if marks[_mark(row)] > 1:
+            says.wrong("mark", f"{row.address} has another device with the same one; take one of them out")
 
     def write(self, before: DeviceState | None, after: DeviceState | None, work: Work) -> None:
         either = after or before or DeviceState(address="", name="")
@@ -88,6 +92,10 @@ class Devices(Kind[DeviceState]):
             work.part(keys.LOGINS, lambda txn: devices.forget_use(txn, account_id, mark))
         if after is not None:
             work.part(scope, partial(_put, after, work.now))
+
+
+def _mark(row: DeviceState) -> tuple[str, str]:
+    return Address.parse(row.address).key, row.mark
 
 
 def _delete(mark: bytes, txn: Txn) -> None:

@@ -111,7 +111,7 @@ class Domains(Kind[DomainState]):
         if row.settings.get(WEBHOOK) and not row.secret_settings.get(SECRET):
             says.wrong("secret_settings", f"{SECRET} is missing: it signs what is posted to {WEBHOOK}; give one")
         for one in filter(None, row.settings.get(MAIL, "").split(",")):
-            if world.serves(Address.parse(one).domain_key):
+            if world.receives(Address.parse(one).domain_key):
                 says.wrong("settings", f"{MAIL} {one}: its domain is served here; name an address somewhere else")
         if row.name in world.after("domain-aliases"):
             says.wrong("name", f"{row.name} is another name of a domain; remove that first")

@@ -37,6 +37,9 @@ class Tenants(Kind[TenantState]):
     def domain(self, row: TenantState) -> str:
         return ""
 
+    def tenant(self, row: TenantState) -> str:
+        return row.name
+
     def regular(self, row: TenantState, says: Says) -> TenantState:
         says.made("created", read_moment, row.created, 0.0)
         says.made("", lambda _: check_tenant(row.name, row.note, row.contact), "", None)

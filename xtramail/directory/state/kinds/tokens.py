@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -69,6 +70,9 @@ class Tokens(Kind[TokenState]):
     def domain(self, row: TokenState) -> str:
         return row.owner.rpartition("@")[2] if row.role == Role.USER else ""
 
+    def tenant(self, row: TokenState) -> str:
+        return row.tenant
+
     def regular(self, row: TokenState, says: Says) -> TokenState:
         if not is_hex(row.id, 8):
             says.wrong("id", "8 hexadecimal digits, as export --with-secrets writes them")
@@ -84,6 +88,9 @@ class Tokens(Kind[TokenState]):
     def check(self, row: TokenState, before: TokenState | None, world: World, says: Says) -> None:
         if row.key_id not in world.keyring.keys:
             says.wrong("key_id", missing_key(row.key_id))
+        marks = world.once("token marks", lambda: Counter(one.mark for one in world.after(self.name).values()))
+        if marks[row.mark] > 1:
+            says.wrong("mark", "another token has the same one; take one of them out")
         if row.role == Role.USER:
             if row.owner not in world.after("users"):
                 says.wrong("owner", f"there is no user {row.owner!r}; add him first, or to the file")

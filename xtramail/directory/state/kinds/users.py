@@ -124,7 +124,7 @@ class Users(Kind[UserState]):
         address = Address.parse(row.address)
         if not world.serves(address.domain_key):
             says.wrong("address", f"domain {address.domain_key} is not served here; add it first, or to the file")
-        if row.outside_address and world.serves(Address.parse(row.outside_address).domain_key):
+        if row.outside_address and world.receives(Address.parse(row.outside_address).domain_key):
             says.wrong(
                 "outside_address",
                 f"{row.outside_address}: its domain is served here, and in an outage its mail waits; "
