@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtramail.delivery.clock_rule import (
+    DAYS_KEPT,
     DAYS_PER_DAY,
     ClockState,
     Look,
@@ -13,7 +14,9 @@ from xtramail.delivery.clock_rule import (
     after_look,
     allowed_days,
     confirmed,
+    younger_days,
 )
+from xtramail.model.clock import day_of
 
 HOUR = 3_600.0
 DAY = 86_400.0
@@ -55,6 +58,48 @@ def test_a_jump_ahead_of_more_than_a_day_pauses_and_says_what_to_do() -> None:
 def test_a_clock_set_back_pauses() -> None:
     state = after_look(ClockState(), look(1e9, 0.0))
     assert "back by 2.0 days" in after_look(state, look(1e9 - 2 * DAY, 60.0)).paused
+
+
+NOON = 1_795_000_000.0
+"""A right time."""
+
+
+def days_shown(state: ClockState) -> list[tuple[int, int]]:
+    return [(day - day_of(NOON), true - day_of(NOON)) for day, true in younger_days(state).items()]
+
+
+def test_a_day_that_a_clock_showed_that_was_behind_is_as_young_as_it_was() -> None:
+    state = after_look(ClockState(), look(NOON, 0.0))
+    state = after_look(state, look(NOON - 400 * DAY, 60.0))
+    state = steady(state, 30, NOON - 400 * DAY, 60.0)
+    state = after_look(state, look(NOON + 31 * HOUR, 60.0 + 31 * HOUR))
+    assert days_shown(state) == [(-400, 0), (-399, 1)]
+    assert days_shown(confirmed(state)) == [(-400, 0), (-399, 1)], "right now does not make it right then"
+
+
+def test_it_is_so_when_the_clock_was_set_right_between_two_runs() -> None:
+    state = after_look(ClockState(), look(NOON, 0.0))
+    state = after_look(state, look(NOON - 400 * DAY, 10.0, "b"))
+    state = after_look(state, look(NOON + HOUR, 5.0, "c"))
+    assert [shown for shown, true in days_shown(state) if true == 0] == [-400]
+
+
+def test_a_clock_that_was_ahead_makes_no_day_older() -> None:
+    state = after_look(ClockState(), look(NOON, 0.0))
+    state = after_look(state, look(NOON + 400 * DAY, 60.0))
+    state = after_look(state, look(NOON, 120.0))
+    assert days_shown(state) == []
+
+
+def test_days_of_a_server_that_was_off_are_what_they_were() -> None:
+    state = after_look(ClockState(), look(NOON, 0.0))
+    state = after_look(state, look(NOON + 40 * DAY, 0.0, "b"))
+    assert days_shown(state) == []
+
+
+def test_no_more_days_are_remembered_than_a_clock_may_be_wrong() -> None:
+    state = steady(after_look(ClockState(), look(NOON, 0.0)), 24 * 2 * DAYS_KEPT, NOON, 0.0)
+    assert len(state.days) == DAYS_KEPT and state.days[-1][0] - state.days[0][0] == DAYS_KEPT - 1
 
 
 def test_a_pause_ends_after_a_day_of_agreement_and_not_before() -> None:

@@ -30,7 +30,7 @@ HOSTILE = {kind: f"127.0.0.{number}" for number, kind in enumerate(KINDS, 20)}
 GROWTH = 48 << 20
 """Octets by which one flood may make the server grow, and so many all of them together for good."""
 VISITS = 3
-LEAST_OPEN = {kind: 30 for kind in KINDS} | {"unread": 10, "keys": 5, "renegotiation": 0, "churn": 0, "guesses": 5}
+LEAST_OPEN = dict.fromkeys(KINDS, 30) | {"unread": 10, "keys": 5, "renegotiation": 0, "churn": 0, "guesses": 5}
 """Connections that one flood has at least, or it would not be what it is called. Some come and go."""
 MAIL = 40
 """Messages of 200,000 octets in the mailbox that is fetched from and not read: more than may lie in memory."""

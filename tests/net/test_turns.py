@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from math import inf
 from threading import Thread
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import pytest
@@ -68,6 +68,13 @@ class Readable:
     def close(self) -> None:
         os.close(self.descriptor)
         os.close(self._end)
+
+
+def test_timers_go_by_the_clock_that_nobody_sets(turns: Any) -> None:
+    began = monotonic()
+    call = turns.callLater(0, lambda: None)
+    assert began <= call.getTime() <= turns.seconds() <= monotonic()
+    call.cancel()
 
 
 def test_what_is_put_off_comes_once_before_the_reactor_waits(turns: Any) -> None:

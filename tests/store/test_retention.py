@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.store.samples import NOW, entry, look, write
-from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, PERMANENT, Bucket, bucket_at, bucket_of
+from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, PERMANENT, Bucket, bucket_at, bucket_day, bucket_of
 from xtramail.model.errors import StoreFull
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
@@ -28,6 +28,13 @@ def test_buckets_die_by_the_days_of_their_class_the_oldest_first() -> None:
     assert retention.dead_buckets([OLD, other, older], CLASSES, 2031) == [older, OLD]
     longer = {**CLASSES, 16: replace(CLASSES[16], days=90)}
     assert retention.dead_buckets([OLD, other, older], longer, 2031) == []
+
+
+
+def test_a_bucket_of_a_day_that_a_wrong_clock_showed_lives_from_its_true_day_on() -> None:
+    younger = {bucket_day(OLD): 2040}
+    assert retention.dead_buckets([OLD], CLASSES, 2070, younger=younger) == []
+    assert retention.dead_buckets([OLD], CLASSES, 2071, younger=younger) == [OLD]
 
 
 def test_permanent_rows_and_unknown_classes_never_die() -> None:

@@ -19,6 +19,7 @@ from xtramail.delivery.clock_rule import (
     after_look,
     allowed_days,
     confirmed,
+    younger_days,
 )
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import Clock, day_of
@@ -155,7 +156,11 @@ class RetentionJob:
         live = self._engine.read(keys.STORE, _live_buckets)
         oldest = self._engine.read(keys.QUEUE, outbound.oldest_arrival)
         dead = retention.dead_buckets(
-            live, classes, day_of(self._clock.now()), log_from=None if oldest is None else day_of(oldest)
+            live,
+            classes,
+            day_of(self._clock.now()),
+            log_from=None if oldest is None else day_of(oldest),
+            younger=younger_days(state),
         )
         days = sorted({bucket_day(bucket) for bucket in dead})
         allowed = set(allowed_days(state, days))

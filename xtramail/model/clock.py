@@ -9,6 +9,8 @@ from typing import Protocol
 EPOCH_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 EPOCH_SECONDS = int(EPOCH_DAY.timestamp())
 DAY_SECONDS = 86_400
+FIRST_SECOND = EPOCH_SECONDS + DAY_SECONDS
+"""Day 1 begins, the first that mail can arrive on."""
 
 
 class Clock(Protocol):
@@ -22,10 +24,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks. A wall clock that shows no day of ours was never set: it goes from the first one on."""
 
     def now(self) -> float:
-        return time.time()
+        now = time.time()
+        return now if now >= FIRST_SECOND else FIRST_SECOND + time.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()

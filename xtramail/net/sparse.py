@@ -1,4 +1,4 @@
-"""Says of the same thing once in a while that it happens, so that who repeats it does not fill the disk with our log."""
+"""Says of the same thing once in a while that it happens: who repeats it must not fill the disk with our log."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from math import inf
-from time import perf_counter, thread_time
+from time import monotonic, perf_counter, thread_time
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -65,6 +65,10 @@ class Waker:
 
 class TurnReactor(EPollReactor):
     """``doIteration`` waits, and begins a turn, which lasts until it waits again."""
+
+    seconds = staticmethod(monotonic)
+    """Twisted has the wall's time: set back by an hour, no timer would ring for that hour, and set ahead every client
+    would be told that it was idle for too long."""
 
     def __init__(self) -> None:
         self._put_off: list[Callable[[], None]] = []

@@ -19,24 +19,29 @@ _STEP = 500
 _BATCH = 8
 
 
+NO_DAYS: Mapping[int, int] = {}
+
+
 def dead_buckets(
     buckets: Iterable[Bucket],
     classes: Mapping[int, RetentionClass],
     today: int,
     *,
     log_from: int | None = None,
+    younger: Mapping[int, int] = NO_DAYS,
 ) -> list[Bucket]:
     """Buckets with ``day + days(class) < today``, oldest first; ``today`` is a ``clock.day_of``.
 
     Mail lives its days and the rest of its first day. A bucket of an unknown class is never dead: losing a class row
     must not lose mail. The log is kept from the day ``log_from`` on: the story of a message that still waits is there.
+    ``younger`` has the true day for days that a wrong clock showed.
     """
     return sorted(
         bucket
         for bucket in buckets
         if bucket != PERMANENT
         and (row := classes.get(bucket_class(bucket))) is not None
-        and bucket_day(bucket) + row.days < today
+        and younger.get(bucket_day(bucket), bucket_day(bucket)) + row.days < today
         and (log_from is None or bucket_class(bucket) != CLASS_LOG or bucket_day(bucket) < log_from)
     )
 
