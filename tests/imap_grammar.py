@@ -102,7 +102,9 @@ class _Reader:
 
     def response(self) -> None:
         if self.take(b"+ "):
-            self.match(_TEXT, "text")
+            # continue-req = "+" SP (resp-text / base64) CRLF, and base64 may be empty: PLAIN's first challenge.
+            if not self.follows(b"\r\n"):
+                self.match(_TEXT, "text")
         elif self.take(b"* "):
             self.untagged()
         else:

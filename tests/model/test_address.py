@@ -62,3 +62,9 @@ def test_u_labels_and_a_labels_are_one_domain(domain: str) -> None:
 def test_quotes_that_do_not_end_are_refused(text: str) -> None:
     with pytest.raises(BadInput, match="quotes"):
         Address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["\udcff@example.org", '"a\ud800"@example.org', "a@\udcff.example"])
+def test_octets_of_a_command_line_that_are_no_text_are_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        Address.parse(text)

@@ -77,8 +77,13 @@ class Address:
             local = _PAIR.sub(r"\1", quoted.group(1))
         elif not _is_plain(local):
             raise BadInput(f"address {text!r}: the part before @ has characters that need quotes")
+        try:
+            octets = len(local.encode())
+        except UnicodeEncodeError:
+            # A command line that is no UTF-8 comes as half characters.
+            raise BadInput(f"address {text!r}: the part before @ is not UTF-8 text") from None
         # RFC 5321 §4.5.3.1.1 says 64, but rewritten senders (SRS) and reply tokens are longer and must be answered.
-        if len(local.encode()) > MAX_LOCAL_OCTETS or _CONTROL.search(local) is not None:
+        if octets > MAX_LOCAL_OCTETS or _CONTROL.search(local) is not None:
             raise BadInput(f"address {text!r}: the part before @ is longer than 255 octets or has control characters")
         domain_key(domain)
         return cls(local=local, domain=domain)

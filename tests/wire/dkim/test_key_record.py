@@ -50,3 +50,8 @@ def test_a_record_that_shows_the_key_is_known(text: str) -> None:
 )
 def test_what_is_wrong_with_a_record_is_said(texts: list[str], fault: str) -> None:
     assert record_fault(texts, "ed25519-sha256", SEED) == fault
+
+
+def test_what_a_record_says_cannot_act_on_a_terminal() -> None:
+    fault = record_fault([f"k=\x1b[2J{'x' * 5000}; p={P}"], "ed25519-sha256", SEED)
+    assert fault.startswith("its key type is \\x1b[2Jxxx") and len(fault) < 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -159,3 +161,11 @@ UNUSABLE = [
 def test_which_tlsa_records_mail_goes_by(record: tuple[int, int, int, int]) -> None:
     usage, selector, matching, length = record
     assert Tlsa(usage, selector, matching, b"x" * length).usable is (record in USABLE)
+
+
+def test_a_name_of_endless_letters_is_refused_before_it_is_looked_at() -> None:
+    began = time.process_time()
+    for letters in ("a\u00fc." * 10_000, "\u00fc" * 60_000):
+        with pytest.raises(BadName):
+            plain_name(letters)
+    assert time.process_time() - began < 0.02

@@ -115,3 +115,10 @@ def test_fields_are_picked_alike_however_the_header_looks(pieces: list[bytes], c
     picked = b"".join(header[one.start : one.end] for one in fields(header) if one.name in names)
     closing = b"\r\n" if not picked or picked.endswith(b"\n") else b"\r\n\r\n"
     assert select_fields(header, names, exclude=False) == picked + closing
+
+
+def test_an_empty_name_names_no_field() -> None:
+    for header in (b"no field\nA: 1\n\r\n", b"no field\r\nA: 1\r\n\r\n"):
+        assert select_fields(header, (b"",), exclude=False) == b"\r\n"
+        assert select_fields(header, (b"", b"a"), exclude=False).startswith(b"A: 1")
+        assert select_fields(header, (b"",), exclude=True).startswith(b"no field")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import encodebytes
 
 import pytest
@@ -111,3 +112,13 @@ def test_a_large_report_is_passed_on_as_it_comes() -> None:
     for _ in range(20):
         given += len(reader.feed(inner))
     assert given > 19 * len(inner), "little is held back"
+
+
+def test_a_report_in_single_octets_costs_what_its_length_does() -> None:
+    def cost(octets: int) -> float:
+        began = time.process_time()
+        assert read(b"Subject: " + b"x" * octets, 1)[0] is None
+        return time.process_time() - began
+
+    few, many = (min(cost(octets) for _ in range(3)) for octets in (20_000, 160_000))
+    assert many < 16 * few

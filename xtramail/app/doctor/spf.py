@@ -52,7 +52,7 @@ class Spf:
             self._count()
             result = await self.result(_target(redirect))
             if result == "none":
-                raise SpfFault(f"{domain} redirects to {redirect}, which has no SPF record")
+                raise SpfFault(f"{domain} redirects to {_shown(redirect)}, which has no SPF record")
             return result
         return "neutral"
 
@@ -68,7 +68,7 @@ class Spf:
                 self._count()
                 result = await self.result(_target(value))
                 if result == "none":
-                    raise SpfFault(f"{domain} includes {value}, which has no SPF record")
+                    raise SpfFault(f"{domain} includes {_shown(value)}, which has no SPF record")
                 return result == "pass"
             case "a":
                 self._count()
@@ -82,7 +82,7 @@ class Spf:
                 # They depend on the message or on who asks: nothing that we could promise.
                 self._count()
                 return False
-        raise SpfFault(f"{domain} says {mechanism!r} in its SPF record, which nobody knows")
+        raise SpfFault(f"{domain} says '{_shown(mechanism)}' in its SPF record, which nobody knows")
 
     def _count(self) -> None:
         self._lookups += 1
@@ -105,14 +105,19 @@ class Spf:
         try:
             wanted = ip_network(network, strict=False)
         except ValueError:
-            raise SpfFault(f"{term!r} in an SPF record is no network") from None
+            raise SpfFault(f"'{_shown(term)}' in an SPF record is no network") from None
         return wanted.version == self._address.version and self._address in wanted
+
+
+def _shown(text: str) -> str:
+    """Anybody's text, in a line for people: short, and nothing in it may act on a terminal."""
+    return ascii(text[:80])[1:-1]
 
 
 def _target(name: str) -> str:
     if "%" in name:
-        raise SpfFault(f"{name} is filled in for each message: look at it yourself")
+        raise SpfFault(f"{_shown(name)} is filled in for each message: look at it yourself")
     try:
         return plain_name(name)
     except BadName:
-        raise SpfFault(f"{name!r} in an SPF record is no name") from None
+        raise SpfFault(f"'{_shown(name)}' in an SPF record is no name") from None

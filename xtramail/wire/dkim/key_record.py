@@ -46,7 +46,8 @@ def record_fault(texts: Sequence[str], algorithm: Algorithm, public: bytes) -> s
     if tags.get("v", "DKIM1") != "DKIM1":
         return "its version is not DKIM1"
     if tags.get("k", "rsa") != _KEY_TYPES[algorithm]:
-        return f"its key type is {tags.get('k', 'rsa')}, not {_KEY_TYPES[algorithm]}"
+        # Anybody's text: nothing in it may act on the terminal that shows it.
+        return f"its key type is {ascii(tags.get('k', 'rsa')[:40])[1:-1]}, not {_KEY_TYPES[algorithm]}"
     if not tags["p"]:
         return "the key there is revoked (its p= is empty)"
     if "h" in tags and "sha256" not in tags["h"].split(":"):

@@ -27,6 +27,8 @@ _HEAD = struct.Struct(">HHHHHH")
 _KIND = struct.Struct(">HH")
 # The root's name, OPT, payload, flags, no options (RFC 6891 §6.1.2).
 _OPT = struct.Struct(">BHHIH")
+_MOST_NAME = 1000
+"""Characters of a name that is read; what is longer than 253 octets is none, but its letters may count for less."""
 _TTL_NOTHING = 60
 """Seconds for which it is believed that something is not there, where nobody says how long."""
 
@@ -49,6 +51,8 @@ def plain_name(name: str) -> str:
 
 
 def _read_name(name: str) -> dns.name.Name:
+    if len(name) > _MOST_NAME:
+        raise BadName(f"{name[:80]!r}... is no name for DNS: too long")
     try:
         return dns.name.from_text(name.rstrip(".") or ".", idna_codec=dns.name.IDNA_2008)
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:

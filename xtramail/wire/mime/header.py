@@ -69,11 +69,13 @@ def select_fields(header: bytes, names: Collection[bytes], *, exclude: bool) -> 
 @lru_cache(maxsize=256)
 def field_selector(wanted: frozenset[bytes], *, exclude: bool) -> Callable[[bytes], bytes]:
     """:func:`select_fields` of the lower-case names ``wanted``, as a function of the header."""
+    # A quoted string may be empty, and names nothing: lines that are no field have an empty name here.
+    wanted -= {b""}
     if exclude:
         return lambda header: _select_slowly(header, wanted, exclude=True)
     # One pass of a pattern: a listing of ten thousand headers comes here, and a loop costs five times as much. A line
     # feed is put before the header, so that the search runs from one to the next; which names count is _field's rule.
-    names = b"|".join(re.escape(name) for name in sorted(wanted) if name and not _BLANK.search(name)) or b"(?!)"
+    names = b"|".join(re.escape(name) for name in sorted(wanted) if not _BLANK.search(name)) or b"(?!)"
     pattern = rb"\n((?:" + names + rb")[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*)(?=\n)"
     pick = re.compile(pattern, re.IGNORECASE).findall
 

@@ -55,7 +55,7 @@ class JournalReader:
     """``feed`` the octets as they come, then ``finish``; both give octets of the message that is meant."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
         self._decided = False
         self._next_look = 0
         self._delimiter = b""
@@ -79,11 +79,10 @@ class JournalReader:
         if not self._decided:
             self._look(final=True)
         taken = self._take()
-        rest, self._held = self._held, b""
-        return taken + rest
+        return taken + self._given(len(self._held))
 
     def _look(self, *, final: bool) -> None:
-        opened = _open(self._held)
+        opened = _open(bytes(self._held))
         if opened is _MORE and not final:
             # Not at each octet: it begins anew each time.
             self._next_look = len(self._held) + len(self._held) // 4
@@ -91,31 +90,35 @@ class JournalReader:
         self._decided = True
         if isinstance(opened, _Opened) and opened.start <= MOST_TEXT:
             self.envelope, self._delimiter = opened.envelope, opened.delimiter
-            self._held = self._held[opened.start :]
+            del self._held[: opened.start]
 
     def _take(self) -> bytes:
         """Of a report: up to the delimiter behind the message, holding back what may be its beginning."""
         held, delimiter = self._held, self._delimiter
         if self._ended:
-            self._held = b""
+            held.clear()
             return b""
         if not delimiter:
-            self._held = b""
-            return held
+            return self._given(len(held))
         at = 0
         while (found := held.find(delimiter, at)) >= 0:
             behind = held[found + len(delimiter) : found + len(delimiter) + 2]
             if len(behind) < 2:
-                self._held = held[found:]
-                return held[:found]
+                return self._given(found)
             # The delimiter of a part deeper inside may begin like this one.
             if behind in (b"--", b"\r\n") or behind[:1] in (b" ", b"\t"):
-                self._ended, self._held = True, b""
-                return held[:found]
+                self._ended = True
+                given = self._given(found)
+                held.clear()
+                return given
             at = found + 1
-        kept = max(0, len(held) - len(delimiter) + 1)
-        self._held = held[kept:]
-        return held[:kept]
+        return self._given(max(0, len(held) - len(delimiter) + 1))
+
+    def _given(self, octets: int) -> bytes:
+        """So many from the front are held no more."""
+        given = bytes(self._held[:octets])
+        del self._held[:octets]
+        return given
 
 
 def _open(octets: bytes) -> _Opened | _Other:
