@@ -110,6 +110,14 @@ def test_date_and_message_id_are_added_on_top_when_missing(world: World) -> None
     assert inbox.message_id.endswith("@local.example>")
 
 
+def test_a_message_id_is_ascii_whatever_the_senders_domain_is_called(world: World) -> None:
+    world.domain("b\u00fccher.example")
+    eve = world.user("eve@b\u00fccher.example")
+    for author in ("eve@b\u00fccher.example", "eve@xn--bcher-kva.example"):
+        assert world.submit(eve, "bob@local.example", message=f"From: {author}\r\n\r\nHi.\r\n".encode()).code == 250
+    assert all(row.message_id.endswith("@xn--bcher-kva.example>") for row in world.mailbox(world.bob))
+
+
 @pytest.mark.parametrize("sender", ["bob@local.example", "zoe@sender.example", "ann@relay.example"])
 def test_the_envelope_sender_must_be_ones_own(world: World, sender: str) -> None:
     reply = world.submission.begin(PEER, world.ann).mail_from(reverse(sender))

@@ -63,6 +63,13 @@ def test_destinations_are_found_by_what_is_due_first_of_each() -> None:
     assert look(engine, lambda snap: outbound.due(snap, "a.example", NOW + 5), keys.QUEUE) == [40]
 
 
+def test_a_destination_may_be_an_address_beyond_ascii() -> None:
+    engine = MemoryEngine()
+    enqueue(engine, entry(1, due=NOW, destination="zo\u00eb@example.org"))
+    assert look(engine, lambda snap: outbound.due_destinations(snap, NOW), keys.QUEUE) == ["zo\u00eb@example.org"]
+    assert due(engine, NOW) == [1]
+
+
 def test_an_id_is_taken_once() -> None:
     engine = MemoryEngine()
     enqueue(engine, entry(1))

@@ -13,6 +13,7 @@ from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.intake import trace_header
 from xtramail.delivery.outgoing_header import OutgoingHeader
 from xtramail.delivery.spool import Spool, Spooled, all_done
+from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket
 from xtramail.model.clock import Clock
 from xtramail.model.ids import MessageId, id_text
@@ -39,7 +40,7 @@ class SubmissionText:
         top, received = trace_header(arrival, hostname)
         domain = arrival.relay_client or hostname
         if arrival.sender is not None:
-            domain = arrival.sender.address.rpartition("@")[2]
+            domain = Address.parse(arrival.sender.address).domain_key
         added = header.added(
             date=trace.date_time(arrival.at), message_id=f"<{id_text(arrival.message_id)}@{domain}>"
         )

@@ -125,7 +125,7 @@ def due_destinations(snap: Snapshot, now: float) -> list[str]:
     while rows := snap.range(PERMANENT, low, high, limit=1):
         key, name = rows[0]
         if queue_keys.due_time(key) <= now:
-            names.append(name.decode("ascii"))
+            names.append(name.decode())
         low = keys.after(queue_keys.due_destination(key))
     return names
 
@@ -290,4 +290,4 @@ def unusual_destinations(snap: Snapshot) -> list[Destination]:
 def _write(txn: Txn, entry: QueueEntry) -> None:
     txn.put(PERMANENT, queue_keys.entry(entry.id), encode(entry))
     if not entry.held:
-        txn.put(PERMANENT, due_key(entry), entry.destination.encode("ascii"))
+        txn.put(PERMANENT, due_key(entry), entry.destination.encode())
