@@ -8,6 +8,7 @@ import pytest
 
 from tests import desks
 from tests.delivery.world import World
+from xtramail.directory.aliases import add_alias
 from xtramail.directory.senders import (
     GONE,
     SenderAddress,
@@ -68,6 +69,20 @@ def test_a_whole_domain_has_owners_of_another_one(world: World) -> None:
     assert may(world, world.ray, ANN) and may(world, world.ray, f"anybody@{LOCAL}")
     assert not may(world, world.ray, "eve@relay.example")
     assert sender_of(world.desk, f"*@{LOCAL}").owners == ("ray@relay.example",)
+
+
+def test_a_plus_makes_no_other_sender_of_an_address(world: World) -> None:
+    drive(add_alias(world.desk, INFO, [ANN, BOB]))
+    add(world, INFO, BOB)
+    assert may(world, world.bob, f"info+x@{LOCAL}") and not may(world, world.ann, f"Info+x@{LOCAL}")
+    drive(add_alias(world.desk, f"info+x@{LOCAL}", [ANN]))
+    assert may(world, world.ann, f"info+x@{LOCAL}"), "it is an address of its own now"
+    add(world, ANN, BOB)
+    assert may(world, world.ann, f"ann+x@{LOCAL}") and may(world, world.bob, f"ann+x@{LOCAL}")
+    add(world, f"info+y@{LOCAL}", ANN)
+    assert may(world, world.ann, f"info+y@{LOCAL}") and not may(world, world.bob, f"info+y@{LOCAL}")
+    world.change_domain(LOCAL, settings={"plus-addressing": "off"})
+    assert not may(world, world.bob, f"info+z@{LOCAL}") and not may(world, world.ann, f"ann+x@{LOCAL}")
 
 
 def test_who_comes_later_under_the_name_of_a_removed_owner_is_no_owner(world: World) -> None:

@@ -27,7 +27,7 @@ from xtramail.model.outcome import Reply
 from xtramail.model.primary import CLOSED, State
 from xtramail.store import accounts, domains, keys, outages
 from xtramail.store.aliases import served_as
-from xtramail.store.engine import Engine
+from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import Account, AskedRow, DomainRow
 
 GOOD_SECONDS = 14 * 86_400.0
@@ -175,10 +175,16 @@ class Directory:
         domain, meant = self.domain(address.domain), self.canonical(address)
         if domain is None:
             return False
-        if Address.parse(account.address).key == meant.key:
+        own = Address.parse(account.address).key
+        names = self._resolver.names(domain, meant.local_key)
+        if any(f"{one}@{domain.name}" == own for one in names):
             return True
-        scope = keys.domain_scope(domain.name)
-        said = self._engine.read(scope, lambda snap: may_send(snap, meant, account.id))
+
+        def named(snap: Snapshot) -> bool | None:
+            found = (may_send(snap, one, account.id) for one in names)
+            return next((said for said in found if said is not None), None)
+
+        said = self._engine.read(keys.domain_scope(domain.name), named)
         return self._resolver.stands_for(address, account) if said is None else said
 
 

@@ -134,6 +134,18 @@ class Resolver:
         walk.follow(f"{address.local_key}@{domain.name}", found)
         return found.named and account.id in walk.owners
 
+    def names(self, domain: DomainRow, local: str) -> tuple[str, ...]:
+        """The local keys of which what is said counts for ``local``, the first of which something is: itself, and what
+        comes before its ``+`` unless it is listed itself."""
+        base = self._base(domain, local)
+        if not base:
+            return (local,)
+        listed = self.engine.read(
+            keys.domain_scope(domain.name),
+            lambda snap: aliases.get_alias(snap, local) is not None or domains.get_recipient(snap, local) is not None,
+        )
+        return (local,) if listed else (local, base)
+
     def canonical(self, address: Address) -> Address:
         """``address`` in its domain's own name."""
         domain = self.served(address.domain)
@@ -141,7 +153,7 @@ class Resolver:
 
     def look(self, domain: DomainRow, local: str) -> Found:
         """What is known of the local key ``local``, aliases not followed."""
-        base = local.partition("+")[0] if "+" in local[1:] and switch(domain, PLUS) else ""
+        base = self._base(domain, local)
 
         def read(snap: Snapshot) -> Found:
             for name in (local, base) if base else (local,):
@@ -174,6 +186,10 @@ class Resolver:
             )
 
         return self.engine.read(keys.domain_scope(domain.name), read)
+
+    def _base(self, domain: DomainRow, local: str) -> str:
+        """What comes before the ``+``; empty where that is all of it, or does not count."""
+        return local.partition("+")[0] if "+" in local[1:] and switch(domain, PLUS) else ""
 
     def _unlisted(self, snap: Snapshot, domain: DomainRow, local: str, place: Place) -> Standing:
         if local in ROLE_LOCALS:

@@ -47,9 +47,9 @@ def read_address(text: str) -> tuple[str, str, str]:
     return address.local, address.local_key, address.domain_key
 
 
-def may_send(snap: Snapshot, address: Address, account_id: int) -> bool | None:
-    """Whether the owners of ``address`` (scope of its domain) name the account; None where nobody was named for it."""
-    one = senders.get_sender(snap, address.local_key)
+def may_send(snap: Snapshot, local_key: str, account_id: int) -> bool | None:
+    """Whether the owners of an address (scope of its domain) name the account; None where nobody was named for it."""
+    one = senders.get_sender(snap, local_key)
     every = senders.get_sender(snap, "")
     if any(row is not None and account_id in row.owners for row in (one, every)):
         return True
