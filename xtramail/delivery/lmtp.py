@@ -17,6 +17,7 @@ from xtramail.delivery.intake import SENDER_OK, begin_spool
 from xtramail.delivery.mirroring import mirroring
 from xtramail.delivery.policy import NO_SUCH_USER, OVER_QUOTA, RELAY_DENIED, Policy, Questions, Route
 from xtramail.delivery.spool import Spool
+from xtramail.delivery.transaction import AnswersEach
 from xtramail.directory.relay_clients import RelayClients
 from xtramail.model.clock import Clock
 from xtramail.model.envelope import ForwardPath, ReversePath
@@ -46,8 +47,8 @@ class Lmtp:
         return LmtpTransaction(self, peer, None if _is_here(peer) else self.clients.domains_of(peer))
 
 
-class LmtpTransaction:
-    """See ``transaction.MailTransaction`` and ``transaction.AnswersEach``."""
+class LmtpTransaction(AnswersEach):
+    """See ``transaction.MailTransaction``."""
 
     def __init__(self, lmtp: Lmtp, peer: Peer, domains: frozenset[str] | None) -> None:
         """``domains`` whose mail it may hand over; None: all."""
@@ -61,15 +62,10 @@ class LmtpTransaction:
         """One for each RCPT that was taken, in their order; the same address may be there twice."""
         self._arrival: Arrival | None = None
         self._spool: Spool | None = None
-        self._answers: tuple[Reply, ...] = ()
 
     @property
     def message_id(self) -> MessageId:
         return self._message_id
-
-    @property
-    def answers(self) -> tuple[Reply, ...]:
-        return self._answers
 
     def mail_from(self, path: ReversePath) -> Reply:
         if self._domains is not None and not self._domains:
@@ -118,14 +114,14 @@ class LmtpTransaction:
             return self._all(lmtp.acceptance.refuse(arrival, OVER_QUOTA, "quota"))
         kept = replace(arrival, routes=tuple(one for one in arrival.routes if one.path.address in fitting))
         reply = await lmtp.acceptance.commit(kept, text, sent=None, now=lmtp.clock.now())
-        self._answers = tuple(reply if one.path.address in fitting else OVER_QUOTA for one in self._taken)
+        self.answers = tuple(reply if one.path.address in fitting else OVER_QUOTA for one in self._taken)
         return reply
 
     def abort(self) -> None:
         self._spool = None
 
     def _all(self, reply: Reply) -> Reply:
-        self._answers = (reply,) * len(self._taken)
+        self.answers = (reply,) * len(self._taken)
         return reply
 
     def _begun(self) -> tuple[Arrival, Spool]:

@@ -7,7 +7,7 @@ Owns the interface only. ``intake`` fulfils it for mail from the world, ``submis
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.ids import MessageId
@@ -41,10 +41,11 @@ class MailTransaction(Protocol):
         """Nothing of it happened. What was written of the body dies with its day."""
 
 
-@runtime_checkable
-class AnswersEach(Protocol):
-    """A transaction of LMTP: after ``commit`` (which gives the best of them) an answer for each RCPT that was taken."""
+class AnswersEach:
+    """A transaction of LMTP: after ``commit`` (which gives the best of them) an answer for each RCPT that was taken.
 
-    @property
-    def answers(self) -> tuple[Reply, ...]:
-        """In the order of the RCPTs (RFC 2033 §4.2)."""
+    A class and no protocol: every message asks for it, and a protocol is asked for by its attributes, slowly.
+    """
+
+    answers: tuple[Reply, ...] = ()
+    """In the order of the RCPTs (RFC 2033 §4.2)."""
