@@ -281,3 +281,22 @@ def test_another_name_of_a_domain_reads_its_mail_in_the_same_mailbox(world: Worl
     world.receive("Ann@bücher.example", "ann@xn--bcher-kva.example", ANN)
     assert counts(world) == [1, 0, 0]
     assert Address.parse("Ann@bücher.example").key == "ann@xn--bcher-kva.example"
+
+
+def test_a_message_is_sent_on_to_a_thousand_at_most(world: World) -> None:
+    for group in "abc":
+        for part in range(6):
+            targets = [f"{group}{part}-{number}@elsewhere.example" for number in range(100)]
+            alias(world, f"{group}{part}@local.example", *targets)
+        alias(world, f"{group}@local.example", *(f"{group}{part}@local.example" for part in range(6)))
+    transaction = world.intake.begin(PEER)
+    transaction.mail_from(reverse(ZOE))
+    assert rcpt(transaction, "a@local.example").code == 250
+    assert rcpt(transaction, "a+x@local.example").code == 250, "it stands for the same"
+    reply = rcpt(transaction, "b@local.example")
+    assert (reply.code, reply.enhanced) == (452, "4.5.3")
+    assert rcpt(transaction, "c@local.example").code == 452 and rcpt(transaction, ANN).code == 452
+    assert rcpt(transaction, "a@local.example").code == 250, "it was taken before"
+    transaction.chunk(MESSAGE)
+    assert drive(transaction.commit()).code == 250
+    assert sum(len(entry.recipients) for entry in world.queue()) == 600

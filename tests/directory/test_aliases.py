@@ -144,6 +144,28 @@ def test_sixteen_in_a_row_are_followed_and_one_more_is_refused_at_either_end(wor
         add(world, "a1@local.example", "a0@local.example")
 
 
+def test_a_thousand_addresses_are_the_most_and_one_more_is_refused_at_either_end(world: World) -> None:
+    def part(number: int, targets: int) -> None:
+        found = [f"u{number}-{one}@elsewhere.example" for one in range(targets)]
+        drive(set_alias(world.desk, f"p{number}@local.example", found))
+
+    for number in range(10):
+        part(number, 98)
+    add(world, "all@local.example", *(f"p{number}@local.example" for number in range(10)), ANN, BOB)
+    found = world.directory.resolve(Address.parse("all@local.example"))
+    assert (len(found.forwards), len(found.accounts)) == (980, 2)
+    for number in (3, 4, 5):
+        part(number, 100)
+    with pytest.raises(BadInput, match="p6@local.example: all@local.example would stand for more than 1000 addresses"):
+        part(6, 100)
+    add(world, "p6@local.example", "u6-0@elsewhere.example", "u0-0@elsewhere.example", "U1-1@ELSEWHERE.example")
+    for number in (11, 12):
+        part(number, 100)
+    with pytest.raises(BadInput, match="top@local.example would stand for more than 1000"):
+        add(world, "top@local.example", "all@local.example", "p11@local.example")
+    assert add(world, "top@local.example", "p11@local.example", "p12+x@local.example").targets
+
+
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
 @settings(derandomize=True, deadline=None, max_examples=100)
 def test_chains_never_hold_a_circle(edges: list[tuple[int, int]]) -> None:

@@ -34,6 +34,7 @@ CANNOT_ASK = Reply.of(450, "4.4.1", "Recipient cannot be verified now, try again
 REPORTS_ONLY = Reply.of(550, "5.7.1", "This address takes reports of forwarded mail, with the null sender")
 NOT_FORWARDED = Reply.of(550, "5.1.1", "No mail was forwarded under this address lately")
 TOO_MANY_QUESTIONS = Reply.of(450, "4.5.3", "Too many recipients to verify in one message, send the rest again")
+TOO_MANY_BEHIND = Reply.of(452, "4.5.3", "Too many are behind the recipients of one message, send the rest again")
 OVER_QUOTA = Reply.of(452, "4.2.2", "Mailbox is full")
 STORE_FULL = Reply.of(452, "4.3.1", "Not enough space, try again later")
 STORE_FAULT = Reply.of(451, "4.3.0", "Could not be stored, try again later")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xtramail.delivery.policy import Policy, Questions, Route
+from xtramail.delivery.policy import TOO_MANY_BEHIND, Policy, Questions, Route
 from xtramail.delivery.route import with_forwards
+from xtramail.directory.resolution import MOST_ADDRESSES
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.outcome import Reply
 
@@ -33,6 +34,10 @@ class Recipients:
         self._outside_named = 0
         self._questions = Questions()
         self._routes: dict[str, Route] = {}
+        self._behind: set[str] = set()
+        """To whom they are forwarded."""
+        self._full = False
+        """There are so many of these that no more recipients are taken."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -43,6 +48,8 @@ class Recipients:
         """The reply to RCPT; a coroutine of it where the primary has to be asked."""
         if str(path.address) in self._routes:
             return _taken(path)
+        if self._full:
+            return TOO_MANY_BEHIND
         verdict = self._policy.recipient(
             path,
             size=self._path.size or 0,
@@ -66,6 +73,12 @@ class Recipients:
             if refusal is not None:
                 return refusal
             self._outside_named += 1
+        behind = self._behind.union(route.path.address.key for route in verdict.forwards)
+        if self._routes and verdict.forwards and len(behind) > MOST_ADDRESSES:
+            # One message, a thousand aliases of a thousand: a stranger would have us send a million.
+            self._full = True
+            return TOO_MANY_BEHIND
+        self._behind = behind
         # Named twice it still goes to the primary once; <postmaster> may have become a whole address.
         self._routes.setdefault(str(verdict.path.address), verdict)
         return _taken(verdict.path)

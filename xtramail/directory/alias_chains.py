@@ -1,4 +1,4 @@
-"""Aliases of aliases: whether one that is to be set would lead back to itself, or through too many.
+"""Aliases of aliases: whether one that is to be set would lead back to itself, through too many, or to too many.
 
 What the actor may not see is an end: it is told nothing of it, and the server's own walk (``resolution``) is bounded.
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.domain_settings import switch
-from xtramail.directory.resolution import MOST_DEPTH, PLUS
-from xtramail.model.address import Address
+from xtramail.directory.resolution import MOST_ADDRESSES, MOST_DEPTH, PLUS
+from xtramail.model.address import Address, key_of
 from xtramail.model.errors import BadInput
 from xtramail.store import domains, keys
 from xtramail.store.aliases import alias_domains, aliases
@@ -61,7 +61,8 @@ class AliasChains:
         )
 
     def put(self, key: str, targets: Sequence[str]) -> None:
-        """``key``: of the alias (``@domain`` for all of it); BadInput names the way that is too long, or a circle."""
+        """``key``: of the alias (``@domain`` for all of it); BadInput names the way that is too long, a circle, or
+        the alias that would stand for too many."""
         before = self._targets.get(key)
         self._set(key, tuple(targets))
         try:
@@ -83,6 +84,45 @@ class AliasChains:
         way = [*self._above(key), *below]
         if len(way) > MOST_DEPTH:
             raise BadInput(f"alias {key}: {' -> '.join(way)} is more than {MOST_DEPTH} aliases in a row; name the last")
+        known: dict[str, int] = {}
+        for one in self._leading(key):
+            if self._bound(one, known) > MOST_ADDRESSES and self._stands_for(one) > MOST_ADDRESSES:
+                raise BadInput(
+                    f"alias {key}: {one} would stand for more than {MOST_ADDRESSES} addresses, the aliases among them "
+                    "counted; leave some out, or write to a list server"
+                )
+
+    def _leading(self, key: str) -> list[str]:
+        """``key`` and every alias that leads to it."""
+        found, todo = {key: None}, [key]
+        while todo:
+            one = todo.pop()
+            for source in sorted(self._sources.get(one, ())):
+                if source not in found and source in self._targets and one in self._next(source):
+                    found[source] = None
+                    todo.append(source)
+        return list(found)
+
+    def _bound(self, key: str, known: dict[str, int]) -> int:
+        """For how many addresses ``key`` stands at most: each is counted as often as a way leads to it."""
+        if key not in known:
+            below = [self._alias(text) for text in self._targets[key]]
+            known[key] = 1 + sum(self._bound(one, known) if one and one != key else 1 for one in below)
+        return known[key]
+
+    def _stands_for(self, key: str) -> int:
+        """For how many, itself and the aliases on the way counted, as ``resolution`` does; no more than one too many.
+        """
+        found, aliases_of = {key}, [key]
+        for one in aliases_of:
+            for text in self._targets[one]:
+                found.add(next(iter(self._marks(text)), key_of(text)))
+                below = self._alias(text)
+                if below and below not in aliases_of:
+                    aliases_of.append(below)
+            if len(found) > MOST_ADDRESSES:
+                break
+        return len(found)
 
     def _longest(self, key: str, way: list[str], known: dict[str, list[str]]) -> list[str]:
         """The longest way of aliases from ``key`` on."""

@@ -31,7 +31,7 @@ PLUS = "plus-addressing"
 MOST_DEPTH = 16
 """So many aliases stand for each other in a row, and no more."""
 MOST_ADDRESSES = 1_000
-"""That one address stands for, all in all."""
+"""That one address stands for, all in all, the aliases among them counted."""
 
 
 class Standing(StrEnum):
@@ -261,8 +261,9 @@ class _Walk:
 
     def _target(self, target: Address, parent: str, alias: Found, depth: int) -> None:
         domain = self._resolver.served(target.domain)
+        full = len(self._seen) + len(self.forwards) >= MOST_ADDRESSES
         if domain is None:
-            if not self._relay:
+            if not self._relay and not full:
                 self.forwards.setdefault(target.key, target)
             return
         key = f"{target.local_key}@{domain.name}"
@@ -270,7 +271,7 @@ class _Walk:
             # Who names himself keeps his own.
             self._mailbox(alias)
             return
-        if key in self._seen or depth > MOST_DEPTH or len(self._seen) >= MOST_ADDRESSES:
+        if key in self._seen or depth > MOST_DEPTH or full:
             return
         found = self._resolver.look(domain, target.local_key)
         if self._relay and domain.tenant != self._first.tenant:
