@@ -21,7 +21,7 @@ from tests.directory.offices import (
     Offices,
     everything,
 )
-from xtramail.directory import devices, tokens, totp, users
+from xtramail.directory import aliases, blocks, devices, tokens, totp, users
 from xtramail.directory.audit_log import audit_rows, head
 from xtramail.directory.desk import Change
 from xtramail.directory.domains import parse_change, set_domain
@@ -143,6 +143,17 @@ def test_another_tenant_that_has_a_domain_now_is_not_named_to_who_had_it() -> No
     assert (own.row.before, own.row.after) == ({"tenant": "acme"}, {"tenant": "another"})
     (whole,) = audit_rows(operator, most=1)
     assert whole.row.after == {"tenant": "zeta"}
+
+
+def test_rows_of_an_address_are_found_however_it_was_written() -> None:
+    offices = Offices()
+    operator = offices.admin(ODA)
+    drive(users.add_user(operator, Address.parse(f"Eva@{ACORN}")))
+    drive(blocks.block(operator, Address.parse(f"eva@{ACORN}"), "test"))
+    drive(aliases.set_alias(operator, f"Desk@{ACORN}", [f"Eva@{ACORN}"]))
+    eva, shared = (audit_rows(operator, object=f"{name}@{ACORN}", most=9) for name in ("EVA", "desk"))
+    assert [one.row.what for one in eva] == ["blocked add", "user add"]
+    assert [one.row.what for one in shared] == ["alias set"]
 
 
 def test_a_user_does_not_see_what_became_of_who_had_the_address_before() -> None:

@@ -71,7 +71,8 @@ def audit_rows(
                 return user is not None and row.object == desk.actor.address and row.at >= user.created
 
     def chosen(row: AuditRow) -> bool:
-        return seen(row) and actor in ("", row.actor) and name in ("", row.domain) and wanted in ("", row.object)
+        asked = actor in ("", row.actor) and name in ("", row.domain) and wanted in ("", row.object.casefold())
+        return asked and seen(row)
 
     def look(snap: Snapshot) -> list[Entry]:
         rows = (Entry(number, _shown(desk, row)) for number, row in audit.newest(snap, since) if chosen(row))

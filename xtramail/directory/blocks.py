@@ -55,7 +55,7 @@ async def release(desk: Desk, address: Address) -> Released:
     """Let a user send to the world again, and what he sent before. NotPermitted where he may; NoSuchAccount."""
     account = desk.account(address)
     free = NotPermitted(f"user {account.address} is not blocked; see: xtramail blocked list")
-    change = Change("blocked release", account.address, address.domain_key)
+    change = Change("blocked release", address.key, address.domain_key)
 
     def delete(txn: Txn) -> BlockRow:
         row = blocks.get_block(txn, account.id)
@@ -83,7 +83,7 @@ async def put(desk: Desk, account: Account, cause: Cause, reason: str) -> BlockR
     row = BlockRow(
         account_id=account.id, address=account.address, at=desk.now(), cause=cause, reason=reason, by=desk.actor.name
     )
-    change = Change("blocked add", account.address, domain, after=told(row))
+    change = Change("blocked add", Address.parse(account.address).key, domain, after=told(row))
     made = False
 
     def write(txn: Txn) -> None:

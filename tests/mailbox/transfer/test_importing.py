@@ -227,6 +227,21 @@ def test_one_row_of_the_audit_log_tells_what_was_brought(tmp_path: Path) -> None
     assert rows(boxes)[0] == row
 
 
+def test_who_is_killed_half_way_has_left_a_row_before_the_first_message(tmp_path: Path) -> None:
+    boxes = Boxes()
+    seen: list[list[str]] = []
+
+    def killed(*_args: object) -> None:
+        seen.append([row.what for row in rows(boxes)[:1]])
+        raise KeyboardInterrupt
+
+    source = open_source(mbox(tmp_path, 3), None)
+    with pytest.raises(KeyboardInterrupt):
+        drive(import_mail(boxes.desk, BOB, source, Terms(), progress=killed))
+    assert seen == [["mail import begin"]]
+    assert (rows(boxes)[0].object, rows(boxes)[0].after) == (BOB.key, {"from": str(source.path), "format": "mbox"})
+
+
 def test_users_bring_and_take_their_own_mail_alone(tmp_path: Path) -> None:
     boxes = Boxes()
     file = mbox(tmp_path, 2)

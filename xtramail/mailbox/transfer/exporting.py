@@ -131,7 +131,7 @@ async def export_mail(
     await desk.change(
         Change(
             what="mail export",
-            object=account.address,
+            object=address.key,
             domain=address.domain_key,
             after={
                 "to": str(folder).encode("utf-8", "backslashreplace").decode("utf-8"),

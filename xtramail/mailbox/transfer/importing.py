@@ -57,7 +57,8 @@ async def import_mail(
 
     ``progress`` is told after each commit, ``stop`` asked before each message. It ends early (``stopped``) when it is
     told to, when the quota is full, or when the store cannot be written; run again it goes on. What cannot be taken is
-    named and passed over. One row in the audit log tells what was brought. NoSuchAccount, NotPermitted, BadInput.
+    named and passed over. One row of the audit log is there before the first message, whatever becomes of this
+    process, and another tells what was brought. NoSuchAccount, NotPermitted, BadInput.
     """
     account = desk.account(address, Role.USER)
     if account.kind == "list":
@@ -84,8 +85,7 @@ async def _write_down(desk: Desk, address: Address, source: Source, terms: Terms
                 object=address.key,
                 domain=address.domain_key,
                 after={
-                    "from": str(source.path).encode("utf-8", "backslashreplace").decode("utf-8"),
-                    "format": source.format,
+                    **_told(source),
                     "messages": result.messages,
                     "octets": result.octets,
                     "already": result.already,
@@ -95,6 +95,10 @@ async def _write_down(desk: Desk, address: Address, source: Source, terms: Terms
             ),
             [],
         )
+
+
+def _told(source: Source) -> dict[str, str]:
+    return {"from": str(source.path).encode("utf-8", "backslashreplace").decode("utf-8"), "format": source.format}
 
 
 def _check_into(desk: Desk, account: Account, into: str) -> None:
@@ -124,6 +128,7 @@ class _Import:
         self._equals: Counter[bytes] = Counter()
         self._batch: list[Coming] = []
         self._batch_octets = 0
+        self._begun = False
         self.result = Imported()
 
     async def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
@@ -182,6 +187,7 @@ class _Import:
         if name in self._existing:
             return
         if not self._terms.dry_run:
+            await self._begin()
             await self._engine.transact(self._scope, partial(_make, name=name, now=self._desk.now()))
         if name != INBOX:
             self.result.made.append(name)
@@ -248,7 +254,17 @@ class _Import:
         self._batch, self._batch_octets = [], 0
         if batch:
             self._look_for_room(octets)
+            await self._begin()
             await self._file(batch)
+
+    async def _begin(self) -> None:
+        """Who kills us leaves a trace all the same."""
+        if self._begun:
+            return
+        self._begun = True
+        address = Address.parse(self._account.address)
+        told = _told(self._source)
+        await self._desk.change(Change("mail import begin", address.key, address.domain_key, after=told), [])
 
     def _look_for_room(self, octets: int) -> None:
         if not self._room.fits(self._account, octets):
