@@ -112,6 +112,10 @@ def test_comments_nest_to_the_limit_only() -> None:
         (b"<a@b, c@d>", False),
         (b"<a@b", False),
         (b"a@b>", False),
+        (b"c@d <a@b>", False),
+        (b"Ann c@d (z) <a@b>, e@f", False),
+        (b"A@b <a@B>", True),
+        (b'"c@d" <a@b>', True),
     ],
 )
 def test_what_was_passed_over_is_told(value: bytes, whole: bool) -> None:

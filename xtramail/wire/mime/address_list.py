@@ -56,8 +56,8 @@ def parse_addresses(value: bytes, *, most: int = limits.ADDRESSES) -> list[Envel
 def read_addresses(value: bytes, *, most: int = limits.ADDRESSES) -> tuple[list[EnvelopeAddress], bool]:
     """As ``parse_addresses``; and whether nothing in ``value`` was passed over.
 
-    Where something was (a limit, an open comment or bracket, words behind an address), another reader may see another
-    address than we do.
+    Where something was (a limit, an open comment or bracket, words behind an address, another address unquoted before
+    one), another reader may see another address than we do.
     """
     found: list[EnvelopeAddress] = []
     whole = True
@@ -221,6 +221,9 @@ class _AddressReader:
         if angle is not None:
             route, spec = _split_route(angle)
             mailbox, host = _split_spec(spec)
+            if (_Kind.SPECIAL, b"@") in words:
+                # Some readers take the first address they see; many programs write the same one twice.
+                self.whole &= _joined(words).lower() == _joined(spec).lower()
             name = _phrase(words) or _comments(words) or _comments(angle)
             if name or mailbox or host:
                 self._found.append(EnvelopeAddress(name or None, route, mailbox, host))
