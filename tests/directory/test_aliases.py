@@ -132,6 +132,16 @@ def test_a_circle_by_a_plus_or_another_name_or_a_catch_all_is_one(world: World) 
         add(world, "@any.example", "a@ask.example")
 
 
+def test_a_catch_all_leads_to_somebody(world: World) -> None:
+    for target in ("postmaster@local.example", "made-up@local.example"):
+        with pytest.raises(BadInput):
+            add(world, "@local.example", target)
+    add(world, "@local.example", ANN)
+    with pytest.raises(BadInput, match="made-up@local.example is itself none but by this alias"):
+        add(world, "@local.example", "made-up@local.example")
+    assert add(world, "@local.example", "bob+caught@local.example").targets == (ANN, "bob+caught@local.example")
+
+
 def test_sixteen_in_a_row_are_followed_and_one_more_is_refused_at_either_end(world: World) -> None:
     add(world, "a1@local.example", ANN)
     for number in range(2, 17):

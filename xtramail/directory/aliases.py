@@ -204,6 +204,9 @@ def _target(
         raise BadInput(
             f"alias {shown}: target {target}: there is no such user or alias; add it first: xtramail user add {target}"
         )
+    alone = source is None and domain is not None and not domain.primaries and shown == f"@{domain.name}"
+    if alone and domain is not None and not seen.look(domain, target.local_key).named:
+        raise BadInput(f"alias {shown}: target {target} is itself none but by this alias; name a user")
     if own and source is not None and domain is not None:
         local = source.local_key
         if desk.engine.read(keys.domain_scope(domain.name), lambda snap: domains.get_recipient(snap, local)) is None:
