@@ -54,3 +54,26 @@ def test_links_lead_to_files_that_are_there() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def promises() -> list[tuple[str, str]]:
+    lines = (ROOT / "docs" / "PROMISES.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    return [(what, shown_by) for what, shown_by in cells if what != "promise" and set(what) != {"-"}]
+
+
+@pytest.mark.parametrize(("what", "shown_by"), promises())
+def test_a_promise_names_tests_that_are_there_or_says_that_it_is_not_kept_yet(what: str, shown_by: str) -> None:
+    if shown_by.startswith("not yet"):
+        return
+    named = re.findall(r"`([^`]+)`", shown_by)
+    assert named, what
+    for one in named:
+        path, _, name = one.partition("::")
+        assert has_tests(path), one
+        assert not name or re.search(rf"def {name}\(", (ROOT / path).read_text("utf-8")), one
+
+
+def test_no_promise_stands_there_twice() -> None:
+    found = [what for what, _ in promises()]
+    assert len(found) > 100 and len(set(found)) == len(found)
