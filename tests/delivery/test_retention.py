@@ -96,6 +96,22 @@ def test_a_clock_that_jumps_takes_nothing_until_somebody_confirms(world: Jobs) -
     assert world.inbox() == 0
 
 
+def test_mail_that_came_while_the_clock_was_behind_lives_its_days(world: Jobs) -> None:
+    assert not world.job.jumped()
+    world.clock.jump(-400 * DAY)
+    assert world.job.jumped() and not world.job.jumped()
+    drive(world.job.look())
+    world.receive(ANN)
+    world.clock.jump(400 * DAY)
+    assert world.job.jumped()
+    drive(world.job.look())
+    drive(world.job.confirm())
+    world.hours(24 * 29)
+    assert world.inbox() == 1
+    world.hours(24 * 3)
+    assert world.inbox() == 0
+
+
 def test_without_confirmation_two_days_of_mail_go_in_a_real_day(world: Jobs) -> None:
     for _ in range(6):
         world.receive(ANN)

@@ -30,6 +30,17 @@ class Rounds:
         self.ended = 0
         self.wait: Pending[None] | None = None
         self.fault: Exception | None = None
+        self.jumps = 0
+        self.looks = 0
+
+    def jumped(self) -> bool:
+        self.jumps -= 1
+        return self.jumps >= 0
+
+    async def look(self) -> None:
+        self.looks += 1
+        if self.fault is not None:
+            raise self.fault
 
     def run(self) -> Coroutine[Any, Any, None]:
         return self._run()
@@ -70,6 +81,16 @@ def test_the_store_is_looked_at_four_times_a_second_and_expiry_each_minute() -> 
     kept.service.stopService()
     kept.advance(200)
     assert kept.rounds.begun == 3 and kept.clock.getDelayedCalls() == []
+
+
+def test_a_clock_that_was_set_is_looked_at_at_once() -> None:
+    kept = Kept()
+    kept.rounds.jumps = 1
+    kept.advance(POLL_SECONDS)
+    assert kept.rounds.looks == 1
+    kept.rounds.jumps, kept.rounds.fault = 1, StoreFull()
+    kept.advance(1)
+    assert kept.rounds.looks == 2 and len(kept.faults) == 1
 
 
 def test_a_look_that_fails_is_told_and_the_next_one_comes() -> None:

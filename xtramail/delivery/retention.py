@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from xtramail.delivery.clock_rule import (
+    SLEW,
     ClockState,
     Look,
     after_drop,
@@ -78,6 +79,23 @@ class RetentionJob:
         self._grace = grace
         self._seen: dict[Bucket, float] = {}
         self._told = ""
+        self._offset: float | None = None
+        """Of the wall clock from the monotonic one."""
+
+    def jumped(self) -> bool:
+        """Whether the wall clock was set since this was asked last: then :meth:`look`, before it is set again.
+
+        Mail that arrives between two looks at a clock that is wrong, and soon right again, would be of a day that
+        nobody knows was shown by mistake.
+        """
+        before = self._offset
+        self._offset = self._clock.now() - self._clock.monotonic()
+        return before is not None and abs(self._offset - before) > SLEW
+
+    async def look(self) -> ClockState:
+        """Take down what the clocks show. StoreFull and StoreFault."""
+        look = self._look()
+        return await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_look(read_state(txn), look)))
 
     def plan(self) -> Plan:
         """What would be dropped if this were the moment; changes nothing."""
@@ -90,9 +108,7 @@ class RetentionJob:
         Sweeping comes first: where the store is full, it makes the room that the rest needs.
         """
         await self.sweep()
-        look = self._look()
-        state = await self._engine.transact(keys.STORE, lambda txn: _write(txn, after_look(read_state(txn), look)))
-        plan = self._plan(state)
+        plan = self._plan(await self.look())
         if plan.buckets and plan.paused and plan.paused != self._told:
             self._on_pause(plan.paused)
         self._told = plan.paused

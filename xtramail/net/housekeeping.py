@@ -1,4 +1,5 @@
-"""What the server does by the clock: expiry each minute, the look for a stranger's commit four times a second."""
+"""What the server does by the clock: expiry each minute, and four times a second the look for a stranger's commit, and
+whether somebody has set the clock."""
 
 from __future__ import annotations
 
@@ -50,6 +51,8 @@ class Housekeeping(Service):
         # A loop that raises never comes again, and changes of the command line would be seen no more.
         try:
             self._engine.poll()
+            if self._retention.jumped():
+                start(self._retention.look()).addErrback(self._failed)
         except Exception as error:
             self._fault(error)
 
