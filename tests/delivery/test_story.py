@@ -8,6 +8,7 @@ from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.story import STATE, Stories, Story
 from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.directory.primaries import step
+from xtramail.directory.routes import add_route, read
 from xtramail.model.bucket import CLASS_LOG, bucket_class
 from xtramail.model.clock import utc_text
 from xtramail.model.outcome import Fate
@@ -176,6 +177,14 @@ def test_what_waits_for_its_next_attempt_says_when_and_what_was_answered(world: 
     due = utc_text(world.only().due)
     world.clock.advance(-60)
     assert lines(world, number)[-1] == f"state: held: next attempt at {due}; last answer: 450 4.2.1 later"
+
+
+def test_one_for_an_address_that_lives_elsewhere_is_told_whatever_its_letters(world: RelayWorld) -> None:
+    zoe = "zo\u00eb@relay.example"
+    drive(add_route(world.desk, "relay.example", read("elsewhere.example", user=zoe)))
+    number = id_of(world.receive(zoe))
+    world.deliver(world.only())
+    assert [event.kind for event in story(world, number).events] == ["accepted", "attempt", STATE]
 
 
 def test_recipients_of_one_message_end_each_as_they_did(world: RelayWorld) -> None:

@@ -131,7 +131,9 @@ class Stories:
     def _steps_of(self, destination: str, since: float, until: float) -> list[Transition]:
         """Those that closed or opened it, the oldest first, with the one that holds at ``since`` where it is closed."""
         if destination not in self._steps:
-            found = self._engine.read(keys.domain_scope(destination), outages.transitions)
+            # Hosts of a single address have no outages of their own that are kept.
+            apart = "@" in destination
+            found = [] if apart else self._engine.read(keys.domain_scope(destination), outages.transitions)
             self._steps[destination] = [
                 step for step in reversed(found) if step.before in CLOSED or step.after in CLOSED
             ]
