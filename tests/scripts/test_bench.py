@@ -41,6 +41,48 @@ def test_imap_is_measured(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [figures.name]
 
 
+def test_delivery_is_measured(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    few = ["--only", "xtramail", "--messages", "20", "--rounds", "1"]
+    ended = subprocess.run(
+        [ROOT / "scripts" / "bench", "delivery", *few, "--folder", tmp_path, "--json", figures],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    rows = json.loads(figures.read_text())["rows"]["xtramail"]
+    assert {"SMTP, 10 connections", "STARTTLS, a connection a message", "relayed and a copy kept"} <= rows.keys()
+    assert all(row["cost_us"] > 0 for name, row in rows.items() if name != "disk for a message")
+    assert [file.name for file in tmp_path.iterdir()] == [figures.name]
+
+
+def test_results_are_written_from_figures_that_are_there(tmp_path: Path) -> None:
+    rows = {"work": {"unit": "message", "cost_us": 5.0, "rate": 1.0, "samples": [[5.0, 1.0]]}}
+    machine = {"processor": "one", "cores": 2, "memory_gib": 24, "kernel": "6", "python": "3"}
+    figures = {
+        "began": "2026-11-21",
+        "minutes": 1,
+        "load": 0,
+        "quick": False,
+        "revision": "1",
+        "machine": machine,
+        "programs": {"delivery": {"versions": {"postfix": "3.7"}, "rows": {"xtramail": rows, "postfix": rows}}},
+    }
+    (tmp_path / "results.json").write_text(json.dumps(figures))
+    ended = subprocess.run(
+        [ROOT / "scripts" / "bench", "--render", "--into", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "| work | message | 5.00 ± 0 %, 1.00/s |" in (tmp_path / "RESULTS.md").read_text()
+    assert (tmp_path / "results.svg").read_text().startswith("<svg")
+
+
 def test_a_name_that_is_no_benchmark_is_refused_with_the_names() -> None:
     ended = subprocess.run(
         [ROOT / "scripts" / "bench", "nothing"], capture_output=True, text=True, check=False, timeout=20

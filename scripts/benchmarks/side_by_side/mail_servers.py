@@ -118,7 +118,7 @@ class XtramailMail:
         self._installation.init()
         for domain in DOMAINS:
             primary = () if domain == LOCAL else ("--primary", f"127.0.0.1:{sink}", "--recipients", "listed")
-            self._installation.add_domain(domain, *primary)
+            self._installation.command("domain", "add", domain, *primary)
         listed = "".join(f"{user}@{domain},{PASSWORD}\n" for domain in DOMAINS for user in users)
         self._installation.command("import", "--kind", "users", "--yes", "-", text=f"address,password\n{listed}")
 
