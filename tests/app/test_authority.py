@@ -55,6 +55,25 @@ def test_our_own_certificate_is_renewed_in_its_last_month_with_all_its_names(tmp
     assert time_fault(identity, late + 300 * DAY) == ""
 
 
+def test_what_is_renewed_by_a_wrong_clock_is_good_in_the_right_time_as_well(tmp_path: Path) -> None:
+    ensure_certificate(tmp_path, ["mail.example"], now=NOW)
+    for wrong in (NOW + 400 * DAY, NOW - 20 * DAY):
+        written = ensure_certificate(tmp_path, ["mail.example"], now=wrong)
+        assert written is not None
+        identity = check_pair(written, written.with_suffix(".key"))
+        leaf = [identity.chain[0].not_valid_before_utc.timestamp(), identity.chain[0].not_valid_after_utc.timestamp()]
+        assert leaf[0] <= min(NOW, wrong) and max(NOW, wrong) + 300 * DAY <= leaf[1] and leaf[1] - leaf[0] <= 825 * DAY
+
+
+def test_a_certificate_of_a_clock_that_was_years_ahead_is_made_anew(tmp_path: Path) -> None:
+    ensure_certificate(tmp_path, ["mail.example"], now=NOW)
+    assert ensure_certificate(tmp_path, ["mail.example"], now=NOW + 3_600 * DAY) is not None
+    assert ensure_certificate(tmp_path, ["mail.example"], now=NOW + 3_600 * DAY) is None
+    written = ensure_certificate(tmp_path, ["mail.example"], now=NOW)
+    assert written is not None and time_fault(check_pair(written, written.with_suffix(".key")), NOW) == ""
+    assert ensure_certificate(tmp_path, ["mail.example"], now=NOW) is None
+
+
 def test_another_authoritys_certificate_is_never_touched(tmp_path: Path) -> None:
     issue(tmp_path / "theirs", ["mail.example"], now=NOW, days=5)
     for path in (tmp_path / "theirs").glob("mail.example.*"):

@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from xtramail.net.certificates import CertificateFault, check_pair, find_pairs, is_address, time_fault, write_private
+from xtramail.net.certificates import CertificateFault, check_pair, find_pairs, is_address, write_private
 
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397
 """Apple's systems refuse more than 825 days even from a private authority; public ones stop at 398."""
 RENEW_DAYS = 30
+LONGEST_DAYS = 825
 FOLDER = "authority"
 """Below the certificate folder, which serves only what lies in it directly or in live/."""
 
@@ -51,16 +52,22 @@ def _alternative_names(hosts: Sequence[str]) -> x509.SubjectAlternativeName:
 def _builder(
     subject: str, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: float, days: int
 ) -> x509.CertificateBuilder:
-    start = datetime.fromtimestamp(now, UTC)
+    # Clients' clocks are a little behind at times.
+    start = datetime.fromtimestamp(now, UTC) - timedelta(hours=1)
+    return _named(subject, issuer, public, start, start + timedelta(days=days, hours=1))
+
+
+def _named(
+    subject: str, issuer: x509.Name, public: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(_subject(subject))
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        # Clients' clocks are a little behind at times.
-        .not_valid_before(start - timedelta(hours=1))
-        .not_valid_after(start + timedelta(days=days))
+        .not_valid_before(start)
+        .not_valid_after(end)
     )
 
 
@@ -100,10 +107,25 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def issue(folder: Path, hosts: Sequence[str], *, now: float, days: int = SERVER_DAYS) -> tuple[Path, Path]:
+def _times(now: float, days: int, renewed: x509.Certificate | None) -> tuple[datetime, datetime]:
+    """From when to when a certificate is good: in the time of the one that it renews as well, where clients take that.
+    Whose clock was wrong, ours now or ours then, nobody can know; both find it in its time."""
+    at = datetime.fromtimestamp(now, UTC)
+    start, end = at - timedelta(hours=1), at + timedelta(days=days)
+    if renewed is not None:
+        whole = min(start, renewed.not_valid_before_utc), max(end, renewed.not_valid_after_utc)
+        if whole[1] - whole[0] <= timedelta(days=LONGEST_DAYS):
+            return whole
+    return start, end
+
+
+def issue(
+    folder: Path, hosts: Sequence[str], *, now: float, days: int = SERVER_DAYS, renewed: x509.Certificate | None = None
+) -> tuple[Path, Path]:
     """Write NAME.crt (with the authority behind it) and NAME.key into ``folder``, NAME being the first host.
 
-    ``hosts`` are names, wildcards or addresses. The authority is made when there is none. Gives the two paths.
+    ``hosts`` are names, wildcards or addresses; ``renewed`` is the one in whose place it comes. The authority is made
+    when there is none. Gives the two paths.
     """
     authority_file, authority_key_file = make_authority(folder / FOLDER, now=now)
     authority = x509.load_pem_x509_certificate(authority_file.read_bytes())
@@ -113,7 +135,7 @@ def issue(folder: Path, hosts: Sequence[str], *, now: float, days: int = SERVER_
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     certificate = (
-        _builder(hosts[0], authority.subject, public, now, days)
+        _named(hosts[0], authority.subject, public, *_times(now, days, renewed))
         .add_extension(_alternative_names(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
@@ -134,7 +156,8 @@ def issue(folder: Path, hosts: Sequence[str], *, now: float, days: int = SERVER_
 
 
 def ensure_certificate(folder: Path, hosts: Sequence[str], *, now: float) -> Path | None:
-    """Make a certificate where the folder has none, and renew the one we made in its last month.
+    """Make a certificate where the folder has none, and renew the one we made in its last month, or before its first
+    day: it was made by a clock that was wrong, or is looked at by one.
 
     Gives the file when one was written, None when there was nothing to do. Never touches a certificate of another
     authority.
@@ -151,9 +174,10 @@ def ensure_certificate(folder: Path, hosts: Sequence[str], *, now: float) -> Pat
             identity = check_pair(certificate_file, key_file, name=name)
         except CertificateFault:
             return None
-        late = time_fault(identity, now + RENEW_DAYS * 86_400)
-        if identity.chain[0].issuer == ours and late:
-            return issue(folder, identity.names, now=now)[0]
+        own = identity.chain[0]
+        late = own.not_valid_after_utc.timestamp() <= now + RENEW_DAYS * 86_400
+        if own.issuer == ours and (late or own.not_valid_before_utc.timestamp() > now):
+            return issue(folder, identity.names, now=now, renewed=own)[0]
     return None
 
 

@@ -12,7 +12,8 @@ from twisted.internet.task import LoopingCall
 from xtramail.app.authority import ensure_certificate
 from xtramail.telemetry import maillog
 
-_DAY = 86_400.0
+_LOOK_SECONDS = 60.0
+"""A clock that is set right again must not leave clients with a certificate of its wrong time for long."""
 
 
 class OwnCertificates(Service):
@@ -28,7 +29,7 @@ class OwnCertificates(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        self._loop.start(_DAY, now=True)
+        self._loop.start(_LOOK_SECONDS, now=True)
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
