@@ -1,4 +1,4 @@
-"""Inputs out of valid ones: lines of several dialogues put together, words of the grammar, octets that parsers trip on."""
+"""Inputs out of valid ones: lines of several dialogues put together, words of grammars, octets that parsers trip on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from tests.fuzz.target import Target
 
 _OCTETS = (b"\0", b"\r", b"\n", b"\r\n", b"\t", b" ", b"\x7f", b"\x80", b"\xff", b'"', b"\\", b"(", b")", b"<", b">",
            b"{", b"}", b"[", b"]", b"%", b"*", b"+", b"-", b".", b",", b":", b";", b"=", b"&", b"@", b"~", b"#", b"'",
-           b"\xc3\xa4", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x80\xae", b"\xef\xbb\xbf")  # fmt: skip
+           b"\xc3\xa4", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
+           b"\xe2\x80\xae", b"\xef\xbb\xbf")  # fmt: skip
 _NUMBERS = (b"0", b"1", b"-1", b"00", b"255", b"256", b"999", b"65536", b"2147483647", b"2147483648", b"4294967295",
             b"4294967296", b"9223372036854775807", b"9223372036854775808", b"18446744073709551616", b"1e9", b"0x10",
             b"9" * 30, b"9" * 5000, b"\xd9\xa1\xd9\xa2", b"1_0", b"+1", b" 1", b"nan", b"inf")  # fmt: skip

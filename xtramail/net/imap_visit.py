@@ -10,17 +10,18 @@ import contextlib
 import imaplib
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from itertools import chain
 from typing import Any
 
-from imapclient import IMAPClient, SocketTimeout
+from imapclient import SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError
 from imapclient.imap_utf7 import decode as decode_utf7
 
 from xtramail.directory.imap_access import ImapAccess
+from xtramail.net.bounded_imap import BoundedImapClient
 
 Name = bytes | str
 """Of a mailbox, as the server wrote it."""
@@ -66,8 +67,18 @@ class VisitFailed(Exception):
 class Visit:
     """In order: ``open`` and some questions, once or often, then ``close``; what failed once is closed."""
 
-    def __init__(self, access: ImapAccess, address: str, *, connect: float, answer: float) -> None:
-        """``connect`` and ``answer``: seconds to wait for a connection, and for each answer."""
+    def __init__(
+        self,
+        access: ImapAccess,
+        address: str,
+        *,
+        connect: float,
+        answer: float,
+        dial: Callable[..., Any] = BoundedImapClient,
+    ) -> None:
+        """``connect`` and ``answer``: seconds to wait for a connection, and for each answer. ``dial`` connects, with
+        the arguments of IMAPClient."""
+        self._dial = dial
         self._access = access
         self._address = address
         self._timeout = SocketTimeout(connect=connect, read=answer)
@@ -92,7 +103,7 @@ class Visit:
         with self._told("connect"):
             context = _context(self._access.ca)
             starttls = self._access.starttls
-            self._client = IMAPClient(
+            self._client = self._dial(
                 self._access.host,
                 self._access.port,
                 ssl=not starttls,

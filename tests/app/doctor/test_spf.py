@@ -102,7 +102,9 @@ def test_dns_that_fails_is_no_result() -> None:
         drive(Spf(ScriptedNames(bad={(DOMAIN, "TXT")}), US).result(DOMAIN))
 
 
-@pytest.mark.parametrize("term", ["\x1b[2J{}", "redirect=x\x1b[2J{}", "include:\x1b]0;x\x07{}", "ip4:\x9b{}", "a:%\x1b{}"])
+@pytest.mark.parametrize(
+    "term", ["\x1b[2J{}", "redirect=x\x1b[2J{}", "include:\x1b]0;x\x07{}", "ip4:\x9b{}", "a:%\x1b{}"]
+)
 def test_what_a_record_says_cannot_act_on_a_terminal(term: str) -> None:
     with pytest.raises(SpfFault) as fault:
         result("v=spf1 " + term.format("x" * 5000))

@@ -65,6 +65,7 @@ def office() -> Office:
         (ANN + '"quota": NaN}]}', "line 3: NaN is no number of JSON"),
         (ANN + '"quota": -Infinity}]}', "line 3: -Infinity is no number of JSON"),
         (ANN + '"generate": "yes"}]}', "generate: expected true or false, got text"),
+        (HEAD + '{"a\\u001b[2Jb\u202e": 1}]}', "users, line 3: a\\x1b[2Jb\\u202e: there is no such field"),
         (ANN + '"id": 7}]}', "users, line 3: id: there is no such field; users have"),
         (ANN + '"address": "b@o.example"}]}', "line 3: the field 'address' is there twice"),
         (HEAD + f"{ROW},\n\n{ROW}]}}", "users, line 5: address: ann@o.example is there already, on line 3"),

@@ -30,10 +30,13 @@ _COMMANDS = (
     b'a UID MOVE $ Sent\r\nb COPY 1:* &AOQ-\r\nc UID EXPUNGE 1:*\r\nd CLOSE\r\ne EXAMINE "INBOX" (CONDSTORE)\r\n',
     b"a SELECT INBOX (QRESYNC (1 2 1:5 (1 1)))\r\nb ENABLE QRESYNC UTF8=ACCEPT IMAP4rev2\r\nc UNSELECT\r\n",
     b'a LIST (SUBSCRIBED RECURSIVEMATCH) "" ("*" "%/x") RETURN (STATUS (MESSAGES UIDNEXT SIZE) CHILDREN '
-    b'SPECIAL-USE MYRIGHTS)\r\nb LSUB "" *\r\nc STATUS INBOX (MESSAGES RECENT UNSEEN HIGHESTMODSEQ MAILBOXID DELETED)\r\n',
-    b"a CREATE a/b (USE (\\Sent))\r\nb RENAME a/b c\r\nc DELETE c\r\nd SUBSCRIBE x\r\ne UNSUBSCRIBE x\r\nf NAMESPACE\r\n",
+    b'SPECIAL-USE MYRIGHTS)\r\nb LSUB "" *\r\nc STATUS INBOX (MESSAGES RECENT UNSEEN HIGHESTMODSEQ '
+    b"MAILBOXID DELETED)\r\n",
+    b"a CREATE a/b (USE (\\Sent))\r\nb RENAME a/b c\r\nc DELETE c\r\nd SUBSCRIBE x\r\ne UNSUBSCRIBE x\r\nf "
+    b"NAMESPACE\r\n",
     b'a APPEND INBOX (\\Seen x) "01-Jan-2026 10:00:00 +0100" {24+}\r\nSubject: x\r\n\r\nHello.\r\n\r\nb NOOP\r\n',
-    b"a APPEND INBOX {3+}\r\nabc (\\Seen) ~{4+}\r\na\0bc\r\nb APPEND x UTF8 (~{4+}\r\nabcd)\r\nc REPLACE 1 INBOX {1+}\r\nx\r\n",
+    b"a APPEND INBOX {3+}\r\nabc (\\Seen) ~{4+}\r\na\0bc\r\nb APPEND x UTF8 (~{4+}\r\nabcd)\r\nc REPLACE 1 "
+    b"INBOX {1+}\r\nx\r\n",
     b"a SORT (REVERSE DATE SUBJECT ARRIVAL) UTF-8 ALL\r\nb THREAD REFERENCES UTF-8 ALL\r\nc UID THREAD ORDEREDSUBJECT "
     b'US-ASCII TEXT "x"\r\nd UID SORT RETURN (COUNT PARTIAL -1:-5) (SIZE) UTF-8 UNSEEN\r\n',
     b'a IDLE\r\nDONE\r\nb GETQUOTA ""\r\nc GETQUOTAROOT INBOX\r\nd ID ("name" "x" "y" NIL)\r\ne CAPABILITY\r\n',
@@ -208,7 +211,8 @@ def _login(octets: bytes, rng: Random) -> Iterator[None]:
 
 
 _POP3 = (
-    b"USER ann\r\nPASS right one\r\nSTAT\r\nLIST\r\nLIST 1\r\nUIDL\r\nUIDL 2\r\nRETR 1\r\nTOP 1 0\r\nDELE 1\r\nRSET\r\nQUIT\r\n",
+    b"USER ann\r\nPASS right one\r\nSTAT\r\nLIST\r\nLIST 1\r\nUIDL\r\nUIDL 2\r\nRETR 1\r\nTOP 1 0\r\nDELE "
+    b"1\r\nRSET\r\nQUIT\r\n",
     b"CAPA\r\nAUTH\r\nAUTH PLAIN\r\nAGFubgByaWdodCBvbmU=\r\nTOP 2 100\r\nNOOP\r\nLAST\r\nDELE 2\r\nQUIT\r\n",
     b"AUTH LOGIN\r\nYW5u\r\ncmlnaHQgb25l\r\nRETR 3\r\nXTND\r\nAPOP a b\r\n",
     b"STLS\r\nUSER x\r\nUSER y\r\nPASS\r\nPASS right one\r\nLANG en\r\nUTF8\r\nRETR 1\r\nRETR 2\r\n",

@@ -38,30 +38,37 @@ from xtramail.wire.mime.words import decode_value, decode_words
 
 _HEADER = (
     b"Received: from a by b; Thu, 5 Nov 2026 10:00:00 +0100\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <j@b\xc3\xbc.example>\r\n"
-    b'To: "A, B" <a@b.example>, team: c@d.example, e@f;, <@r1,@r2:g@h> (com(ment))\r\nSubject: =?iso-8859-1?B?5PY=?=\r\n'
+    b'To: "A, B" <a@b.example>, team: c@d.example, e@f;, <@r1,@r2:g@h> (com(ment))\r\nSubject: '
+    b"=?iso-8859-1?B?5PY=?=\r\n"
     b" =?utf-8?q?_x?= folded\r\n\tagain\r\nDate: Thu, 5 Nov 2026 10:00:00 +0100 (CET)\r\nMessage-ID: <m@b.example>\r\n"
-    b"References: <r1@x> <r2@x>\r\nIn-Reply-To: <r2@x>\r\nCc: ann@example.org (Ann)\r\nBcc: x@y\r\nMIME-Version: 1.0\r\n"
+    b"References: <r1@x> <r2@x>\r\nIn-Reply-To: <r2@x>\r\nCc: ann@example.org (Ann)\r\nBcc: x@y\r\n"
+    b"MIME-Version: 1.0\r\n"
 )
 _SEEDS = (
-    _HEADER
-    + b'Content-Type: multipart/mixed; boundary="b b"\r\n\r\npre\r\n--b b\r\nContent-Type: text/plain; charset=utf-8\r\n'
-    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=\r\n\xc3\x9fe\r\n--b b\r\nContent-Type: multipart/alternative; "
-    b"boundary=b\r\n\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>a &amp; b<!-- x --><script>y</script>&#xe4;\r\n"
-    b"--b--\r\n--b b\r\nContent-Type: application/pdf; name*0*=utf-8'en'%C3%A4; name*1=x.pdf\r\nContent-Disposition: attachment;"
-    b' filename="=?utf-8?q?=C3=A4?=.pdf"\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <c@x>\r\nContent-Language: de, en\r\n'
+    _HEADER + b'Content-Type: multipart/mixed; boundary="b b"\r\n\r\n'
+    b"pre\r\n--b b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=\r\n\xc3\x9fe\r\n--b b\r\nContent-Type: "
+    b"multipart/alternative; "
+    b"boundary=b\r\n\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>a &amp; b<!-- x "
+    b"--><script>y</script>&#xe4;\r\n"
+    b"--b--\r\n--b b\r\nContent-Type: application/pdf; name*0*=utf-8'en'%C3%A4; name*1=x.pdf\r\n"
+    b"Content-Disposition: attachment;"
+    b' filename="=?utf-8?q?=C3=A4?=.pdf"\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <c@x>\r\n'
+    b"Content-Language: de, en\r\n"
     b"\r\nAAAA\r\nBBB=\r\n--b b--\r\nepilogue\r\n",
     _HEADER
     + b"Content-Type: message/rfc822\r\n\r\n"
     + _HEADER
     + b"Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\n"
-    b"From: x@y\r\n\r\nbody\r\n--d\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--d--\r\n",
+    b"From: x@y\r\n\r\nbody\r\n--d\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n"
+    b"\r\nAAAA\r\n--d--\r\n",
     _HEADER
     + b"Content-Type: text/html; charset=windows-1252\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+eDwvYj4=\r\n",
     _HEADER.replace(b"\r\n", b"\n") + b"\nplain\n.\n\n--b\n",
     _HEADER
     + b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\r\n\n\r\xff",
-    _HEADER
-    + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00--x\r\n--x--",
+    _HEADER + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+    b"--x\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00--x\r\n--x--",
 )
 _WORDS = (
     b"\r\n\r\n",
@@ -222,7 +229,7 @@ def _journal(octets: bytes, rng: Random) -> Iterator[None]:
 
 
 def _binary(octets: bytes, rng: Random) -> Iterator[None]:
-    """It is rewritten the same however it is cut; without a binary part nothing is; what comes out is not changed again."""
+    """It is rewritten the same however it is cut, and without a binary part nothing is."""
     whole = BinaryParts()
     taken = whole.feed(octets) + whole.finish()
     yield
@@ -257,7 +264,8 @@ def _mailbox(octets: bytes, rng: Random) -> Iterator[None]:
 
 _QUESTIONS = (
     "FETCH 1 (ENVELOPE BODYSTRUCTURE BODY PREVIEW)",
-    "FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1] BODY.PEEK[1.MIME] BODY.PEEK[1.HEADER] BODY.PEEK[1.1.TEXT])",
+    "FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1] BODY.PEEK[1.MIME])",
+    "FETCH 1 (BODY.PEEK[1.HEADER] BODY.PEEK[1.1.TEXT])",
     "FETCH 1 (BODY.PEEK[HEADER.FIELDS (To Subject)] BODY.PEEK[1.HEADER.FIELDS.NOT (To)] BODY.PEEK[2.1]<3.5>)",
     "FETCH 1 (BINARY.PEEK[1])",
     "FETCH 1 (BINARY.PEEK[2]<1.7> BINARY.SIZE[2])",
@@ -295,8 +303,10 @@ def _maildrop(octets: bytes, rng: Random) -> Iterator[None]:
 _REPORT = b64decode(
     b"RnJvbTogcEBjLmV4YW1wbGUNClRvOiBqQGMuZXhhbXBsZQ0KQ29udGVudC1UeXBlOiBtdWx0aXBhcnQvbWl4ZWQ7IGJvdW5kYXJ5PSJCIg0KDQo="
 ) + (
-    b"pre\r\n--B\r\nContent-Type: text/plain\r\n\r\nSender: ann@c.example\r\nTo: bob@c.example, Expanded: s@c.example\r\n"
-    b"Bcc: d@c.example\r\n\r\n--B\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@b\r\nContent-Type: multipart/mixed; boundary=B1\r\n"
+    b"pre\r\n--B\r\nContent-Type: text/plain\r\n\r\nSender: ann@c.example\r\nTo: bob@c.example, Expanded: "
+    b"s@c.example\r\n"
+    b"Bcc: d@c.example\r\n\r\n--B\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@b\r\nContent-Type: "
+    b"multipart/mixed; boundary=B1\r\n"
     b"\r\n--B1\r\n\r\none\r\n--B1--\r\n\r\n--B--\r\n"
 )
 

@@ -1,4 +1,4 @@
-"""SMTP from both sides: a server that hears anything, in each role and state, and a client that a primary answers so."""
+"""SMTP from both sides: a server that hears anything in each role and state, and a client that is answered so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _DIALOGUES = (
     + _TEXT
     + _TEXT,
     b"AUTH LOGIN\r\nYW5u\r\ncmlnaHQ=\r\nMAIL FROM:<ann@local.example>\r\nRCPT TO:<@a,@b:c@d>\r\nBDAT 0 LAST\r\n",
-    b"AUTH PLAIN\r\n*\r\nAUTH PLAIN =\r\nHELP\r\nVRFY ann\r\nEXPN x\r\nETRN y\r\nBDAT 3\r\nabcBDAT 0 LAST\r\nDATA\r\n.\r\n",
+    b"AUTH PLAIN\r\n*\r\nAUTH PLAIN =\r\nHELP\r\nVRFY ann\r\nEXPN x\r\nETRN y\r\nBDAT 3\r\nabcBDAT 0 "
+    b"LAST\r\nDATA\r\n.\r\n",
     b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\nDATA\r\n" + _TEXT * 2,
 )
 _WORDS = (

@@ -96,8 +96,9 @@ def entry_of(kind: Kind[Any], place: str, fields: dict[str, Any], faults: list[F
 
 
 def shown(text: str) -> str:
-    """A name out of a file, short enough for a line."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """A name out of a file, short enough for a line, and without anything that a terminal would obey."""
+    short = text if len(text) <= 60 else f"{text[:57]}..."
+    return short if short.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
 
 
 def _unfit(value: Any) -> str:
