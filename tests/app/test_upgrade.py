@@ -14,7 +14,7 @@ from xtramail.app.backup import STORE, read_manifest
 from xtramail.app.paths import Paths
 from xtramail.app.restore import restore
 from xtramail.app.upgrade import Choice, Formats, Upgraded, upgrade_store
-from xtramail.model.errors import BadInput, FormatMismatch, StoreBusy
+from xtramail.model.errors import BadInput, FormatMismatch, StoreBusy, StoreFull
 from xtramail.store import keys, schema
 from xtramail.store.lmdb_engine import MAP_SIZE, LmdbEngine
 from xtramail.store.server_lock import ServerLock
@@ -32,12 +32,12 @@ def paths(tmp_path: Path) -> Paths:
     return found
 
 
-def run(paths: Paths, formats: Formats = NEXT, **choice: Any) -> Upgraded | None:
+def run(paths: Paths, formats: Formats = NEXT, *, map_size: int = MAP_SIZE, **choice: Any) -> Upgraded | None:
     return upgrade_store(
         paths,
         Choice(**choice),
         formats=formats,
-        map_size=MAP_SIZE,
+        map_size=map_size,
         now=NOW,
         say=lambda text: None,
         progress=lambda done: None,
@@ -121,3 +121,13 @@ def test_a_backup_of_an_older_format_is_brought_to_this_one_when_it_is_restored(
     assert f"from format {keys.FORMAT} to {keys.FORMAT + 1}: values get longer" in told
     assert rows(tmp_path / "backup" / STORE) == rows(tmp_path / "copy")
     assert not (tmp_path / "new" / "store" / "data.mdb").exists()
+
+
+def test_a_full_store_is_upgraded_to_its_end_once_there_is_room(paths: Paths) -> None:
+    expected = changed(rows(paths.store))
+    size = (paths.store / "data.mdb").stat().st_size
+    with pytest.raises(StoreFull, match="run it again: it goes on where it was"):
+        run(paths, no_backup=True, map_size=size + (1 << 16))
+    done = run(paths)
+    assert done is not None and done.went_on
+    assert opened(rows(paths.store)) == expected

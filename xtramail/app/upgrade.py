@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xtramail.app.backup import MANIFEST, STORE, UNFINISHED, check_files, read_manifest, write_backup
 from xtramail.app.paths import Paths
-from xtramail.model.errors import BadInput
+from xtramail.model.errors import BadInput, StoreFull
 from xtramail.store import keys, schema, upgrade
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import ServerLock
@@ -62,7 +62,8 @@ def upgrade_store(
 ) -> Upgraded | None:
     """Bring the store to ``formats``; None when there is nothing to do.
 
-    StoreBusy while a server holds it; BadInput without a word about a backup; FormatMismatch where there is no way.
+    StoreBusy while a server holds it; BadInput without a word about a backup; FormatMismatch where there is no way;
+    StoreFull where it has to be run again.
     """
     with ServerLock(paths.store):
         engine = LmdbEngine(paths.store, map_size=map_size)
@@ -87,7 +88,13 @@ def _upgrade(
         if begun is None:
             folder = _backed_up(engine, paths, choice, steps[0].before, now, say)
         reach("upgrade.before-steps")
-        done = upgrade.run(engine, steps, backup=str(folder or ""), progress=progress)
+        try:
+            done = upgrade.run(engine, steps, backup=str(folder or ""), progress=progress)
+        except StoreFull:
+            raise StoreFull(
+                f"There is no room for more of the upgrade in {paths.store}. Make some on its disk, or raise "
+                f"store.map-size; then run it again: it goes on where it was"
+            ) from None
     return Upgraded(
         found=steps[0].before,
         to=formats.to,

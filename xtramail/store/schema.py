@@ -56,7 +56,7 @@ def check_format(found: int) -> None:
     if found < keys.FORMAT:
         raise FormatMismatch(
             f"the store has the older format {found}, this program needs {keys.FORMAT}: "
-            f"stop the server, make a backup with the version that wrote it, and run: xtramail store upgrade"
+            f"stop the server and run: xtramail store upgrade --backup DIR"
         )
 
 
