@@ -10,7 +10,6 @@ import pytest
 
 from tests.app.command.office import Office
 from tests.app.command.test_user import verifies
-from xtramail.app.command.passwd import write_csv
 
 ANN, BOB = "ann@local.example", "bob@local.example"
 
@@ -87,11 +86,3 @@ def test_a_password_that_is_tried_first_is_refused(office: Office) -> None:
     assert "tried first" in office.refused("user", "passwd", ANN, "--password-stdin", input="Password123!\n")
     words = ("user", "passwd", "--all", "--domain", "local.example", "--password-stdin")
     assert "tried first" in office.refused(*words, input="Welcome1\n")
-
-
-def test_cells_that_a_spreadsheet_would_work_out_are_defused(tmp_path: Path) -> None:
-    place = tmp_path / "new.csv"
-    write_csv(place, [("=1+1@x.example", "-a"), ("+a@x.example", "@b"), ("ann@x.example", "0")])
-    assert place.read_text() == "'=1+1@x.example,'-a\n'+a@x.example,'@b\nann@x.example,0\n"
-    with pytest.raises(FileExistsError):
-        write_csv(place, [])

@@ -101,6 +101,25 @@ def test_a_backup_goes_into_a_new_folder_that_belongs_to_the_owner(service: Offi
         assert again.returncode == 0
 
 
+def test_secrets_for_root_lie_where_the_owner_of_the_store_could_not_write(service: Office, tmp_path: Path) -> None:
+    own = tmp_path / "roots"
+    own.mkdir(mode=0o700)
+    (own / "users.csv").write_text("address\nzoe@local.example\n")
+    (own / "users.csv").chmod(0o600)
+    for words in (
+        ("import", str(own / "users.csv"), "--kind", "users", "--generate", "--passwords", str(own / "new.csv")),
+        ("user", "passwd", "--users", str(own / "users.csv"), "--generate", "--csv", str(own / "again.csv")),
+        ("export", "--with-secrets", "--output", str(own / "state.json")),
+    ):
+        done = command(service, *words)
+        assert done.returncode == 0, done.stderr
+    assert owners(own) == {os.geteuid()}
+    assert "zoe@local.example" in (own / "new.csv").read_text() and (own / "new.csv").stat().st_mode & 0o777 == 0o600
+    for _ in range(2):
+        refused = command(service, "export", "--domain", "nowhere.example", "--output", str(own / "other.json"))
+        assert "domain nowhere.example is not served here" in refused.stderr
+
+
 def test_a_restore_as_root_leaves_the_store_to_its_owner(service: Office, tmp_path: Path) -> None:
     assert command(service, "backup", str(tmp_path / "backup")).returncode == 0
     for place in service.store.iterdir():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from xtramail.app.command.context import Context, count_of, sure
-from xtramail.app.command.passwd import write_csv
+from xtramail.app.command.new_file import NewFile, csv_text
 from xtramail.directory.state.apply import apply_plan, told
 from xtramail.directory.state.catalogue import KINDS
 from xtramail.directory.state.entry import LARGEST, Read, read_bounded
@@ -43,8 +43,23 @@ def carry_out(
     yes: bool,
 ) -> None:
     """Plan, show, ask, do. Nothing is done where a row is wrong."""
-    if passwords is not None and os.path.lexists(passwords):
-        raise BadInput(f"passwords: {passwords} is there already; name a file that is not")
+    with ExitStack() as stack:
+        sheet = stack.enter_context(NewFile("passwords", passwords)) if passwords is not None and not dry_run else None
+        _carry_out(
+            context, read, dry_run=dry_run, remove_missing=remove_missing, verbose=verbose, sheet=sheet, yes=yes
+        )
+
+
+def _carry_out(
+    context: Context,
+    read: Read,
+    *,
+    dry_run: bool,
+    remove_missing: bool,
+    verbose: bool,
+    sheet: NewFile | None,
+    yes: bool,
+) -> None:
     world = plan_world(
         context.desk, context.keyring, only=read.domain, retention_days=context.settings.retention.days
     )
@@ -59,7 +74,7 @@ def carry_out(
         context.done(value, _text(plan, verbose=verbose) + "nothing was done: --dry-run.")
         return
     made = to_generate(plan)
-    if made and passwords is None:
+    if made and sheet is None:
         raise BadInput(
             f"{count_of(made, 'password')} would be generated: name a new file for them with --passwords FILE"
         )
@@ -67,20 +82,20 @@ def carry_out(
         click.echo(_text(plan, verbose=verbose), nl=False, err=True)
         sure("Do this?", yes=yes)
     plan, generated = with_passwords(plan, context.settings.login.bcrypt_cost, show_progress)
-    if generated and passwords is not None:
+    if generated and sheet is not None:
         # On the disk before any of them is in force: what nobody knows would shut everybody out.
-        write_csv(Path(passwords), [("address", "password"), *generated])
+        sheet.write(csv_text([("address", "password"), *generated]))
     try:
         context.run(apply_plan(plan, progress=show_progress))
     except XtramailError:
-        if generated and passwords is not None:
-            os.unlink(passwords)
+        if sheet is not None:
+            sheet.discard()
         raise
     value["applied"] = True
     text = _text(plan, verbose=verbose) + "all of it is done."
-    if generated:
-        value |= {"passwords": passwords, "generated": len(generated)}
-        text += f"\nGenerated passwords are in {passwords}: hand them out, then delete it."
+    if generated and sheet is not None:
+        value |= {"passwords": sheet.place, "generated": len(generated)}
+        text += f"\nGenerated passwords are in {sheet.place}: hand them out, then delete it."
     without = sum(map(_has_no_password, plan.steps))
     if without:
         value["without-password"] = without

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from contextlib import ExitStack
 
 import click
 
 from xtramail.app.command.context import Context
 from xtramail.app.command.group import Reporting
+from xtramail.app.command.new_file import NewFile
 from xtramail.directory.state.catalogue import KINDS
 from xtramail.directory.state.csv_files import csv_lines
 from xtramail.directory.state.document import document
@@ -33,8 +33,8 @@ def export(context: Context, domain: str, name: str | None, with_secrets: bool, 
     are asked for. Mail is not in it: see backup, and mail export.
     """
     kind = kind_named(name) if name is not None else None
-    target = _new_file(output) if output is not None else None
-    try:
+    with ExitStack() as stack:
+        target = stack.enter_context(NewFile("output", output)) if output is not None else None
         world = export_world(context.desk, context.keyring, domain=domain, secrets=with_secrets)
         if kind is None:
             lines = document(world, kinds_of(world), domain=world.only, secrets=with_secrets)
@@ -45,27 +45,17 @@ def export(context: Context, domain: str, name: str | None, with_secrets: bool, 
         if with_secrets:
             click.echo(_WARNING, err=True)
         _write(lines, target)
-    except BaseException:
-        if output is not None and target is not None:
-            os.unlink(output)
-        raise
 
 
-def _new_file(place: str) -> int:
-    """BadInput where there is one."""
-    if os.path.lexists(place):
-        raise BadInput(f"output: {place} is there already; name a file that is not")
-    return os.open(Path(place), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-
-
-def _write(lines: Iterable[str], target: int | None) -> None:
+def _write(lines: Iterable[str], target: NewFile | None) -> None:
     if target is None:
         for line in lines:
             sys.stdout.buffer.write(line.encode("utf-8"))
         sys.stdout.buffer.flush()
         return
-    with os.fdopen(target, "wb") as file:
-        for line in lines:
-            file.write(line.encode("utf-8"))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        target.write(lines)
+    except BaseException:
+        # Half of a document is none.
+        target.discard()
+        raise

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from xtramail.app.command.context import Context, count_of, password_from_stdin, sure
 from xtramail.app.command.group import Reporting
+from xtramail.app.command.new_file import NewFile, csv_text
 from xtramail.directory import bulk_passwords, password_policy, passwords, users
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, XtramailError
@@ -21,7 +22,6 @@ from xtramail.model.secret import Secret
 from xtramail.store.records import Account
 
 _LARGEST = 5 << 20
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def new_hash(context: Context, address: Address, *, generate: bool, password_stdin: bool) -> tuple[str, str]:
@@ -76,13 +76,15 @@ def passwd(
     if address is not None:
         _one(context, Address.parse(address), generate=generate, temporary=temporary)
         return
-    chosen = _of_file(context, Path(file)) if file is not None else _of_domain(context, domain or "")
-    if target is not None and os.path.lexists(target):
-        raise BadInput(f"csv: {target} is there already; name a file that is not")
-    if not chosen:
-        raise BadInput("there is nobody whose password could be changed")
-    sure(f"Give {count_of(len(chosen), 'user')} a new password?", yes=yes)
-    _many(context, chosen, generate=generate, target=target, temporary=temporary)
+    # Read and made as whom we were called by, before the store makes us its owner.
+    lines = _lines(Path(file)) if file is not None else []
+    with ExitStack() as stack:
+        sheet = stack.enter_context(NewFile("csv", target)) if target is not None else None
+        chosen = _of_file(context, Path(file), lines) if file is not None else _of_domain(context, domain or "")
+        if not chosen:
+            raise BadInput("there is nobody whose password could be changed")
+        sure(f"Give {count_of(len(chosen), 'user')} a new password?", yes=yes)
+        _many(context, chosen, generate=generate, sheet=sheet, temporary=temporary)
 
 
 def _one(context: Context, address: Address, *, generate: bool, temporary: bool) -> None:
@@ -98,7 +100,7 @@ def _one(context: Context, address: Address, *, generate: bool, temporary: bool)
 
 
 def _many(
-    context: Context, chosen: Sequence[Account], *, generate: bool, target: str | None, temporary: bool
+    context: Context, chosen: Sequence[Account], *, generate: bool, sheet: NewFile | None, temporary: bool
 ) -> None:
     keyring, plain = context.keyring, [""] * len(chosen)
     if generate:
@@ -116,9 +118,9 @@ def _many(
                 hashes.append(hashed)
                 _progress("hashed", len(hashes), len(chosen))
     rows = [{"address": account.address, "generated": text} for account, text in zip(chosen, plain, strict=True)]
-    if target is not None:
+    if sheet is not None:
         # On the disk before any of them is in force: what nobody knows would shut everybody out.
-        write_csv(Path(target), [("address", "password"), *((one["address"], one["generated"]) for one in rows)])
+        sheet.write(csv_text([("address", "password"), *((one["address"], one["generated"]) for one in rows)]))
     told = 0
 
     def progress(durable: int) -> None:
@@ -135,12 +137,12 @@ def _many(
     try:
         done = context.run(changing)
     except XtramailError as error:
-        where = f"; {target} has those of all" if target is not None else ""
+        where = f"; {sheet.place} has those of all" if sheet is not None else ""
         raise BadInput(f"{error.text}; {told} of {len(chosen)} passwords were changed{where}; run it again") from None
     text = f"{count_of(done, 'password')} changed."
-    if target is not None or not generate:
-        where = f" They are in {target}: hand them out, then delete it." if target is not None else ""
-        context.done({"changed": done} | ({"csv": target} if target is not None else {}), text + where)
+    if sheet is not None or not generate:
+        where = f" They are in {sheet.place}: hand them out, then delete it." if sheet is not None else ""
+        context.done({"changed": done} | ({"csv": sheet.place} if sheet is not None else {}), text + where)
     else:
         context.table(rows, ("address", "generated"), "nobody")
 
@@ -149,16 +151,22 @@ def _of_domain(context: Context, name: str) -> list[Account]:
     return [account for account in users.list_users(context.desk, name) if account.kind != "list"]
 
 
-def _of_file(context: Context, place: Path) -> list[Account]:
-    """BadInput names the line that is wrong."""
-    if place.stat().st_size > _LARGEST:
+def _lines(place: Path) -> list[str]:
+    """BadInput where it is no text of a size that can be."""
+    with place.open("rb") as file:
+        octets = file.read(_LARGEST + 1)
+    if len(octets) > _LARGEST:
         raise BadInput(f"users: {place} is larger than {_LARGEST >> 20} MiB")
-    found: dict[int, Account] = {}
     try:
         # Not splitlines(): it knows line ends that no editor counts.
-        lines = place.read_text("utf-8-sig").split("\n")
+        return octets.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise BadInput(f"users: {place} is not UTF-8 text") from None
+
+
+def _of_file(context: Context, place: Path, lines: Sequence[str]) -> list[Account]:
+    """BadInput names the line that is wrong."""
+    found: dict[int, Account] = {}
     for number, line in enumerate(lines, 1):
         try:
             cell = next(iter(next(csv.reader([line.removesuffix("\r")]), [])), "").strip().lstrip("'")
@@ -174,17 +182,6 @@ def _of_file(context: Context, place: Path) -> list[Account]:
             raise BadInput(f"users: {place} line {number}: {account.address} is a list; nothing was changed")
         found[account.id] = account
     return list(found.values())
-
-
-def write_csv(place: Path, rows: Sequence[Sequence[str]]) -> None:
-    """A new file, mode 0600, on the disk when this returns. Cells that a spreadsheet would work out get a ``'``."""
-    text = io.StringIO()
-    csv.writer(text).writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
-    opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8", newline="") as file:
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _progress(what: str, done: int, total: int) -> None:
