@@ -107,7 +107,9 @@ def test_another_reactor_is_not_watched() -> None:
 
 def test_the_thread_ends_with_the_service(turns: Any) -> None:
     watch = TurnWatch(turns, slow=lambda _seconds: None)
+    before = set(threading.enumerate())
     watch.startService()
-    assert [one for one in threading.enumerate() if one.name == "turn-watch"]
+    (thread,) = set(threading.enumerate()) - before
     watch.stopService()
-    assert not [one for one in threading.enumerate() if one.name == "turn-watch"]
+    thread.join(10)
+    assert not thread.is_alive()

@@ -40,7 +40,6 @@ class TurnWatch(Service):
         self._slow = slow
         self._clock = clock
         self._stopping = False
-        self._thread: threading.Thread | None = None
         self._watched = 0
         self._seen = (0.0, "")
 
@@ -52,15 +51,12 @@ class TurnWatch(Service):
         self._reactor.slow = self._told
         self._watched = threading.get_ident()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="turn-watch", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name="turn-watch", daemon=True).start()
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._thread is not None:
-            self._stopping = True
-            self._thread.join()
-            self._thread = None
+        # It ends within a look; to wait for that would be a long turn.
+        self._stopping = True
 
     def _run(self) -> None:
         # An event that can be waited for costs half as much again.
