@@ -183,3 +183,23 @@ async def test_closing_cuts_what_is_under_way() -> None:
         answer = deferred(hooks.post(Call(id="1", url=url, body=b"", secret=Secret(SECRET))))
         hooks.close()
         assert not (await answer).good
+
+
+class Endless(Protocol):
+    """Says a status, and then fields without end."""
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"HTTP/1.1 200 OK\r\n" + b"X-More: and more\r\n" * 20_000)
+
+
+@ensureDeferred
+async def test_an_answer_without_end_is_cut_long_before_its_time_is_over() -> None:
+    with listening(Factory.forProtocol(Endless)) as url:
+        answer = await post(url)
+    assert answer == Answer(good=False, text="no answer: ConnectionAborted")
+
+
+@ensureDeferred
+async def test_a_long_page_behind_a_good_status_is_no_fault() -> None:
+    with listening(Site(Receiver(lambda request: b"x" * 1_000_000))) as url:
+        assert await post(url) == Answer(good=True, text="200")

@@ -13,7 +13,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone, ResponseFailed
 from twisted.web.http_headers import Headers
@@ -26,6 +25,7 @@ from xtramail.delivery.sts_policies import Names, NoPolicy
 from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.certificates import CertificateFault
+from xtramail.net.counted_line import CountedEndpoint
 from xtramail.net.tls_client import ClientContexts, ClientTls, TlsMode
 from xtramail.wire.dns.answer import Address
 from xtramail.wire.errors import ProtocolError
@@ -192,24 +192,6 @@ class _Body(Protocol):
             self.whole.errback(NoPolicy("the answer was cut short"))
 
 
-class _Counted(ProtocolWrapper):
-    """Cuts a connection by which too much comes, in whatever part of the answer."""
-
-    read = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self.read += len(data)
-        if self.read > _MOST_READ:
-            self.cut()
-            return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-
-    def cut(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.abortConnection()
-
-
 @implementer(IAgentEndpointFactory)
 class _Place:
     """One address, whatever the URL's name is known by elsewhere."""
@@ -217,24 +199,10 @@ class _Place:
     def __init__(self, reactor: Any, address: str, port: int, tls: ClientTls) -> None:
         place: Any = HostnameEndpoint(reactor, address, port, timeout=10)
         creator: Any = tls
-        self._endpoint: Any = wrapClientTLS(creator, place)
-        self._line: _Counted | None = None
+        self._counted = CountedEndpoint(wrapClientTLS(creator, place), most=_MOST_READ)
 
-    def endpointForURI(self, uri: object) -> _Place:
-        return self
-
-    def connect(self, factory: Any) -> Deferred[Any]:
-        """As an endpoint does, with the octets counted."""
-        counted = WrappingFactory(factory)  # type: ignore[no-untyped-call]
-        counted.noisy = False
-        counted.protocol = _Counted
-        connecting: Deferred[Any] = self._endpoint.connect(counted)
-        return connecting.addCallback(self._connected)
-
-    def _connected(self, line: _Counted) -> Any:
-        self._line = line
-        return line.wrappedProtocol
+    def endpointForURI(self, uri: object) -> CountedEndpoint:
+        return self._counted
 
     def cut(self) -> None:
-        if self._line is not None:
-            self._line.cut()
+        self._counted.cut()

@@ -10,23 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseFailed
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from xtramail import __version__
 from xtramail.delivery.webhook import CALL_ID, SIGNATURE, Answer, Call, signature
 from xtramail.model.clock import Clock
 from xtramail.model.pending import Pending
+from xtramail.net.counted_line import CountedEndpoint
 from xtramail.net.tls_client import ClientContexts, ClientTls, TlsMode
 
 TIMEOUT = 10.0
 """Seconds from the first look at the name to the status line."""
+_MOST_READ = 64 * 1024
+"""Octets of an answer, of which only the status is wanted."""
 
 
 class HttpWebhooks:
@@ -65,7 +69,8 @@ class HttpWebhooks:
             }
         )
         try:
-            agent = Agent(self._reactor, policy, connectTimeout=self._timeout)  # type: ignore[no-untyped-call]
+            place = _Place(self._reactor, policy, self._timeout)
+            agent: Any = Agent.usingEndpointFactory(self._reactor, place)  # type: ignore[no-untyped-call]
             octets: Any = _Octets(call.body)
             asked: Deferred[Any] = agent.request(b"POST", call.url.encode("ascii"), headers, octets)
         except Exception as error:
@@ -138,7 +143,6 @@ class _Octets:
         return
 
 
-@implementer(IPolicyForHTTPS)
 class _Verified:
     """Chain and name, as for a primary that is verified; remembers in words what was wrong."""
 
@@ -151,8 +155,25 @@ class _Verified:
     def fault(self) -> str:
         return "" if self._tls is None else self._tls.fault
 
-    def creatorForNetloc(self, hostname: bytes, port: int) -> ClientTls:
+    def over(self, hostname: bytes) -> ClientTls:
         self._tls = self._contexts.for_host(
             hostname.decode("ascii").strip("[]"), mode=TlsMode.VERIFY, ca_file=self._authorities
         )
         return self._tls
+
+
+@implementer(IAgentEndpointFactory)
+class _Place:
+    """Where a URL leads, over TLS where it says so, with the octets counted that come back."""
+
+    def __init__(self, reactor: Any, policy: _Verified, timeout: float) -> None:
+        self._reactor = reactor
+        self._policy = policy
+        self._timeout = timeout
+
+    def endpointForURI(self, uri: Any) -> CountedEndpoint:
+        endpoint: Any = HostnameEndpoint(self._reactor, uri.host, uri.port, timeout=self._timeout)
+        if uri.scheme == b"https":
+            creator: Any = self._policy.over(uri.host)
+            endpoint = wrapClientTLS(creator, endpoint)
+        return CountedEndpoint(endpoint, most=_MOST_READ)
