@@ -12,6 +12,7 @@ from tests.delivery.world import MESSAGE, id_of, rcpt, reverse
 from xtramail.directory.aliases import add_alias
 from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.relay_accounts import remove
+from xtramail.directory.tenants import add_tenant
 from xtramail.model.address import Address
 from xtramail.model.certificate import ClientCertificate
 from xtramail.model.envelope import ForwardPath
@@ -144,6 +145,17 @@ def test_a_filter_at_the_same_address_brings_mail_from_the_world(world: OutwardW
     world.hand_over("ray@relay.example", sender="zoe@sender.example", message=MESSAGE)
     world.hand_over("ray@relay.example", sender="", message=MESSAGE)
     assert len(world.mailbox(world.ray)) == 2 and world.mailbox(world.ray, "Sent") == []
+
+
+def test_a_host_that_somebody_claims_still_reports_to_users_of_other_tenants(world: OutwardWorld) -> None:
+    drive(add_tenant(world.desk, "acme"))
+    world.set("relay.example", "tenant=acme")
+    report = MESSAGE.replace(b"zoe@sender.example", b"mailer-daemon@sender.example")
+    assert world.hand_over("ann@local.example", sender="", message=report).code == 250
+    assert len(world.mailbox(world.ann)) == 1
+    assert world.hand_over("victim@outside.example", sender="", message=report).code == 550
+    world.set("local.example", "tenant=acme")
+    assert world.hand_over("ann@local.example", sender="", message=report).code == 550
 
 
 def test_what_comes_round_again_and_again_is_a_loop(world: OutwardWorld) -> None:

@@ -6,6 +6,7 @@ filed in the Sent of whoever it names there, then goes the way of all submitted 
 
 On port 25 the same host may also bring mail *to* its domain (a filter in front of the primary). What goes to nobody but
 recipients of the sender's own domain is therefore taken as mail from the world is: no copy in Sent, no look at From.
+So are reports to users of another tenant, whoever claims the host that they come from.
 It is handed to the primary like all mail for it, which may be the other half of a split domain; what had been there
 already, for the same recipient, is refused as a loop (``intake.looped``).
 """
@@ -219,7 +220,11 @@ class OutwardTransaction:
         path, recipients = self._sending.path, self._sending.recipients
         own = self._domains if path.address is None else {self._domain_of(path.address)}
         written = (route for route in recipients.routes if not route.forwarder)
-        if all(route.domain is not None and route.domain.name in own for route in written):
+        if all(
+            route.domain is not None
+            and (route.domain.name in own or (path.address is None and self._is_anothers(route.domain)))
+            for route in written
+        ):
             self._way = self._outward.intake.go_on(
                 self._peer,
                 message_id=self._sending.message_id,
@@ -227,6 +232,14 @@ class OutwardTransaction:
                 recipients=recipients,
                 handed_by=self._domains,
             )
+
+    def _is_anothers(self, domain: DomainRow) -> bool:
+        """Whether it is of none of the tenants whose admins said that this host sends for them.
+
+        They may have named hosts that are not theirs, and reports that those send to others come from the world.
+        """
+        found = (self._outward.submission.directory.domain(name) for name in self._domains)
+        return domain.tenant not in {one.tenant for one in found if one is not None}
 
     def _domain_of(self, address: Address) -> str:
         """By the name under which it is served."""
