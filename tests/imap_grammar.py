@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 _ATOM = re.compile(rb"[^\x00-\x20(){%*\"\\\]\x7f-\xff]+")
 _ASTRING = re.compile(rb"[^\x00-\x20(){%*\"\\\x7f-\xff]+")
-_QUOTED = re.compile(rb'"(?:[^"\\\r\n\x00-\x08]|\\["\\])*"')
+_QUOTED = re.compile(rb'"(?:[^"\\\r\n\x00]|\\["\\])*"')
 _LITERAL = re.compile(rb"~?\{(\d+)\}\r\n")
 _NUMBER = re.compile(rb"\d+")
 _NZ = re.compile(rb"[1-9]\d*")
