@@ -127,3 +127,12 @@ def test_a_second_forwarder_leads_back_to_the_first() -> None:
 
 def rows(engine: MemoryEngine) -> list[tuple[bytes, bytes]]:
     return engine.read(keys.domain_scope(OURS), lambda snap: snap.range(PERMANENT, b"S", b"T"))
+
+
+def test_a_mark_is_good_for_its_own_kind_alone() -> None:
+    world = World()
+    once = world.rewrite(Address.parse("joe@sender.example"))
+    again = world.rewrite(Address(local="SRS0=HhHh=TT=orig.example=joe", domain="aa"))
+    assert world.sender(once) is not None and world.sender(again) is not None
+    for made, other in ((once, "SRS1"), (again, "SRS0"), (once, "SRSX"), (again, "SRSX")):
+        assert world.sender(Address(local=other + made.local[4:], domain=OURS)) is None

@@ -28,6 +28,8 @@ _CYCLE = len(_DIGITS) ** 2
 _MARK = 8
 _LONG_MARK = 20
 _HELD = "SRSX="
+_AGAIN = "again "
+"""Before what an SRS1 is marked for: the mark of an SRS0 makes none, nor the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ class Srs:
         kind, separator, rest = local[:4].lower(), local[4:5], local[5:]
         if kind == "srs0" and is_rewritten(local):
             text = f"{host}={separator}{rest}"
-            return _fitting(f"SRS1={self._mark(text)}={text}")
+            return _fitting(f"SRS1={self._mark(_AGAIN + text)}={text}")
         if kind == "srs1" and is_rewritten(local) and rest.count("=") >= 2:
             text = rest.partition("=")[2]
-            return _fitting(f"SRS1={self._mark(text)}={text}")
+            return _fitting(f"SRS1={self._mark(_AGAIN + text)}={text}")
         text = f"{_day_text(day)}={host}={local}"
         return _fitting(f"SRS0={self._mark(text)}={text}")
 
@@ -83,7 +85,7 @@ class Srs:
             case "srs1":
                 mark, _, text = rest.partition("=")
                 host, _, name = text.partition("=")
-                if self._knows(mark, text):
+                if self._knows(mark, _AGAIN + text):
                     # What follows the host begins with the separator that was there.
                     return _address(f"SRS0{name}", host)
             case "srsx":
