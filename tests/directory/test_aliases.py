@@ -260,6 +260,15 @@ def test_no_domain_is_removed_to_which_an_alias_leads_or_which_has_another_name(
     drive(remove_domain(world.desk, "any.example"))
 
 
+def test_another_name_that_would_make_a_circle_of_aliases_is_refused(world: World) -> None:
+    add(world, "a@local.example", "b@later.example")
+    add(world, "b@local.example", "a@local.example")
+    with pytest.raises(BadInput, match="a@local.example -> b@local.example -> a@local.example would go round"):
+        drive(add_domain_alias(world.desk, "later.example", "local.example"))
+    assert all_domain_aliases(world.desk) == []
+    drive(add_domain_alias(world.desk, "later.example", "any.example"))
+
+
 def test_an_alias_is_gone_with_its_domain(world: World) -> None:
     add(world, "x@any.example", ANN)
     drive(remove_domain(world.desk, "any.example"))

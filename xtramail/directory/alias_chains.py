@@ -6,6 +6,7 @@ What the actor may not see is an end: it is told nothing of it, and the server's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.domain_settings import switch
@@ -39,8 +40,9 @@ class AliasChains:
             self._set(key, targets)
 
     @classmethod
-    def of(cls, desk: Desk) -> AliasChains:
-        """As the actor sees them."""
+    def of(cls, desk: Desk, *, also: Mapping[str, str] = MappingProxyType({})) -> AliasChains:
+        """As the actor sees them; ``also``: names of domains that are to be added, with what each is another name of.
+        """
         served = {row.name: row for row in desk.domains()}
         engine = desk.engine
 
@@ -51,7 +53,7 @@ class AliasChains:
 
         return cls(
             plus={name: switch(row, PLUS) for name, row in served.items()},
-            names={name: row.domain for name, row in alias_domains(engine) if row.domain in served},
+            names={name: row.domain for name, row in alias_domains(engine) if row.domain in served} | dict(also),
             is_user=is_user,
             rows=(
                 (Address(local=row.local, domain=name).key, row.targets)
@@ -59,6 +61,11 @@ class AliasChains:
                 for row in engine.read(keys.domain_scope(name), aliases)
             ),
         )
+
+    def check(self) -> None:
+        """Of all of them, what :meth:`put` asks of one. BadInput."""
+        for key in self._targets:
+            self._check(key)
 
     def put(self, key: str, targets: Sequence[str]) -> None:
         """``key``: of the alias (``@domain`` for all of it); BadInput names the way that is too long, a circle, or

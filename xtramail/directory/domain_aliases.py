@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtramail.directory.alias_chains import AliasChains
 from xtramail.directory.desk import Change, Desk
 from xtramail.model.actor import Role
 from xtramail.model.address import domain_key
@@ -43,6 +44,8 @@ def planned(desk: Desk, name: str, domain: str) -> DomainAlias:
         raise AlreadyExists(
             f"domain {key} is another name of {other.domain} already; first: xtramail domain-alias remove {key}"
         )
+    # Aliases led into the world by this name until now.
+    AliasChains.of(desk, also={key: row.name}).check()
     return DomainAlias(name=key, domain=row.name, created=desk.now())
 
 
