@@ -82,6 +82,8 @@ class Arriving:
             if only in way.name:
                 print(f"  {self._server.name}: {way.name}", flush=True)
                 self._measure(way)
+        if DISK in self.rows:
+            self.rows[DISK] = self.rows.pop(DISK)
         kept = sum(self._server.kept(user) for user in self._users)
         expected = sum(self._sent[domain] for domain in self._server.keeps)
         if kept != expected:

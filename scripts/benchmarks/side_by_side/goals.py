@@ -54,6 +54,7 @@ GOALS: Mapping[str, Goal] = {
 
 REASONS: Mapping[str, str] = {
     "relayed, 10 connections": "ours keeps a copy, too, and says what became of it; the next row is equal work",
+    "disk for a message": "the text for SEARCH lies beside the packed body as it is: no search has to unpack anything",
     "STORE": "one durable commit of its own (two flushes) against an index that mdbox does not flush",
     "STORE of many": "the same; and each message's row is written anew, where mdbox appends a flag to its index",
 }
