@@ -6,18 +6,25 @@ from typing import Any
 
 import pytest
 
+from tests.delivery.outward_world import KEYRING
 from tests.delivery.relay_world import RelayWorld, refuse
 from tests.delivery.test_submission import DRAFT
 from tests.delivery.world import PEER, World, forward, rcpt, reverse
 from xtramail.delivery.submission import SubmissionTransaction
 from xtramail.directory import blocks
-from xtramail.directory.domains import parse_change, set_domain
+from xtramail.directory.domains import parse_change, remove_domain, set_domain
 from xtramail.directory.sent_figures import SenderFigures, sent_lately
+from xtramail.directory.state.apply import apply_plan
+from xtramail.directory.state.catalogue import BY_NAME, KINDS
+from xtramail.directory.state.document import read_document
+from xtramail.directory.state.plan import make_plan, silent
+from xtramail.directory.state.worlds import plan_world
 from xtramail.directory.users import remove_user, set_user
 from xtramail.model.address import Address
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import drive
 from xtramail.store import alerts, audit, keys, outbound
+from xtramail.store import blocks as rows
 from xtramail.store.alerts import AlertRow
 from xtramail.store.blocks import BlockRow
 from xtramail.store.records import AuditRow
@@ -185,6 +192,24 @@ def test_what_a_blocked_user_sent_before_waits_until_he_is_released(office: Offi
     assert drive(blocks.release(office.desk, Address.parse(ANN))).due == 1
     office.deliver(waiting)
     assert office.queue() == [] and office.balanced()
+
+
+def test_a_block_that_a_document_takes_away_keeps_nothing_waiting(office: Office) -> None:
+    office.write(1)
+    drive(blocks.block(office.desk, Address.parse(ANN), "test"))
+    (entry,) = office.queue()
+    office.deliver(entry)
+    world = plan_world(office.desk, KEYRING)
+    read = read_document(b'{"format": 1, "blocks": []}', BY_NAME)
+    drive(apply_plan(make_plan(world, read, KINDS, remove_missing=True), progress=silent))
+    office.deliver(office.queue()[0])
+    assert office.queue() == [] and office.blocked_rows() == []
+
+
+def test_a_removed_domain_leaves_no_blocks_of_its_users(office: Office) -> None:
+    drive(blocks.block(office.desk, Address.parse(ANN), "test"))
+    drive(remove_domain(office.desk, "local.example"))
+    assert office.engine.read(keys.SENDING, rows.blocks) == []
 
 
 def test_a_release_lets_nothing_go_that_is_held_for_another_reason(office: Office) -> None:

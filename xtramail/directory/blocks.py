@@ -7,6 +7,7 @@ forgives the last hour, so that who sent too much is not blocked again by his ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from xtramail.directory.desk import Change, Desk, Told
 from xtramail.model.actor import Role
@@ -66,15 +67,18 @@ async def release(desk: Desk, address: Address) -> Released:
         rates.forgive(txn, sending_keys.user(account.id), desk.now())
         return row
 
-    def let_go(txn: Txn) -> int:
-        waiting = [entry for entry in outbound.entries(txn) if entry.account_id == account.id and entry.held]
-        stopped = [entry.id for entry in waiting if entry.hold_reason == STOPPED]
-        for number in stopped:
-            outbound.release(txn, number, desk.now())
-        return len(stopped)
-
-    row, due = await desk.change(change, [(keys.SENDING, delete), (keys.QUEUE, let_go)])
+    waiting = partial(let_go, account_id=account.id, now=desk.now())
+    row, due = await desk.change(change, [(keys.SENDING, delete), (keys.QUEUE, waiting)])
     return Released(row=row, due=due)
+
+
+def let_go(txn: Txn, account_id: int, now: float) -> int:
+    """What waited for a block that is no more (scope QUEUE) is due; how many that are."""
+    waiting = [entry for entry in outbound.entries(txn) if entry.account_id == account_id and entry.held]
+    stopped = [entry.id for entry in waiting if entry.hold_reason == STOPPED]
+    for number in stopped:
+        outbound.release(txn, number, now)
+    return len(stopped)
 
 
 async def put(desk: Desk, account: Account, cause: Cause, reason: str) -> BlockRow | None:

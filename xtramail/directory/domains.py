@@ -26,7 +26,7 @@ from xtramail.model.errors import AlreadyExists, BadInput, NoSuchDomain, NotPerm
 from xtramail.model.host import parse_host as parse_host
 from xtramail.model.nearest import perhaps
 from xtramail.model.size import parse_size
-from xtramail.store import accounts, domains, keys, logins, outbound, roles, schema
+from xtramail.store import accounts, blocks, domains, keys, logins, outbound, roles, schema
 from xtramail.store.aliases import get_alias_of
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.records import DomainRow
@@ -314,6 +314,7 @@ async def remove_domain(desk: Desk, name: str) -> DomainRow:
             (keys.DOMAIN_CHANGES, domains.settings_changed),
         ]
         + [(keys.user_scope(account.id), accounts.delete_account) for account in users]
-        + [(keys.LOGINS, partial(logins.forget, account_id=account.id)) for account in users],
+        + [(keys.LOGINS, partial(logins.forget, account_id=account.id)) for account in users]
+        + [(keys.SENDING, partial(blocks.forget_sender, account_id=account.id)) for account in users],
     )
     return row

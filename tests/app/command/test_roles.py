@@ -83,3 +83,8 @@ def test_the_log_is_verified_and_a_broken_row_is_named(owned: Office) -> None:
     assert broken.exit_code == 1 and json.loads(broken.stdout)["broken"] == 3
     spoken = owned.run("audit", "verify")
     assert spoken.exit_code == 1 and "broken at row 3: row 3 is missing" in spoken.stdout
+
+
+def test_times_in_the_log_of_changes_are_told_as_times(owned: Office) -> None:
+    owned.done("token", "add", "billing", "--expires", "2999-12-31T00:00")
+    assert "expires: 2999-12-31T00:00:00Z" in owned.done("audit", "list", "--limit", "1")

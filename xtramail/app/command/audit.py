@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
-from xtramail.app.command.context import Commands, Context, count_of, when
+from xtramail.app.command.context import Commands, Context, cell, count_of, when
 from xtramail.app.command.trace import moment_back
 from xtramail.directory import audit_log
 from xtramail.directory.audit_log import Entry
 from xtramail.store.records import AuditRow
+
+_TIMES = frozenset({"expires", "since"})
+"""What rows have as seconds since 1970."""
 
 
 @click.group(cls=Commands)
@@ -37,8 +40,18 @@ def words(row: AuditRow) -> str:
     """``quota: 5 -> 7; status: active -> disabled``."""
     before, after = row.before or {}, row.after or {}
     if row.before is None or row.after is None:
-        return "; ".join(f"{name}: {value}" for name, value in (after or before).items() if value not in ("", None))
-    return "; ".join(f"{name}: {before.get(name)} -> {after.get(name)}" for name in {**before, **after})
+        told = (after or before).items()
+        return "; ".join(f"{name}: {_said(name, value)}" for name, value in told if value not in ("", None))
+    return "; ".join(
+        f"{name}: {_said(name, before.get(name))} -> {_said(name, after.get(name))}" for name in {**before, **after}
+    )
+
+
+def _said(name: str, value: str | float | bool | None) -> str:
+    """One value for people."""
+    if name in _TIMES and isinstance(value, int | float):
+        return when(value) or "none"
+    return cell(value)
 
 
 @audit.command("list")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import cast, get_args
 
-from xtramail.directory.blocks import MOST_REASON
+from xtramail.directory.blocks import MOST_REASON, let_go
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
 from xtramail.model.address import Address
@@ -80,3 +81,5 @@ class Blocks(Kind[BlockState]):
             blocks.put_block(txn, row)
 
         work.part(keys.SENDING, put)
+        if after is None:
+            work.part(keys.QUEUE, partial(let_go, account_id=account_id, now=work.now))
