@@ -20,6 +20,9 @@ _CLASSES = {"2": "2", "4": "4", "5": "5"}
 
 def render(reply: Reply) -> bytes:
     """The reply as it is sent. Control characters in its text become spaces, so that no text can end a line."""
+    if len(reply.lines) == 1 and _is_ready(text := reply.lines[0]):
+        prefix = f"{reply.code} {reply.enhanced} " if reply.enhanced else f"{reply.code} "
+        return f"{prefix}{text}\r\n".encode("ascii")
     texts: list[str] = []
     for line in reply.lines or ("",):
         texts.extend(_wrapped(line.translate(_UNPRINTABLE)))
@@ -29,6 +32,11 @@ def render(reply: Reply) -> bytes:
         f"{reply.code}{' ' if index == last else '-'}{prefix}{text}".rstrip(" " if prefix or text else "") + "\r\n"
         for index, text in enumerate(texts)
     ).encode("utf-8", "replace")
+
+
+def _is_ready(text: str) -> bool:
+    """Whether it goes as it is, as nearly every text does."""
+    return 0 < len(text) <= _MOST_TEXT and text.isascii() and text.isprintable() and text[-1] != " "
 
 
 def _wrapped(text: str) -> list[str]:
