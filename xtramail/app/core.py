@@ -272,6 +272,7 @@ class Core:
             ids=ids,
             limits=MailboxLimits(message_octets=settings.limits.message_size),
             room=DomainRoom(engine, clock).fits,
+            full=lambda: self.policy.space() is not None,
         )
         self.relay_service = RelayService(
             reactor,

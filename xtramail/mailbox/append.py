@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from xtramail.mailbox.session import MailboxServices, Session
 from xtramail.model.address import domain_key
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
-from xtramail.model.errors import NoSuchMailbox, TooLarge
+from xtramail.model.errors import NoSuchMailbox, StoreFull, TooLarge
 from xtramail.model.flags import Flag
 from xtramail.model.pending import Pending
 from xtramail.store import bodies, domains, keys, mailboxes, messages
@@ -50,8 +50,10 @@ class Appending:
         beside: int = 0,
     ) -> None:
         """``size`` in octets as announced; ``beside``: octets that the same command brings too, negative if it frees
-        them. NoSuchMailbox, TooLarge and OverQuota: nothing of it is wanted."""
+        them. NoSuchMailbox, TooLarge, OverQuota and StoreFull: nothing of it is wanted."""
         services: MailboxServices = session.services
+        if services.full():
+            raise StoreFull
         if size > services.limits.message_octets:
             raise TooLarge
         session.keep_out(mailbox)

@@ -60,6 +60,8 @@ class MailboxServices:
     """What SEARCH keeps in memory."""
     room: Callable[[Account, int], bool] = any_room
     """Whether so many more octets of a user are within his domain's quota."""
+    full: Callable[[], bool] = lambda: False
+    """Only the reserve is left of the store, and that is for deleting and expiry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ MAX_READERS = 1024
 FULL = (lmdb.MapFullError, lmdb.TxnFullError)
 ROWS_AT_ONCE = 5_000
 """Rows in one commit of ``write_store``."""
+_META_PAGES = 2
 RESERVE_SHARE = 20
 """A twentieth of the disk, 5 %, is the reserve when none is given."""
 
@@ -361,10 +362,14 @@ class LmdbEngine(EngineVerbs):
         return filesystem.disk_size(self._folder) // RESERVE_SHARE if self._reserve is None else self._reserve
 
     def free_bytes(self) -> int:
-        """Without the free pages inside the file: the truth is never less than this."""
-        info = self._env.info()
-        used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
-        return max(0, min(info["map_size"] - used, filesystem.disk_free(self._folder)))
+        """By which the file may grow, and the free pages inside of it: it never shrinks, so that they are all the room
+        that expiry makes on a full disk."""
+        info, tree = self._env.info(), self._env.stat()
+        size = tree["psize"]
+        pages = info["last_pgno"] + 1
+        free = pages - tree["branch_pages"] - tree["leaf_pages"] - tree["overflow_pages"] - _META_PAGES
+        grows = min(info["map_size"] - pages * size, filesystem.disk_free(self._folder))
+        return max(0, grows) + max(0, free) * size
 
     def used_bytes(self) -> int:
         return os.stat(self._folder / filesystem.DATA_FILE).st_blocks * 512
