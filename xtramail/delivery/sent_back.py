@@ -43,6 +43,7 @@ from xtramail.store.records import Account, DomainRow, LogEvent, QueueEntry, Que
 from xtramail.wire.smtp.client_events import RecipientOutcome, Stage, Verdict
 
 FIELD = b"X-Xtramail-Sent: yes\r\n"
+_FIELD_NAME = "x-xtramail-sent"
 ID_FIELD = "X-Xtramail-Id"
 """On top of an appended message without Message-ID, so that it can be found again."""
 
@@ -126,8 +127,11 @@ def came_back(arrival: Arrival, summary: Summary, hostname: str) -> bool:
     Whoever forges one is told so by the refusal: nothing is lost silently. The same message for somebody else is
     ordinary mail, forwarded by a rule of the primary.
     """
+    # Nearly every message of the world ends here.
+    if _FIELD_NAME not in summary.header_text.lower():
+        return False
     lines = summary.header_text.split("\n")
-    if not any(line.partition(":")[0].strip().lower() == "x-xtramail-sent" for line in lines):
+    if not any(line.partition(":")[0].strip().lower() == _FIELD_NAME for line in lines):
         return False
     mark = f"by {hostname} {SIGNATURE} with ".lower()
     earlier = [line for line in lines if line[:9].lower() == "received:"][1:]
