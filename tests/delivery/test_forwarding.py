@@ -297,6 +297,9 @@ def test_a_message_is_sent_on_to_a_thousand_at_most(world: World) -> None:
     assert (reply.code, reply.enhanced) == (452, "4.5.3")
     assert rcpt(transaction, "c@local.example").code == 452 and rcpt(transaction, ANN).code == 452
     assert rcpt(transaction, "a@local.example").code == 250, "it was taken before"
+    other = world.intake.begin(PEER)
+    other.mail_from(reverse(ZOE))
+    assert [rcpt(other, f"a+{number}@local.example").code for number in range(10)] == [250] * 8 + [452] * 2
     transaction.chunk(MESSAGE)
     assert drive(transaction.commit()).code == 250
     assert sum(len(entry.recipients) for entry in world.queue()) == 600

@@ -14,6 +14,8 @@ from xtramail.directory.resolution import MOST_ADDRESSES
 from xtramail.model.envelope import ForwardPath, ReversePath
 from xtramail.model.outcome import Reply
 
+MOST_FORWARDS = 5 * MOST_ADDRESSES
+"""Of all recipients of a message, those of each counted: the same thousand may be behind many names of one alias."""
 Admission = Reply | Coroutine[Any, Any, Reply] | None
 
 
@@ -36,6 +38,8 @@ class Recipients:
         self._routes: dict[str, Route] = {}
         self._behind: set[str] = set()
         """To whom they are forwarded."""
+        self._forwards = 0
+        """The same, each as often as it is behind one of them."""
         self._full = False
         """There are so many of these that no more recipients are taken."""
 
@@ -74,7 +78,9 @@ class Recipients:
                 return refusal
             self._outside_named += 1
         behind = self._behind.union(route.path.address.key for route in verdict.forwards)
-        if self._routes and verdict.forwards and len(behind) > MOST_ADDRESSES:
+        self._forwards += len(verdict.forwards)
+        too_many = len(behind) > MOST_ADDRESSES or self._forwards > MOST_FORWARDS
+        if self._routes and verdict.forwards and too_many:
             # One message, a thousand aliases of a thousand: a stranger would have us send a million.
             self._full = True
             return TOO_MANY_BEHIND
