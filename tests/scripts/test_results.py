@@ -55,6 +55,7 @@ def test_a_row_that_is_behind_needs_a_reason() -> None:
     results = beside("work", 10.0, 1.0)
     assert unexplained(results) == ["work"]
     assert unexplained(beside(explained, 10.0, 1.0)) == []
+    assert unexplained(beside(f"{explained}, 10,000 messages", 10.0, 1.0)) == []
 
 
 def test_figures_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:

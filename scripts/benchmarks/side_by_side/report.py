@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .goals import GOALS, NOT_BEHIND, REASONS, Word, judged
+from .goals import GOALS, NOT_BEHIND, Word, judged, reason
 from .rows import OURS, Results, Row, names, others, ratio, short
 
 CHART = "results.svg"
@@ -65,6 +65,6 @@ def _word(results: Results, name: str) -> tuple[str, str]:
     word = judged(results, name)
     if word is Word.ALONE or name not in results.get(OURS, {}):
         return "", ""
-    reason = REASONS.get(name, "")
-    said = word.value if word is Word.REACHED or not reason else f"{word.value}: {reason}"
+    why = "" if word is Word.REACHED else reason(name)
+    said = f"{word.value}: {why}" if why else word.value
     return GOALS.get(name, NOT_BEHIND).text, said
