@@ -106,7 +106,7 @@ def looped(
     if summary.received_count - 1 > most:
         return True
     earlier = _values(summary, "received")[1:]
-    marks = {key_of(one) for one in forwarded}
+    marks = {key_of(one) for one in set(forwarded)}
     if marks and any(key_of(value) in marks for value in _values(summary, DELIVERED_TO)):
         return True
     return own_hops(earlier, hostname, recipients) >= MAX_OWN_HOPS
