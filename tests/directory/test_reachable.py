@@ -13,6 +13,7 @@ INSIDE = [
     ("primary", "127.0.0.1"),
     ("primary", "mx.example,10.0.0.7"),
     ("primary", "[::1]:25"),
+    ("primary", "[64:ff9b::7f00:1]:25"),
     ("primary", "mx.example:6379"),
     ("smarthost", "localhost:587"),
     ("smarthost", "relay.internal"),

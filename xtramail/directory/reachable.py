@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.domain_settings import switch
 from xtramail.model.actor import Role
 from xtramail.model.errors import NotPermitted
+from xtramail.model.world_address import is_of_the_world
 from xtramail.store.records import DomainRow
 
 PORTS = frozenset({25, 465, 587, 2525})
@@ -43,6 +43,6 @@ def may_be_inside(domain: DomainRow, host: str) -> bool:
 def _named_inside(host: str) -> bool:
     name = host.lower().rstrip(".")
     try:
-        return not ip_address(name).is_global
+        return not is_of_the_world(name)
     except ValueError:
         return name.endswith(_INSIDE) or "." not in name or name.rpartition(".")[2].isdigit()

@@ -7,13 +7,13 @@ gains nothing by it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IResolutionReceiver
 from zope.interface import implementer
 
+from xtramail.model.world_address import is_of_the_world
 from xtramail.net.smtp_line import LineLost
 
 INSIDE = "leads into this server's own network, for which an operator has to allow it: domain set NAME inside-hosts=on"
@@ -49,7 +49,7 @@ async def outside_addresses(reactor: Any, host: str, *, seconds: float) -> Seque
         raise LineLost(f"connect: {host} was not found in {seconds:g} s") from None
     if not found:
         raise LineLost(f"connect: {host} is not found")
-    outside = [one for one in found if ip_address(one.partition("%")[0]).is_global]
+    outside = [one for one in found if is_of_the_world(one)]
     if not outside:
         raise LineLost(f"connect: {host} {INSIDE}")
     return outside
