@@ -97,6 +97,7 @@ class LmdbEngine(EngineVerbs):
         """
         super().__init__(on_corrupt)
         self._folder = folder
+        self._file = os.fspath(folder / filesystem.DATA_FILE)
         self._map_size = map_size
         self._reserve = reserve
         self._alarm = alarm
@@ -372,7 +373,7 @@ class LmdbEngine(EngineVerbs):
         return max(0, grows) + max(0, free) * size
 
     def used_bytes(self) -> int:
-        return os.stat(self._folder / filesystem.DATA_FILE).st_blocks * 512
+        return os.stat(self._file).st_blocks * 512
 
     @property
     def waiting(self) -> int:

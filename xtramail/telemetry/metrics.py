@@ -24,8 +24,8 @@ class Metrics:
         self._handshakes_failed = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "service")
         logins = "Logins: good, refused, busy, shut-out (not looked at)."
         self._logins = self._tally("logins", logins, "service", "outcome").of
-        self._accepted = self._counter("messages_accepted", "Messages answered with 250.", "service")
-        self._accepted_octets = self._counter("messages_accepted_octets", "Their octets.", "service")
+        self._accepted = self._tally("messages_accepted", "Messages answered with 250.", "service").of
+        self._accepted_octets = self._tally("messages_accepted_octets", "Their octets.", "service").of
         self._signed = self._counter("messages_signed", "Messages accepted and signed by their domain's DKIM keys.")
         self._blocked = self._counter("senders_blocked", "Users blocked from sending: rate, bounces.", "cause")
         self._refused = self._counter("messages_refused", "Messages refused after their last octet.", "service")
@@ -92,8 +92,8 @@ class Metrics:
 
     def message_accepted(self, service: str, size: int) -> None:
         """``size`` in octets."""
-        self._accepted.labels(service).inc()
-        self._accepted_octets.labels(service).inc(size)
+        self._accepted[service,] += 1
+        self._accepted_octets[service,] += size
 
     def message_signed(self) -> None:
         self._signed.inc()
