@@ -108,6 +108,8 @@ def _kinds(functions: set[str]) -> set[str]:
             nodes = [_keyword(call, "kind"), *call.args[:1]] if name in functions else []
             if len(call.args) > 1 and isinstance(call.args[0], ast.Attribute) and call.args[0].attr in functions:
                 nodes.append(call.args[1])
+            if name == "partial" and isinstance(call.args[0], ast.Attribute) and call.args[0].attr in functions:
+                nodes.append(_keyword(call, "kind"))
             texts = [constants.get(node.id) if isinstance(node, ast.Name) else _text(node) for node in nodes if node]
             found |= {text for text in texts if text is not None and _KIND.fullmatch(text)}
     return found

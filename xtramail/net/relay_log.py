@@ -62,7 +62,8 @@ class RelayLog:
                 self._metrics.relayed("deferred")
 
         if attempt.unreadable:
-            self._alarm("body", f"message {id_text(entry.message_id)}: {attempt.unreadable}; run xtramail verify")
+            text = f"message {id_text(entry.message_id)}: {attempt.unreadable}; run xtramail verify"
+            maillog.alarm(kind="body", text=text)
 
     def primary_changed(self, domain: str, step: Transition) -> None:
         """A step of a primary in its table of states."""
@@ -74,26 +75,22 @@ class RelayLog:
         at = utc_text(risk.first)
         text = f"{risk.messages} messages or more for {risk.destination} are given up from {at} on"
         text += f"; see: xtramail queue list --domain {risk.destination}"
-        self._alarm("mail-at-risk", text)
+        maillog.alarm(kind="mail-at-risk", text=text)
         self._say("mail-at-risk", risk.destination, text, {"messages": str(risk.messages), "first": at})
 
     def untold(self, entry: QueueEntry, why: str) -> None:
         """A sender who is not told that his message failed: only the admin can hear of it."""
-        self._alarm("sender-not-told", f"message {id_text(entry.message_id)} failed; {why}")
+        maillog.alarm(kind="sender-not-told", text=f"message {id_text(entry.message_id)} failed; {why}")
 
     def fault(self, entry_id: int, error: BaseException) -> None:
         """Work on an entry failed, or (0) on the queue: the store could not read or write, or there is a bug in it."""
         if isinstance(error, XtramailError):
             what = f"queue entry {id_text(entry_id)}" if entry_id else "queue"
-            self._alarm("relay", f"{what}: {type(error).__name__}: {error}")
+            maillog.alarm(kind="relay", text=f"{what}: {type(error).__name__}: {error}")
         else:
             maillog.bug(where="relay", failure=Failure(error))  # type: ignore[no-untyped-call]
             self._metrics.bug("relay")
 
     def imap_refused(self, domain: str, text: str) -> None:
         """The primary of a domain refuses the login with which its mailboxes are to be opened."""
-        self._alarm("primary-imap", f"{domain}: {text}")
-
-    def _alarm(self, kind: str, text: str) -> None:
-        maillog.alarm(kind=kind, text=text)
-        self._metrics.alarm(kind)
+        maillog.alarm(kind="primary-imap", text=f"{domain}: {text}")

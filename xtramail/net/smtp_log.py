@@ -131,7 +131,6 @@ class SmtpLog:
 
     def report_lost(self, arrival: Arrival, cause: str) -> None:
         maillog.alarm(kind="report-lost", text=f"message {id_text(arrival.message_id)}: {cause}")
-        self.metrics.alarm("report-lost")
 
     def refused(self, arrival: Arrival, reply: Reply, cause: str) -> None:
         maillog.message_refused(
