@@ -141,3 +141,14 @@ def test_what_is_removed_is_named(office: Office, tmp_path: Path) -> None:
 def test_the_manual_names_the_columns_of_each_kind(kind: Kind[Any]) -> None:
     manual = (ROOT / "OPERATING.md").read_text("utf-8")
     assert f"| `{kind.name}` | {kind.doc} | `{', '.join(columns_of(kind))}` |" in manual
+
+
+def test_all_that_is_wrong_is_named_where_that_is_asked_for(office: Office, tmp_path: Path) -> None:
+    foreign = "{XTRA-HMAC}00000000$" + "a" * 43
+    rows = [{"address": f"u{number}@local.example", "password-hash": foreign} for number in range(150)]
+    file = written(tmp_path, json.dumps({"format": 1, "users": rows}).replace("}, {", "},\n{"))
+    short = office.refused("apply", file, "--dry-run")
+    assert "users, line 100: " in short and "users, line 101: " not in short
+    assert "... and 50 more; with --verbose all are named" in short
+    whole = office.refused("apply", file, "--dry-run", "-v")
+    assert whole.count("\nusers, line ") >= 149 and "users, line 150: password-hash: " in whole

@@ -15,7 +15,7 @@ from xtramail.directory.state.catalogue import KINDS
 from xtramail.directory.state.entry import LARGEST, Read, read_bounded
 from xtramail.directory.state.kinds.users import UserState
 from xtramail.directory.state.new_passwords import to_generate, with_passwords
-from xtramail.directory.state.plan import Plan, Step, make_plan
+from xtramail.directory.state.plan import BadState, Plan, Step, make_plan
 from xtramail.directory.state.worlds import plan_world
 from xtramail.model.errors import BadInput, XtramailError
 
@@ -63,7 +63,12 @@ def _carry_out(
     world = plan_world(
         context.desk, context.keyring, only=read.domain, retention_days=context.settings.retention.days
     )
-    plan = make_plan(world, read, KINDS, remove_missing=remove_missing, progress=show_progress)
+    try:
+        plan = make_plan(world, read, KINDS, remove_missing=remove_missing, progress=show_progress)
+    except BadState as error:
+        if not verbose:
+            raise
+        raise BadInput("\n".join([*map(str, error.faults), "nothing was changed"])) from None
     value: dict[str, object] = {"plan": plan.counts, "applied": False}
     if verbose:
         value["steps"] = [_step(step) for step in plan.steps]

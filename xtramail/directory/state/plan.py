@@ -30,7 +30,7 @@ class BadState(BadInput):
     def __init__(self, faults: Sequence[Fault]) -> None:
         lines = [str(fault) for fault in faults[:_TOLD]]
         if len(faults) > _TOLD:
-            lines.append(f"... and {len(faults) - _TOLD} more")
+            lines.append(f"... and {len(faults) - _TOLD} more; with --verbose all are named")
         super().__init__("\n".join([*lines, "nothing was changed"]))
         self.faults = tuple(faults)
 
