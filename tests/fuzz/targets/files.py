@@ -237,6 +237,7 @@ FILES = (
     Target(
         name="mbox",
         play=_mail("mbox"),
+        timed=False,
         seeds=(_MBOX, _MBOX.replace(b"\n", b"\r\n")),
         words=(
             b"From ",
@@ -255,6 +256,7 @@ FILES = (
     Target(
         name="maildir",
         play=_mail("maildir"),
+        timed=False,
         seeds=(b"1767268800.M1P2.host,S=9,W=10:2,FRS\n" + PLAIN, b"1:2,abc\n0 $Forwarded\n1 x\n" + PLAIN),
         words=(b":2,", b",S=", b"9" * 30, b"\n", b"\xff", b"..", b"0 ", b"26 x"),
         runs=100,
@@ -262,6 +264,7 @@ FILES = (
     Target(
         name="eml",
         play=_mail("eml"),
+        timed=False,
         seeds=(PLAIN, b'{"file": "x.eml", "flags": ["\\\\Seen"], "received": "2026-01-01T00:00:00Z"}\n'),
         words=(b'{"file": "x.eml"}', b"\n", b"[" * 500, b"null", b"1e400", b"9" * 5000, b"\\ud800"),
         runs=100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -10,7 +11,7 @@ from random import Random
 from tests.fuzz.running_clock import RunningClock
 from tests.fuzz.target import Play, Target, pieces
 from tests.imap_grammar import check
-from tests.imap_world import MAIL, World
+from tests.imap_world import MAIL, PASSWORD, World
 from tests.pop3_world import Pop3World
 from tests.wire.imap import dialogue
 from tests.wire.imap.dialogue import EVERYTHING
@@ -43,7 +44,10 @@ _COMMANDS = (
     b"a LOGOUT\r\nb NOOP\r\n",
     b"a COMPRESS DEFLATE\r\nb NOOP\r\n",
 )
+_RIGHT = base64.b64encode(f"\0ann@example.org\0{PASSWORD}".encode())
 _LOGINS = (
+    f'a LOGIN ann@example.org "{PASSWORD}"\r\nb SELECT INBOX\r\nc LOGIN x y\r\n'.encode(),
+    b"a AUTHENTICATE PLAIN " + _RIGHT + b"\r\nb LIST \"\" *\r\nc AUTHENTICATE PLAIN\r\n",
     b"a LOGIN ann secret\r\nb SELECT INBOX\r\nc FETCH 1 FULL\r\n",
     b"a LOGIN {3}\r\nann {6}\r\nsecret\r\nb LOGOUT\r\n",
     b"a AUTHENTICATE PLAIN\r\nAGFubgBzZWNyZXQ=\r\nb CAPABILITY\r\n",

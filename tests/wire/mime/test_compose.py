@@ -172,3 +172,25 @@ def test_a_note_is_a_plain_message_that_nothing_answers() -> None:
         b"\r\n"
         b"It is down.\r\nLook.\r\n"
     )
+
+
+def test_nothing_that_others_said_makes_a_line_that_hosts_refuse() -> None:
+    long = "x" * 5000
+    status = replace(
+        REPORT.recipients[0],
+        original_recipient=f"utf-8;{long}\u00e4{long}",
+        status=long,
+        remote_mta=long,
+        diagnostic=long,
+    )
+    report = replace(
+        REPORT,
+        subject=long,
+        envelope_id=long,
+        in_reply_to=f"<{long}@x>",
+        recipients=(status,),
+        original_header=long.encode(),
+    )
+    octets = delivery_report(report)
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
+    assert b"In-Reply-To" not in octets

@@ -21,6 +21,8 @@ _REPORTED_HEADER_OCTETS: Final = 64 * 1024
 """A report quotes no more of the original header than this."""
 _SEVEN_BIT: Final = bytes(octet if octet in (9, 10) or 32 <= octet < 127 else 63 for octet in range(256))
 """All other octets become question marks."""
+_MOST_LINE: Final = 900
+"""Characters of what others said in one line of ours: hosts refuse lines of more than 998 octets (RFC 5322 §2.1.1)."""
 _BCC: Final = frozenset((b"bcc", b"resent-bcc"))
 
 
@@ -111,7 +113,8 @@ def delivery_report(report: Report) -> bytes:
         f"Date: {_line(report.date)}",
         f"Message-ID: {_line(report.message_id)}",
     ]
-    if report.in_reply_to:
+    # Half of a Message-ID would be another one.
+    if 0 < len(report.in_reply_to) <= _MOST_LINE:
         header += [f"In-Reply-To: {_line(report.in_reply_to)}", f"References: {_line(report.in_reply_to)}"]
     header += [
         "Auto-Submitted: auto-replied",
@@ -165,7 +168,7 @@ def _status_text(report: Report) -> str:
         if recipient.remote_mta:
             block.append(f"Remote-MTA: dns; {_line(recipient.remote_mta)}")
         if recipient.diagnostic:
-            block.append(f"Diagnostic-Code: smtp; {_line(recipient.diagnostic)[:900]}")
+            block.append(f"Diagnostic-Code: smtp; {_line(recipient.diagnostic)}")
         if recipient.last_attempt_at is not None:
             block.append(f"Last-Attempt-Date: {format_date(recipient.last_attempt_at)}")
         blocks.append(block)
@@ -173,19 +176,19 @@ def _status_text(report: Report) -> str:
 
 
 def _seven_bit(address: str) -> str:
-    return "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in address)
+    return "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in address)[:_MOST_LINE]
 
 
 def _quoted_header(header: bytes) -> bytes:
     """The original header, one line end, ASCII only: a report must pass hosts without 8BITMIME."""
     header = header[: header_end(header)][:_REPORTED_HEADER_OCTETS].replace(b"\r\n", b"\n").replace(b"\r", b"")
-    lines = [line[:900] for line in header.rstrip(b"\n").split(b"\n")]
+    lines = [line[:_MOST_LINE] for line in header.rstrip(b"\n").split(b"\n")]
     return b"\n".join(lines).translate(_SEVEN_BIT) + b"\n"
 
 
 def _line(text: str) -> str:
-    """One line: control characters become spaces."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    """One line, and no endless one: control characters become spaces."""
+    return "".join(c if c.isprintable() else " " for c in text[: 2 * _MOST_LINE]).strip()[:_MOST_LINE]
 
 
 def _token(text: str) -> str:
