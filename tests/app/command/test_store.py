@@ -134,6 +134,12 @@ def test_an_upgrade_of_a_store_that_needs_none_says_so(office: Office) -> None:
         assert "a server holds this store; stop it first" in office.refused("store", "upgrade")
 
 
+def test_an_upgrade_without_a_store_is_refused(bare: Office, tmp_path: Path) -> None:
+    (bare.store / "data.mdb").unlink()
+    assert "there is no store in" in bare.refused("store", "upgrade", "--backup", str(tmp_path / "backup"))
+    assert not (tmp_path / "backup").exists()
+
+
 def test_an_upgrade_says_what_it_would_do_what_it_did_and_how_it_is_taken_back(office: Office, tmp_path: Path) -> None:
     office.receive(ANN)
     with office.engine() as engine:

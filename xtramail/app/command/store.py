@@ -24,6 +24,7 @@ from xtramail.model.errors import BadInput
 from xtramail.store import keys, mailboxes, messages, schema
 from xtramail.store import verify as verifying
 from xtramail.store.engine import Snapshot
+from xtramail.store.filesystem import DATA_FILE
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.server_lock import is_held
 from xtramail.store.upgrade import StepDone
@@ -197,7 +198,7 @@ def upgrade(context: Context, dry_run: bool, backup: Path | None, no_backup: boo
         raise click.UsageError("choose one of --dry-run, --backup and --no-backup")
     if is_held(context.paths.store):
         raise BadInput("a server holds this store; stop it first")
-    if backup is not None:
+    if backup is not None and (context.paths.store / DATA_FILE).exists():
         folder_for_owner(backup, context.paths.store)
     context.store_folder  # noqa: B018  # as root we become its owner here
     quiet = context.as_json or not sys.stderr.isatty()
