@@ -28,6 +28,8 @@ def mirroring(engine: Engine, arrival: Arrival, *, authors: Iterable[str] = ()) 
     except Corrupt:
         # A row that cannot be read must not keep mail out.
         return arrival
+    if not found:
+        return arrival
     beside = {one.account.id: one for one in found}
     for account in arrival.sent_for:
         beside.pop(account.id, None)

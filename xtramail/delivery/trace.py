@@ -75,14 +75,18 @@ def date_time(at: float) -> str:
 
 def own_hops(received_fields: Collection[str], hostname: str, recipients: Collection[Address]) -> int:
     """How often we wrote one of these Received fields for one of these recipients (or did not say for whom)."""
-    ours = {key_of(str(recipient)) for recipient in recipients}
-    return sum(name is None or name in ours for name in _own(received_fields, hostname))
+    names = list(_own(received_fields, hostname))
+    ours = {key_of(str(recipient)) for recipient in recipients} if names else set()
+    return sum(name is None or name in ours for name in names)
 
 
 def _own(received_fields: Collection[str], hostname: str) -> Iterator[str | None]:
     """For whom (as a key) each of these Received fields is that we wrote; None where it does not say so."""
-    mark = f"by {hostname} {SIGNATURE} with ".lower()
+    signature, mark = SIGNATURE.lower(), f"by {hostname} {SIGNATURE} with ".lower()
     for value in received_fields:
+        # Nearly all were written by others; white space within them is put right only where it may be ours.
+        if signature not in value.lower():
+            continue
         text = " ".join(value.split())
         if mark in text.lower():
             _, named, rest = text.partition(" for <")
