@@ -90,7 +90,7 @@ def open_attempts(server: Installation) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("point", ["outage.before-step", "writer.before-commit", "outage.after-step"])
+@pytest.mark.parametrize("point", ["desk.before-change", "writer.before-commit", "desk.after-change"])
 def test_a_hold_whose_command_was_killed_holds_or_does_not(tmp_path: Path, point: str) -> None:
     """The command commits in a process of its own, beside the server."""
     with ScriptedPrimary() as primary:
@@ -103,7 +103,7 @@ def test_a_hold_whose_command_was_killed_holds_or_does_not(tmp_path: Path, point
             assert died == -signal.SIGKILL
             balanced(server)
             done = state(server) != ("up" if command == "hold" else "held")
-            assert done == (point == "outage.after-step"), "one commit, whole or not at all"
+            assert done == (point == "desk.after-change"), "one commit, whole or not at all"
             server.command("domain", command, DOMAIN)
             server.send(mail(number), ANN)
         drained(server)

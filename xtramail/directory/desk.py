@@ -18,6 +18,7 @@ from xtramail.model.errors import NoSuchAccount, NoSuchDomain, NotPermitted
 from xtramail.store import accounts, audit, domains, keys
 from xtramail.store.engine import Engine, Txn, TxnFunction
 from xtramail.store.records import Account, AuditRow, DomainRow
+from xtramail.telemetry.crashpoint import reach
 
 Told = Mapping[str, str | int | float | bool | None]
 """What an audit row says of an object: names and plain values, and ``set`` in the place of a secret."""
@@ -132,7 +133,9 @@ class Desk:
                 if change.before is None or change.before != change.after:
                     audit.append(txn, self._row(change, change.tenant or tenants.get(change.domain, "")))
 
+        reach("desk.before-change")
         results = await self.engine.transact_all([*parts, (keys.AUDIT, tell)])
+        reach("desk.after-change")
         return results[:-1]
 
     def _tenant_of(self, name: str) -> str:
