@@ -57,6 +57,9 @@ class TurnWatch(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         # It ends within a look; to wait for that would be a long turn.
         self._stopping = True
+        if self._reactor is not None:
+            # Of the turn in which everything is closed nobody waits for the end, and the log's last word is another.
+            self._reactor.slow = _nothing
 
     def _run(self) -> None:
         # An event that can be waited for costs half as much again.
@@ -80,6 +83,10 @@ class TurnWatch(Service):
         if seconds > TOLD:
             of, ran = self._seen
             maillog.turn_slow(seconds=seconds, working=working, ran=ran if of == began else "")
+
+
+def _nothing(began: float, seconds: float, working: float) -> None:
+    pass
 
 
 def functions_of(frame: FrameType | None) -> str:
