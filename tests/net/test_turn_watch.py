@@ -46,8 +46,7 @@ class Now:
 def watching(turns: Any, slow: Callable[[float], None], now: Now) -> TurnWatch:
     """Wired as at the start, without the thread: the tests look themselves."""
     watch = TurnWatch(turns, slow=slow, clock=now)
-    watch.startService()
-    watch.stopService()
+    watch.attach(turns)
     return watch
 
 
@@ -61,6 +60,14 @@ def test_a_slow_turn_is_counted_and_only_a_long_one_is_told(turns: Any, told: li
     (line,) = told
     assert (line["event"], line["level"]) == ("turn-slow", "warning")
     assert (line["ms"], line["working_ms"], line["ran"]) == (200, 150, "")
+
+
+def test_nothing_is_told_of_the_turn_in_which_everything_closes(turns: Any, told: list[dict[str, Any]]) -> None:
+    counted: list[float] = []
+    watch = watching(turns, counted.append, Now())
+    watch.stopService()
+    turns.slow(6.0, 0.2, 0.15)
+    assert (counted, told) == ([], [])
 
 
 def test_the_line_names_what_was_seen_in_that_turn(turns: Any, told: list[dict[str, Any]]) -> None:

@@ -48,10 +48,14 @@ class TurnWatch(Service):
         super().startService()  # type: ignore[no-untyped-call]
         if self._reactor is None:
             return
-        self._reactor.slow = self._told
-        self._watched = threading.get_ident()
+        self.attach(self._reactor)
         self._stopping = False
         threading.Thread(target=self._run, name="turn-watch", daemon=True).start()
+
+    def attach(self, reactor: TurnReactor) -> None:
+        """Be told of this thread's slow turns; what ran in them is for :meth:`look` to see."""
+        reactor.slow = self._told
+        self._watched = threading.get_ident()
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
