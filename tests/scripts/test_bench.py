@@ -58,6 +58,26 @@ def test_delivery_is_measured(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [figures.name]
 
 
+def test_scale_is_measured(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    few = ["--sizes", "60,80,100", "--messages", "300", "--expire", "100", "--idle", "3", "--rounds", "1", "--times", "5"]
+    ended = subprocess.run(
+        [ROOT / "scripts" / "bench", "scale", "--only", "xtramail", *few, "--folder", tmp_path, "--json", figures],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    # So little is no measure: whether a row grows is not asked here.
+    lines = ended.stderr.splitlines()
+    assert all("grows faster than the work" in line for line in lines) and ended.returncode == bool(lines), ended.stderr
+    rows = json.loads(figures.read_text())["rows"]["xtramail"]
+    assert {"expiry", "STORE, 100 messages", "SEARCH SUBJECT, 60 messages", "start, processor time, an empty store"} <= {
+        *rows
+    }
+    assert [file.name for file in tmp_path.iterdir()] == [figures.name]
+
+
 def test_results_are_written_from_figures_that_are_there(tmp_path: Path) -> None:
     rows = {"work": {"unit": "message", "cost_us": 5.0, "rate": 1.0, "samples": [[5.0, 1.0]]}}
     machine = {"processor": "one", "cores": 2, "memory_gib": 24, "kernel": "6", "python": "3"}

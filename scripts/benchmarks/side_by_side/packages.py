@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 DOVECOT = Path("/usr/sbin/dovecot")
+DOVEADM = Path("/usr/bin/doveadm")
 POSTFIX = Path("/usr/lib/postfix/sbin/master")
 PROGRAMS = {
     "dovecot-imapd": DOVECOT,

@@ -26,7 +26,7 @@ from xtramail.store.search_texts import prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
 from .client import PASSWORD, Client
-from .packages import DOVECOT
+from .packages import DOVEADM, DOVECOT
 
 USER = "ann@example.test"
 
@@ -36,7 +36,9 @@ class Server(Protocol):
 
     name: str
     port: int
-    context: ssl.SSLContext
+
+    @property
+    def context(self) -> ssl.SSLContext: ...
 
     @property
     def pid(self) -> int: ...
@@ -252,6 +254,11 @@ namespace inbox {{
     def _up(self) -> bool:
         assert self._process is not None and self._process.poll() is None, "dovecot ended at once"
         return answers(self.port)
+
+    def administer(self, *arguments: str) -> None:
+        """Run ``doveadm``; it waits for what it started. CalledProcessError for any other exit than 0."""
+        configuration = str(self._folder / "dovecot.conf")
+        subprocess.run([str(DOVEADM), "-c", configuration, *arguments], check=True, stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:
         assert self._process is not None

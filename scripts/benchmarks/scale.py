@@ -1,0 +1,245 @@
+"""scripts/bench scale: whether costs grow faster than the work: with the mailbox, with the store, with the sessions.
+
+The same work in mailboxes of 1,000, 10,000 and 100,000 messages of one store, and in one of 10,000 messages while the
+store grows to a million messages (about 10 GB); the expiry of one day in thirty; the start of the server; sessions in
+IDLE that are told of mail. A row's unit is one that should not cost more where there is more. Ends with 1 when one
+costs over twice as much at the largest size as at the smallest. Dovecot gets the smaller mailboxes and an expiry of
+fewer messages. Stores are filled in large groups and without SMTP. Needs 25 GB of disk; root and Debian's dovecot-imapd
+(installed where missing) for the comparison; --only xtramail does without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from side_by_side.at_scale import expiry, idling, starting  # noqa: E402
+from side_by_side.at_scale.filling import Filling, append_month, patterns  # noqa: E402
+from side_by_side.at_scale.growth import grown  # noqa: E402
+from side_by_side.at_scale.sizes import MailboxWork, measure  # noqa: E402
+from side_by_side.client import PASSWORD  # noqa: E402
+from side_by_side.packages import install, versions  # noqa: E402
+from side_by_side.rows import Results, Row, save, show  # noqa: E402
+from side_by_side.servers import Dovecot, Xtramail  # noqa: E402
+
+from xtramail.directory.users import account_of  # noqa: E402
+from xtramail.model.clock import SystemClock  # noqa: E402
+from xtramail.model.ids import IdSource  # noqa: E402
+from xtramail.store.lmdb_engine import LmdbEngine  # noqa: E402
+
+DOVECOTS = ("dovecot maildir", "dovecot mdbox")
+WORK = ("expiry", "start", "mailbox", "store", "idle")
+FILLERS = 90
+"""Accounts that share what makes a store large."""
+LISTENERS = 100
+_GIB = 1 << 30
+
+
+@dataclass(slots=True, kw_only=True)
+class Figures:
+    """What was found: rows by server; and the same work at several sizes, the smallest first."""
+
+    results: Results = field(default_factory=dict)
+    sizes: dict[str, list[tuple[str, Row]]] = field(default_factory=dict)
+
+    def add(self, server: str, rows: dict[str, Row], size: str = "", *, beside: str = "") -> None:
+        """``size`` is told in each row's name; what it is compared with has the same ``beside`` in its name."""
+        into = self.results.setdefault(server, {})
+        for name, row in rows.items():
+            if size:
+                if server == "xtramail":
+                    self.sizes.setdefault(f"{name}{beside}", []).append((size, row))
+                row.name = f"{name}, {size}"
+            into[row.name] = row
+
+
+class Ours:
+    """Our server and the store that grows under it."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace, figures: Figures) -> None:
+        self._options = options
+        self._figures = figures
+        self.server = Xtramail(folder)
+        self._mailboxes = {size: f"of{size}@example.test" for size in options.sizes}
+        self._fillers = [f"filler{number}@example.test" for number in range(FILLERS)]
+        self._listeners = [f"listener{number}@example.test" for number in range(LISTENERS)]
+        self._messages = 0
+
+    def prepare(self) -> None:
+        installation = self.server.installation
+        self.server.prepare(())
+        users = (*self._mailboxes.values(), *self._fillers, *self._listeners)
+        listed = "".join(f"{user},{PASSWORD}\n" for user in users)
+        installation.command("import", "--kind", "users", "--yes", "-", text=f"address,password\n{listed}")
+
+    def run(self, work: Sequence[str]) -> None:
+        options = self._options
+        if "start" in work:
+            self._start("an empty store")
+        if "idle" in work and options.idle:
+            self._idle()
+        if {"start", "mailbox", "store"} & set(work):
+            self._fill({self._mailboxes[size]: size for size in options.sizes})
+        if "mailbox" in work:
+            self._work({size: f"{size:,} messages" for size in options.sizes})
+        if "store" in work:
+            self._work({options.sizes[1]: self._size()}, beside=" in a larger store")
+        if {"start", "store"} & set(work):
+            share = max(0, options.messages - self._messages) // FILLERS
+            self._fill(dict.fromkeys(self._fillers, share))
+        if "start" in work:
+            self._start(f"{self._messages:,} messages")
+        if "store" in work:
+            self._work({options.sizes[1]: self._size()}, beside=" in a larger store")
+
+    def _size(self) -> str:
+        file = next((self.server.installation.folder / "store").glob("*.mdb"))
+        return f"a store of {file.stat().st_blocks * 512 / _GIB:.1f} GiB"
+
+    def _fill(self, counts: dict[str, int]) -> None:
+        print(f"  xtramail: filling, {sum(counts.values()):,} messages", flush=True)
+        engine = LmdbEngine(self.server.installation.folder / "store")
+        try:
+            clock = SystemClock()
+            kinds = patterns(engine, self._options.kinds)
+            filling = Filling(engine, kinds, now=clock.now(), first_id=IdSource(clock).next())
+            for user, count in counts.items():
+                account = account_of(engine, user)
+                assert account is not None
+                filling.inbox(account.id, count)
+                self._messages += count
+        finally:
+            engine.close()
+
+    def _start(self, size: str) -> None:
+        print(f"  xtramail: starting with {size}", flush=True)
+        self._figures.add("xtramail", starting.starts(self.server, max(3, self._options.rounds)), size)
+
+    def _work(self, told: dict[int, str], *, beside: str = "") -> None:
+        print(f"  xtramail: work with {', '.join(told.values())}", flush=True)
+        smtp, times = self.server.installation.ports["smtp"], self._options.times
+        works = {size: MailboxWork(self.server, self._mailboxes[size], smtp=smtp, times=times) for size in told}
+        self.server.start()
+        try:
+            measure(self.server, list(works.values()), self._options.rounds)
+        finally:
+            self.server.stop()
+        for size, work in works.items():
+            self._figures.add("xtramail", work.rows, told[size], beside=beside)
+
+    def _idle(self) -> None:
+        options = self._options
+        print(f"  xtramail: {options.idle:,} sessions in IDLE", flush=True)
+        self.server.start()
+        try:
+            smtp = self.server.installation.ports["smtp"]
+            rows = idling.deliveries(
+                self.server, smtp, options.corpus, self._listeners, sessions=options.idle, rounds=options.rounds
+            )
+            self._figures.add("xtramail", rows)
+        finally:
+            self.server.stop()
+
+
+def beside(folder: Path, name: str, options: argparse.Namespace, figures: Figures, work: Sequence[str]) -> None:
+    """The same of Dovecot, as far as it makes sense."""
+    server = Dovecot(folder, name.split()[1], 100)
+    server.prepare(())
+    server.start()
+    try:
+        if "expiry" in work:
+            print(f"  {name}: expiry", flush=True)
+            figures.add(name, expiry.theirs(server, options.corpus, options.theirs))
+        if "mailbox" in work:
+            print(f"  {name}: mailboxes", flush=True)
+            users = {size: f"of{size}@example.test" for size in options.sizes[: options.beside]}
+            for size, user in users.items():
+                append_month(server, user, options.corpus, size)
+            works = {size: MailboxWork(server, user, times=options.times) for size, user in users.items()}
+            measure(server, list(works.values()), options.rounds)
+            for size, one in works.items():
+                figures.add(name, one.rows, f"{size:,} messages")
+    finally:
+        server.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
+    parser.add_argument("--sizes", type=_sizes, default=[1_000, 10_000, 100_000], help="messages of the mailboxes")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="messages of the large store")
+    parser.add_argument("--expire", type=int, default=100_000, help="messages of the day that expires")
+    parser.add_argument("--theirs", type=int, default=6_000, help="messages of Dovecot's mailbox that expires in part")
+    parser.add_argument("--beside", type=int, default=2, help="of the mailboxes, so many of Dovecot's, too")
+    parser.add_argument("--idle", type=int, default=1_000, help="sessions in IDLE; 0: none")
+    parser.add_argument("--rounds", type=int, default=3, help="of each row, for the median")
+    parser.add_argument("--times", type=int, default=200, help="of each command in a round")
+    parser.add_argument("--only", default="", help="servers whose name has this in it: xtramail, maildir, mdbox")
+    parser.add_argument("--work", default="", help=f"only these, by commas: {', '.join(WORK)}")
+    parser.add_argument("--json", type=Path, default=None, help="write the figures into this file")
+    parser.add_argument("--quick", action="store_true", help="little of everything, once: some seconds a server")
+    options = parser.parse_args()
+    options.kinds = 300
+    if options.quick:
+        options.sizes, options.messages, options.expire, options.theirs = [500, 1_000, 5_000], 20_000, 5_000, 600
+        options.rounds, options.times, options.idle, options.beside, options.kinds = 1, 50, 100, 1, 50
+    work = options.work.split(",") if options.work else WORK
+    wanted = [name for name in ("xtramail", *DOVECOTS) if options.only in name]
+    if set(wanted) & set(DOVECOTS):
+        install("dovecot-imapd")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    began = time.monotonic()
+    figures = run(options, wanted, work)
+    show(figures.results)
+    if options.json is not None:
+        about = {"versions": versions(), "messages": options.messages, "seconds": round(time.monotonic() - began)}
+        save(options.json, figures.results, about)
+    faster = grown({name: rows for name, rows in figures.sizes.items() if name not in starting.ROWS})
+    for sentence in faster:
+        print(f"scripts/bench scale: grows faster than the work: {sentence}", file=sys.stderr)
+    sys.exit(1 if faster else 0)
+
+
+def run(options: argparse.Namespace, wanted: Sequence[str], work: Sequence[str]) -> Figures:
+    figures = Figures()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="xtramail-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        empty = LmdbEngine(folder / "empty", create=True)
+        options.corpus = [pattern.octets for pattern in patterns(empty, options.kinds)]
+        empty.close()
+        if "xtramail" in wanted:
+            if "expiry" in work:
+                print("  xtramail: expiry", flush=True)
+                rows = expiry.ours(folder, options.expire, options.expire // 20, options.kinds)
+                figures.add("xtramail", rows)
+                shutil.rmtree(folder / "expiry")
+            ours = Ours(folder, options, figures)
+            ours.prepare()
+            ours.run(work)
+            shutil.rmtree(folder / "xtramail")
+        for each in DOVECOTS:
+            if each in wanted:
+                beside(folder, each, options, figures, work)
+    return figures
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted(int(word) for word in text.split(","))
+
+
+if __name__ == "__main__":
+    main()

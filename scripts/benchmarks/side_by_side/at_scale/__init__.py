@@ -1,0 +1,1 @@
+"""Many messages, large stores, many sessions: what they cost, and whether a cost grows faster than the work."""

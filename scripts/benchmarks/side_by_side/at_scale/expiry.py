@@ -1,0 +1,148 @@
+"""One day in thirty expires: what that costs a message, here as the retention job does it, there by doveadm."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtramail.delivery.retention import CHUNK
+from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
+from xtramail.model.clock import DAY_SECONDS
+from xtramail.model.pending import drive
+from xtramail.store import keys, mailboxes, retention, schema
+from xtramail.store.accounts import put_account
+from xtramail.store.engine import Txn
+from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.records import Account
+
+from ..client import Client
+from ..cost import disk, processor_seconds
+from ..rows import Row, Sample
+from ..servers import Dovecot
+from .filling import DAYS, Filling, append_month, patterns
+
+PROCESSOR, WRITTEN, LOCK, DISK = "expiry", "expiry, written", "expiry, longest lock", "disk for a message of a mailbox"
+ACCOUNTS = 100
+NOW = 1_790_000_000.0
+USER = "ann@example.test"
+
+
+@dataclass(slots=True, kw_only=True)
+class Expired:
+    """What an expiry of ``messages`` took: processor seconds, octets written as the kernel charges them, elapsed."""
+
+    messages: int
+    processor: float
+    written: int
+    elapsed: float
+
+    def rows(self) -> dict[str, Row]:
+        count = self.messages
+        return {
+            row.name: row
+            for row in (
+                one(PROCESSOR, "message", self.processor * 1e6 / count, count / self.elapsed),
+                one(WRITTEN, "KiB a message", self.written / 1024 / count),
+            )
+        }
+
+
+def one(name: str, unit: str, cost: float, rate: float = 0.0) -> Row:
+    """A row that was measured once."""
+    return Row(name=name, unit=unit, samples=[Sample(cost=cost, rate=rate)])
+
+
+def ours(folder: Path, messages: int, others: int, kinds: int) -> dict[str, Row]:
+    """A store in which ``messages`` are of the day that expires, and ``others`` of each of the other twenty-nine."""
+    engine = LmdbEngine(folder / "expiry", create=True)
+    schema.open_format(engine)
+    for number in range(1, ACCOUNTS + 1):
+        engine.transact(keys.user_scope(number), _account(number)).result()
+    filling = Filling(engine, patterns(engine, kinds), now=NOW, first_id=1)
+    for day in range(DAYS):
+        count = messages if day == 0 else others
+        for number in range(ACCOUNTS):
+            share = (number + 1) * count // ACCOUNTS - number * count // ACCOUNTS
+            if share:
+                filling.group(number + 1, NOW - (DAYS - 1 - day) * DAY_SECONDS, share)
+    bucket = bucket_at(NOW - (DAYS - 1) * DAY_SECONDS, FIRST_DOMAIN_CLASS)
+    filled = engine.used_bytes() / (messages + (DAYS - 1) * others)
+    engine.figures.longest_hold = 0.0
+    os.sync()
+    before, spent, began = _written("/proc/self/io"), time.process_time(), time.perf_counter()
+    # As RetentionJob does, without its clock and its quarter of an hour between the drop and the rest.
+    drive(retention.move_open_bodies(engine, bucket, NOW))
+    engine.drop_bucket(bucket, int(NOW * 1e6)).result()
+    while engine.sweep_bucket(bucket, CHUNK).result():
+        pass
+    found = Expired(
+        messages=messages,
+        processor=time.process_time() - spent,
+        written=_written("/proc/self/io") - before,
+        elapsed=time.perf_counter() - began,
+    )
+    longest = engine.figures.longest_hold
+    engine.close()
+    rows = found.rows()
+    rows[LOCK] = one(LOCK, "elapsed", longest * 1e6)
+    rows[DISK] = one(DISK, "KiB", filled / 1024)
+    return rows
+
+
+def _account(number: int) -> Callable[[Txn], None]:
+    account = Account(
+        id=number,
+        address=f"user{number}@example.test",
+        password="",
+        quota=0,
+        status="active",
+        kind="user",
+        created=NOW,
+        password_changed=NOW,
+    )
+
+    def write(txn: Txn) -> None:
+        put_account(txn, account)
+        mailboxes.ensure_special(txn, NOW)
+
+    return write
+
+
+def theirs(server: Dovecot, corpus: Sequence[bytes], messages: int) -> dict[str, Row]:
+    """A mailbox of ``messages``, every thirtieth old enough; its server runs, empty."""
+    now = time.time()
+    before_loading = disk(server.mail)
+    append_month(server, USER, corpus, messages)
+    loaded = disk(server.mail) - before_loading
+    old = sum(number * DAYS // messages == 0 for number in range(messages))
+    limit = time.strftime("%Y-%m-%d", time.gmtime(now - (DAYS - 1.5) * DAY_SECONDS))
+    os.sync()
+    own, children = processor_seconds(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    server.administer("expunge", "-u", USER, "mailbox", "INBOX", "before", limit)
+    server.administer("purge", "-u", USER)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
+    found = Expired(
+        messages=old,
+        processor=spent + processor_seconds(server.pid) - own,
+        written=(after.ru_oublock - children.ru_oublock) * 512,
+        elapsed=time.perf_counter() - began,
+    )
+    client = Client(server.port, server.context)
+    client.login(USER)
+    left = int(client.command(b"STATUS INBOX (MESSAGES)").partition(b"MESSAGES ")[2].partition(b")")[0])
+    client.logout()
+    if left != messages - old:
+        raise RuntimeError(f"{server.name}: {left} messages are left of {messages}, of which {old} were to go")
+    return {**found.rows(), DISK: one(DISK, "KiB", loaded / messages / 1024)}
+
+
+def _written(file: str) -> int:
+    """Octets that the kernel charges the process for."""
+    lines = Path(file).read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))

@@ -1,0 +1,55 @@
+"""Many sessions in IDLE while mail comes in for their users: every message is told to those who wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..client import Client
+from ..cost import processor_seconds
+from ..rows import Row, Sample
+from ..servers import Server
+from ..smtp_load import Sender
+
+
+def deliveries(
+    server: Server, smtp: int, corpus: Sequence[bytes], users: Sequence[str], *, sessions: int, rounds: int
+) -> dict[str, Row]:
+    """``sessions`` share ``users``; each user gets ``rounds`` times some messages, one a moment."""
+    waiting: dict[str, list[Client]] = {user: [] for user in users}
+    for number in range(sessions):
+        client = Client(server.port, server.context)
+        user = users[number % len(users)]
+        client.login(user)
+        client.command(b"SELECT INBOX")
+        client.send(b"IDLE")
+        client.line()
+        waiting[user].append(client)
+    sender = Sender(smtp, corpus, tls=None)
+    sender.send(len(users), users, connections=1)
+    for clients in waiting.values():
+        _told(clients)
+    name = f"a delivery among {sessions:,} in IDLE, {sessions // len(users)} told"
+    row = Row(name=name, unit="message")
+    slept = Row(name=f"{sessions:,} in IDLE, nothing comes", unit="second")
+    for _ in range(rounds):
+        before, began = processor_seconds(server.pid), time.perf_counter()
+        sender.send(len(users), users, connections=1)
+        for clients in waiting.values():
+            _told(clients)
+        took, spent = time.perf_counter() - began, processor_seconds(server.pid) - before
+        row.samples.append(Sample(cost=spent * 1e6 / len(users), rate=len(users) / took))
+        before, began = processor_seconds(server.pid), time.perf_counter()
+        time.sleep(2.0)
+        spent = (processor_seconds(server.pid) - before) / (time.perf_counter() - began)
+        slept.samples.append(Sample(cost=spent * 1e6, rate=0.0))
+    for clients in waiting.values():
+        for client in clients:
+            client.close()
+    return {row.name: row, slept.name: slept}
+
+
+def _told(clients: Sequence[Client]) -> None:
+    for client in clients:
+        while not client.line().endswith(b"EXISTS"):
+            pass
