@@ -10,6 +10,7 @@ from tests.delivery.outward_world import KEYRING
 from tests.delivery.test_submission import DRAFT
 from tests.delivery.world import PEER, World, rcpt, reverse
 from xtramail.directory.desk import Desk
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.domains import add_domain, parse_change, set_domain
 from xtramail.directory.journal_addresses import JournalAddresses
 from xtramail.directory.keyring import Keyring, key_id
@@ -120,6 +121,13 @@ def test_only_an_operator_needs_none(world: World, tim: Desk) -> None:
     (row, *_) = world.engine.read(keys.AUDIT, lambda snap: [row for _, row in audit.newest(snap)])
     assert (row.what, row.object, row.tenant) == ("domain verify", NEW, "office")
     assert row.after == {"verified": True, "by": "an operator"}
+
+
+def test_mail_to_another_name_of_it_waits_as_well(world: World, tim: Desk) -> None:
+    drive(add_domain_alias(world.desk, "other.example", NEW))
+    assert asked(world, "ann@other.example").code == 450 and asked(world, "ann@never.example").code == 550
+    drive(verify(world.desk, NEW, KEYRING, None))
+    assert asked(world, "ann@other.example").code == 250
 
 
 def test_what_an_operator_adds_is_served_at_once_unless_he_wants_proof(world: World) -> None:

@@ -26,7 +26,7 @@ from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.primary import CLOSED, State
 from xtramail.store import accounts, domains, keys, outages
-from xtramail.store.aliases import served_as
+from xtramail.store.aliases import is_taken, served_as
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import Account, AskedRow, DomainRow
 
@@ -84,12 +84,11 @@ class Directory:
         return self._served[key]
 
     def awaited(self, name: str) -> bool:
-        """Whether a domain was added, but is not served before it is proved whose it is."""
+        """Whether a domain was added, but is not served before it is proved whose it is; be it by another name."""
         try:
-            row = self._engine.read(keys.domain_scope(domain_key(name)), domains.get_domain)
+            return is_taken(self._engine, domain_key(name)) and self.domain(name) is None
         except BadInput:
             return False
-        return row is not None and row.unverified
 
     def account(self, address_key: str) -> Account | None:
         """The account that logs in under this address, be it in another name of its domain."""
