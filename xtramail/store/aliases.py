@@ -72,6 +72,12 @@ def served_as(engine: Engine, domain_key: str) -> DomainRow | None:
     return None if row is None or row.unverified else row
 
 
+def is_taken(engine: Engine, domain_key: str) -> bool:
+    """Whether mail for a domain is ours, now or once its owner has proved that it is his."""
+    row, other = engine.read(keys.domain_scope(domain_key), lambda snap: (get_domain(snap), get_alias_of(snap)))
+    return row is not None or other is not None
+
+
 def alias_domains(engine: Engine) -> list[tuple[str, AliasOfRow]]:
     """Every domain that is only another name, by domain key."""
     found = [(scope, engine.read(scope, get_alias_of)) for scope in engine.scopes(keys.DOMAIN_PREFIX)]
