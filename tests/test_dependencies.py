@@ -11,7 +11,10 @@ from pathlib import Path
 from tests.source_tree import ROOT, imports_by_module
 
 # Used by a command or by pytest itself, not by an import.
-USED_OTHERWISE = {"hatchling": "tests/test_wheel.py runs it as the build backend"}
+USED_OTHERWISE = {
+    "hatchling": "tests/test_wheel.py runs it as the build backend",
+    "pytest-xdist": "scripts/test runs the suite on every core",
+}
 
 
 def canonical(name: str) -> str:
