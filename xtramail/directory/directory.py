@@ -26,7 +26,7 @@ from xtramail.model.errors import BadInput, PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.primary import CLOSED, State
 from xtramail.store import accounts, domains, keys, outages
-from xtramail.store.aliases import get_alias_of, served_as
+from xtramail.store.aliases import is_taken, served_as
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import Account, AskedRow, DomainRow
 
@@ -86,11 +86,9 @@ class Directory:
     def awaited(self, name: str) -> bool:
         """Whether a domain was added, but is not served before it is proved whose it is; be it by another name."""
         try:
-            scope = keys.domain_scope(domain_key(name))
+            return is_taken(self._engine, domain_key(name)) and self.domain(name) is None
         except BadInput:
             return False
-        found = self._engine.read(scope, lambda snap: domains.get_domain(snap) or get_alias_of(snap))
-        return found is not None and self.domain(name) is None
 
     def account(self, address_key: str) -> Account | None:
         """The account that logs in under this address, be it in another name of its domain."""
