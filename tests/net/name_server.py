@@ -40,9 +40,8 @@ class NameServer:
         """An answer to another question comes first."""
         self.asked: list[str] = []
         self.over_tcp = 0
-        self._servers = [_Udp(("127.0.0.1", 0), _Datagram)]
+        self._servers = _listening()
         self.port: int = self._servers[0].server_address[1]
-        self._servers.append(_Tcp(("127.0.0.1", self.port), _Stream))
         for server in self._servers:
             server.names = self
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -141,3 +140,13 @@ class _Stream(socketserver.StreamRequestHandler):
             self.wfile.flush()
             time.sleep(0.01)
             self.wfile.write(packet[3:])
+
+
+def _listening() -> list[_Udp | _Tcp]:
+    """Over UDP and over TCP on one port, which the kernel gives away for each of them by itself."""
+    while True:
+        udp = _Udp(("127.0.0.1", 0), _Datagram)
+        try:
+            return [udp, _Tcp(udp.server_address, _Stream)]
+        except OSError:
+            udp.server_close()
