@@ -69,7 +69,7 @@ FLOODS: dict[str, tuple[Callable[[], Feed], bytes, int]] = {
     "an IMAP command without end": (lambda: imap(login=True), b"a NOOP " + b"x" * 4096, 512),
     "an IMAP command without end before login": (lambda: imap(login=False), b"a" * 4096, 256),
     "literals without end": (lambda: imap(login=True), b"a SEARCH BODY {4000+}\r\n" + b"x" * 4000, 512),
-    "literals within a command": (lambda: imap(login=True), b"{40+}\r\n" + b"x" * 40, 2048),
+    "literals within a command": (lambda: imap(login=True), b"{400+}\r\n" + b"x" * 400, 2048),
     "lists within lists": (lambda: imap(login=True), b"(" * 4096, 512),
     "a SASL line without end": (lambda: imap(login=False), b"a AUTHENTICATE PLAIN\r\n" + b"A" * 4000, 256),
     "a POP3 command without end": (pop3, b"x" * 4096, 256),

@@ -102,7 +102,7 @@ class JournalReader:
             return self._given(len(held))
         at = 0
         while (found := held.find(delimiter, at)) >= 0:
-            behind = held[found + len(delimiter) : found + len(delimiter) + 2]
+            behind = bytes(held[found + len(delimiter) : found + len(delimiter) + 2])
             if len(behind) < 2:
                 return self._given(found)
             # The delimiter of a part deeper inside may begin like this one.
