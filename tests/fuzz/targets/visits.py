@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import imaplib
 import re
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -75,7 +77,9 @@ def dial(script: bytes) -> Callable[..., BoundedImapClient]:
 @cache
 def _authority() -> str:
     """One is read in no time; those of a machine take a tenth of a second."""
-    return str(Authority(Path(mkdtemp(prefix="xtramail-fuzz-"))).file)
+    folder = Path(mkdtemp(prefix="xtramail-fuzz-"))
+    atexit.register(rmtree, folder)
+    return str(Authority(folder).file)
 
 
 def _play(octets: bytes, rng: Random) -> Iterator[None]:
