@@ -6,8 +6,9 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.delivery.relay_world import RelayWorld
-from xtramail.delivery.courier import Hop
+from xtramail.delivery.courier import Hop, NotAsked
 from xtramail.model.address import Address
+from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import Pending
 from xtramail.model.primary import State
@@ -83,3 +84,13 @@ def test_a_canary_that_was_never_taken_is_told_of_once_and_is_no_outage(world: C
     assert world.state == State.DOWN, "it was taken meanwhile"
     world.prober.stopService()
     assert world.faults == []
+
+
+def test_a_machine_that_cannot_ask_brings_no_primary_down(world: Canaries) -> None:
+    world.courier.probe = lambda hop: Pending.failed(NotAsked("too many open files"))  # type: ignore[method-assign]
+    world.pass_time(600)
+    assert world.state == State.UP and world.said == world.faults == []
+    world.courier.probe = lambda hop: Pending.failed(PrimaryDown("refused"))  # type: ignore[method-assign]
+    world.pass_time(600)
+    assert world.state == State.DOWN
+    world.prober.stopService()

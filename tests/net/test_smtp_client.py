@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -110,6 +112,22 @@ async def test_without_pipelining_commands_go_one_by_one() -> None:
 @ensureDeferred
 async def test_a_host_of_old_is_greeted_with_helo() -> None:
     async with talking(ScriptedHost(EHLO=b"502 5.5.1 what?")) as client:
+        assert told(await client.send()) == [("delivered", "final", 250)]
+
+
+@ensureDeferred
+async def test_a_machine_without_descriptors_says_nothing_of_the_host() -> None:
+    async with talking(ScriptedHost()) as client:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.open(os.devnull, os.O_RDONLY)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, allowed[1]))
+        try:
+            carried = await client.send()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
+        assert told(carried) == [("deferred", "local", 0)]
+        assert carried.fault == "connect: too many open files"
         assert told(await client.send()) == [("delivered", "final", 250)]
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 
+from xtramail.app.accepting import Accepting
+from xtramail.app.alarm_count import count_alarms
 from xtramail.app.core import Core, keep_days, open_keyring
 from xtramail.app.imap import ALPN as IMAP_ALPN
 from xtramail.app.imap import imap_services
@@ -94,6 +97,7 @@ class Server(MultiService):
         self._reactor = reactor
         self._clock = SystemClock()
         self._metrics = Metrics()
+        self._stop_counting: Callable[[], None] = lambda: None
         self._certificates = CertificateStore(
             settings.certificate_folder, default_name=settings.server.hostname[0]
         )
@@ -110,7 +114,8 @@ class Server(MultiService):
         )
         self._turns = TurnWatch(reactor, slow=self._metrics.turn_slow)
         direct = settings.server.direct_tls
-        self._doors = {name: Door(direct=direct) for name in _DOORS}
+        self._accepting = Accepting(reactor)
+        self._doors = {name: Door(direct=direct, reserve=self._accepting.reserve) for name in _DOORS}
         self._lock: ServerLock | None = None
         self._engine: LmdbEngine | None = None
         self._core: Core | None = None
@@ -133,6 +138,7 @@ class Server(MultiService):
         """Open the store, make everything that works on it, and open the doors. StoreBusy, StoreFault, BadInput,
         FormatMismatch and CertificateFault say why not."""
         settings, paths = self._settings, Paths.of(self._settings, None)
+        self._stop_counting = count_alarms(self._metrics)
         paths.store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = ServerLock(paths.store)
         self._own.startService()
@@ -145,10 +151,10 @@ class Server(MultiService):
             map_size=settings.store.map_size,
             group_jobs=settings.store.group_jobs,
             group_octets=settings.store.group_size,
-            on_corrupt=lambda bucket, scope, key: self._alarm(
-                "corrupt", f"bucket {bucket} scope {scope!r} key {key.hex()}: run xtramail verify"
+            on_corrupt=lambda bucket, scope, key: maillog.alarm(
+                kind="corrupt", text=f"bucket {bucket} scope {scope!r} key {key.hex()}: run xtramail verify"
             ),
-            alarm=lambda text: self._reactor.callFromThread(self._alarm, "store", text),
+            alarm=lambda text: self._reactor.callFromThread(partial(maillog.alarm, kind="store", text=text)),
         )
         schema.open_format(self._engine)
         keyring = open_keyring(paths.keys, fresh=not all_domains(self._engine))
@@ -162,6 +168,7 @@ class Server(MultiService):
             reactor=self._reactor,
             metrics=self._metrics,
         )
+        self._accepting.say = self._core.say
         self._limits = Limits(limit_settings(settings.limits), self._clock)
         self._open_doors(self._core, self._limits)
         self._watch(self._core)
@@ -279,12 +286,9 @@ class Server(MultiService):
             text = f"A certificate is not used: {fault.file}: {fault.reason}; {fault.served}. See: xtramail cert list"
             self._core.say("certificate-refused", "", text, {"file": str(fault.file)})
 
-    def _alarm(self, kind: str, text: str) -> None:
-        maillog.alarm(kind=kind, text=text)
-        self._metrics.alarm(kind)
-
     def stopService(self) -> Deferred[None]:
         """Doors first, then at most ``server.drain`` seconds for what is under way, the store last."""
+        self._accepting.reserve.stop()
         maillog.server_stopping(connections=self._limits.open if self._limits is not None else 0)
         listening: Any = super().stopService()  # type: ignore[no-untyped-call]
         return start(self._stop(listening))
@@ -321,6 +325,7 @@ class Server(MultiService):
             self._engine.close()
         if self._lock is not None:
             self._lock.release()
+        self._stop_counting()
 
     def _cut(self) -> None:
         for service in self._services:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
+from xtramail.model.errors import PrimaryDown
 from xtramail.model.outcome import Reply
 from xtramail.model.pending import Pending
 from xtramail.model.secret import Secret
@@ -68,6 +69,10 @@ class Carried:
     """The host offers DSN (RFC 3461): what became of the message from there on is its to report."""
 
 
+class NotAsked(PrimaryDown):
+    """This machine had no descriptor, memory or port to ask with: that says nothing of the primary."""
+
+
 class Courier(Protocol):
     """Opens, keeps and closes connections as it sees fit."""
 
@@ -91,4 +96,5 @@ class Courier(Protocol):
         """What the host says to RCPT for ``address``; PrimaryDown when it does not answer."""
 
     def probe(self, hop: Hop) -> Pending[None]:
-        """Greet the host as for a message and leave; PrimaryDown when it does not come to that."""
+        """Greet the host as for a message and leave; PrimaryDown when it does not come to that, NotAsked when that is
+        this machine's own fault."""

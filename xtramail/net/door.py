@@ -15,8 +15,12 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from xtramail.net.descriptors import DescriptorReserve
 from xtramail.net.socket_transport import SocketTransport
 from xtramail.net.tls import ServerContexts
+
+AT_ONCE = 4
+"""Connections that a port accepts in one turn."""
 
 
 class Door(Factory):
@@ -24,9 +28,11 @@ class Door(Factory):
 
     noisy = False
 
-    def __init__(self, *, direct: bool) -> None:
-        """``direct``: read and write TCP sockets ourselves, with TLS on them. False: Twisted's own transports."""
+    def __init__(self, *, direct: bool, reserve: DescriptorReserve | None = None) -> None:
+        """``direct``: read and write TCP sockets ourselves, with TLS on them. False: Twisted's own transports, which
+        know nothing of ``reserve``."""
         self._direct = direct
+        self._reserve = reserve
         self._inside: Factory | None = None
         self._wrapped: Any = None
         self._contexts: ServerContexts | None = None
@@ -47,6 +53,10 @@ class Door(Factory):
         # A unix.Port is a tcp.Port, too, but hands over other addresses and passes descriptors.
         if self._direct and type(port) is tcp.Port:
             cast(Any, port).transport = self.transport
+            # It listens already; whoever made it (strports, systemd's socket) knows one class of ports.
+            port.__class__ = _Listening
+            if self._reserve is not None:
+                self._reserve.keep(port)
         return cast(IListeningPort, port)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
@@ -60,10 +70,27 @@ class Door(Factory):
         self, accepted: Any, protocol: Any, client: Any, port: Any, number: int, reactor: Any
     ) -> SocketTransport:
         """What ``tcp.Port`` calls for the transport of a connection that it has accepted."""
+        if self._reserve is not None:
+            self._reserve.accepted(accepted.fileno())
         made = SocketTransport(accepted, protocol, client, port, number, reactor)
         if self._contexts is not None:
             made.startTLS(self._contexts)
         return made
+
+
+class _Listening(tcp.Port):
+    """Accepts few at a time: others have their turn between, and ``descriptors`` can stop it before all are used up."""
+
+    _accepts = AT_ONCE
+
+    @property
+    def numberAccepts(self) -> int:
+        """What tcp.Port asks; it would let this grow by 20 whenever it was not enough."""
+        return self._accepts
+
+    @numberAccepts.setter
+    def numberAccepts(self, count: int) -> None:
+        self._accepts = min(count, AT_ONCE)
 
 
 @implementer(IStreamServerEndpoint)

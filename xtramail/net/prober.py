@@ -15,9 +15,9 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from xtramail.delivery.asking import primary_hops
-from xtramail.delivery.courier import Courier
+from xtramail.delivery.courier import Courier, NotAsked
 from xtramail.delivery.raising import Say, say_nothing
-from xtramail.delivery.signs import ANSWERED, Signs, signs_of_canary
+from xtramail.delivery.signs import ANSWERED, NOTHING, Signs, signs_of_canary
 from xtramail.delivery.watch import Watch
 from xtramail.directory.domain_settings import seconds, text
 from xtramail.model.address import Address
@@ -122,6 +122,8 @@ class Prober(Service):
                 if self._never_taken(domain, canary, reply):
                     return ANSWERED
                 cause = cause or signs.cause
+            except NotAsked:
+                return NOTHING
             except PrimaryDown as down:
                 cause = cause or down.text
         return Signs(sign=Sign.FAULT, cause=cause)

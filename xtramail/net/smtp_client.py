@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from xtramail.delivery.courier import Body, Carried, Hop
+from xtramail.delivery.courier import Body, Carried, Hop, NotAsked
 from xtramail.model.address import Address
 from xtramail.model.envelope import Envelope
 from xtramail.model.errors import PrimaryDown
@@ -18,7 +18,7 @@ from xtramail.model.pending import Pending
 from xtramail.net.adapter import start
 from xtramail.net.courier_settings import CourierSettings as CourierSettings
 from xtramail.net.smtp_asker import SmtpAsker
-from xtramail.net.smtp_dial import Dialer, Turned
+from xtramail.net.smtp_dial import Dialer, NoSocket, Turned
 from xtramail.net.smtp_line import LineLost, SmtpLine
 from xtramail.net.tls_client import ClientContexts
 from xtramail.wire.errors import MisuseError
@@ -68,6 +68,8 @@ class SmtpCourier:
     async def _probe(self, hop: Hop) -> None:
         try:
             line = await self._dialer.connect(hop)
+        except NoSocket as lost:
+            raise NotAsked(f"{hop}: {lost.text}") from None
         except LineLost as lost:
             raise PrimaryDown(f"{hop}: {lost.text}") from None
         except Turned as turned:
@@ -91,6 +93,8 @@ class SmtpCourier:
             kept = self._take_idle(hop)
             try:
                 line, used = kept if kept is not None else (await self._dialer.connect(hop), 0)
+            except NoSocket as lost:
+                return _not_carried(envelope, hop, Stage.LOCAL, None, lost.text)
             except LineLost as lost:
                 return _not_carried(envelope, hop, Stage.CONNECT, None, lost.text)
             except Turned as turned:

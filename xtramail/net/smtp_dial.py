@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectBindError, ConnectError
 from twisted.internet.protocol import Factory
 
 from xtramail.delivery.courier import Hop
@@ -38,6 +38,10 @@ class Turned(Exception):
         super().__init__(stage, reply)
         self.stage = stage
         self.reply = reply
+
+
+class NoSocket(LineLost):
+    """This machine has none to give (descriptors, memory, ports): that says nothing of the other side."""
 
 
 class _TlsFailed(LineLost):
@@ -127,6 +131,8 @@ class Dialer:
             line = await dialling
         except CancelledError:
             raise LineLost(STOPPING if self._stopped else f"connect: no answer in {seconds:g} s") from None
+        except ConnectBindError as error:
+            raise NoSocket(f"connect: {_reason(error)}") from None
         except Exception as error:
             raise LineLost(f"connect: {_reason(error)}") from None
         finally:

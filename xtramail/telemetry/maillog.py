@@ -111,6 +111,16 @@ def limits_cut(*, limit: str, wanted: int, given: int) -> None:
     _warn("limits-cut", limit=limit, wanted=wanted, given=given)
 
 
+def accepting_paused(*, limit: int) -> None:
+    """So many descriptors are in use that the rest is kept for the store, logs and mail on its way out."""
+    _warn("accepting-paused", limit=limit)
+
+
+def accepting_resumed() -> None:
+    """Who has waited meanwhile is served."""
+    _tell("accepting-resumed")
+
+
 def alarm(*, kind: str, text: str) -> None:
     """Somebody should look at this."""
     _log.error("{mail_event}", mail_event="alarm", mail_fields={"kind": kind, "text": text})
