@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
+from urllib.request import urlopen
 
 T = TypeVar("T")
 
@@ -267,6 +268,14 @@ class Installation:
         assert not long, long
         strange = [line for line in text.splitlines() if line and not line.startswith(("{", STALE))]
         assert not strange, strange[:20]
+
+    def metric(self, name: str) -> float:
+        """Its value now; ``name`` with its labels as they are scraped. AssertionError when there is none."""
+        with urlopen(f"http://127.0.0.1:{self.ports['metrics']}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [float(line.split()[-1]) for line in lines if line.rpartition(" ")[0] == name]
+        assert found, name
+        return found[0]
 
     def memory_peak(self) -> int:
         """Octets of the most memory it ever had resident."""

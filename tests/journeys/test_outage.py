@@ -150,5 +150,7 @@ def test_what_the_primary_refuses_for_good_bounces_once(
     assert server.balance()["bounced"] == before + 1
     assert primary.messages == []
     assert server.queue() == [], "no notice to the null sender"
+    alarms = [one for one in server.log("alarm") if one["kind"] == "sender-not-told"]
+    assert server.metric('xtramail_alarms_total{kind="sender-not-told"}') == len(alarms) > 0
     with server.imap(ANN) as client:
         assert after_trace(fetched(client)[-1]) == mail(f"refused-{stage}"), "the copy can still be read"
