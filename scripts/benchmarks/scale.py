@@ -28,6 +28,7 @@ from side_by_side.at_scale.filling import Filling, append_month, patterns  # noq
 from side_by_side.at_scale.growth import grown  # noqa: E402
 from side_by_side.at_scale.sizes import MailboxWork, measure  # noqa: E402
 from side_by_side.client import PASSWORD  # noqa: E402
+from side_by_side.cost import disk  # noqa: E402
 from side_by_side.packages import install, versions  # noqa: E402
 from side_by_side.rows import Results, Row, save, show  # noqa: E402
 from side_by_side.servers import Dovecot, Xtramail  # noqa: E402
@@ -103,8 +104,7 @@ class Ours:
             self._work({options.sizes[1]: self._size()}, beside=" in a larger store")
 
     def _size(self) -> str:
-        file = next((self.server.installation.folder / "store").glob("*.mdb"))
-        return f"a store of {file.stat().st_blocks * 512 / _GIB:.1f} GiB"
+        return f"a store of {disk(self.server.installation.folder / 'store') / _GIB:.1f} GiB"
 
     def _fill(self, counts: dict[str, int]) -> None:
         print(f"  xtramail: filling, {sum(counts.values()):,} messages", flush=True)
@@ -123,13 +123,12 @@ class Ours:
 
     def _start(self, size: str) -> None:
         print(f"  xtramail: starting with {size}", flush=True)
-        self._figures.add("xtramail", starting.starts(self.server, max(3, self._options.rounds)), size)
+        self._figures.add("xtramail", starting.starts(self.server, self._options.rounds), size)
 
     def _work(self, told: dict[int, str], *, beside: str = "") -> None:
         print(f"  xtramail: work with {', '.join(told.values())}", flush=True)
         smtp, times = self.server.installation.ports["smtp"], self._options.times
         works = {size: MailboxWork(self.server, self._mailboxes[size], smtp=smtp, times=times) for size in told}
-        self.server.start()
         try:
             measure(self.server, list(works.values()), self._options.rounds)
         finally:
@@ -166,6 +165,7 @@ def beside(folder: Path, name: str, options: argparse.Namespace, figures: Figure
             for size, user in users.items():
                 append_month(server, user, options.corpus, size)
             works = {size: MailboxWork(server, user, times=options.times) for size, user in users.items()}
+            server.stop()
             measure(server, list(works.values()), options.rounds)
             for size, one in works.items():
                 figures.add(name, one.rows, f"{size:,} messages")

@@ -160,12 +160,16 @@ class MailboxWork:
 
 
 def measure(server: Server, works: Sequence[MailboxWork], rounds: int) -> None:
-    """All rows of ``works``, whose ``server`` runs. They take turns: what else the machine does is nobody's alone."""
-    for _ in range(rounds):
-        server.stop()
+    """All rows of ``works``. The ``server`` does not run before, and does afterwards.
+
+    They take turns: what else the machine does is nobody's alone.
+    """
+    for left in reversed(range(rounds)):
         server.start()
         for work in works:
             work.first()
+        if left:
+            server.stop()
     for work in works:
         work.begin()
     for _ in range(rounds):
