@@ -34,6 +34,7 @@ from xtramail.store.imported import is_imported, mark_of
 from xtramail.store.mailbox_names import INBOX, canonical, checked
 from xtramail.store.mailbox_rows import live_buckets
 from xtramail.store.records import Account
+from xtramail.telemetry.crashpoint import reach
 
 BATCH = 64
 BATCH_OCTETS = 2 << 20
@@ -255,7 +256,9 @@ class _Import:
         if batch:
             self._look_for_room(octets)
             await self._begin()
+            reach("import.before-commit")
             await self._file(batch)
+            reach("import.after-commit")
 
     async def _begin(self) -> None:
         """Who kills us leaves a trace all the same."""
