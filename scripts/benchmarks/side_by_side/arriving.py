@@ -92,7 +92,7 @@ class Arriving:
 
     def _measure(self, way: Way) -> None:
         # Processes that come up for it, caches, recipients that are met for the first time.
-        self._deliver(way, _WARM_UP)
+        self._deliver(way, min(_WARM_UP, self._messages))
         count = max(way.connections, round(self._messages * way.share))
         row = self.rows.setdefault(way.name, Row(name=way.name, unit="message"))
         for _ in range(self._rounds):
