@@ -25,7 +25,7 @@ def test_changes_above_a_modseq_are_those_found_by_looking(
         for uid in gone:
             flags.pop(uid, None)
         log = log.then(modseq, tuple(changed))
-    part = BucketPart(modseq=modseq, flags=flags, first_unseen=0, log=log)
+    part = BucketPart(modseq=modseq, flags=flags, first_unseen=0, deleted=frozenset(), log=log)
     assert sorted(part.changed_since(asked)) == sorted(uid for uid, row in flags.items() if row.modseq > asked)
 
 

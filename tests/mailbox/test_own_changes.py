@@ -83,3 +83,23 @@ def deliver_another(engine: LmdbEngine, inbox: int, end_turn: Callable[[], None]
     delivered = engine.transact(SCOPE, lambda txn: messages.add(txn, inbox, DAY_ONE, new(number=3), NOW))
     end_turn()
     return delivered
+
+
+def test_what_has_deleted_is_known_whoever_set_it_and_takes_it_off() -> None:
+    world = World()
+    for _ in range(4):
+        world.deliver()
+    session, other = world.session(), world.session()
+    view = session.select("INBOX", Access.READ_WRITE)
+    beside = other.select("INBOX", Access.READ_WRITE)
+    drive(session.store_flags(view, [1, 3], "add", Flag.DELETED, ()))
+    assert view.shared.now().deleted() == [1, 3]
+    drive(other.store_flags(beside, [1], "remove", Flag.DELETED, ()))
+    drive(other.store_flags(beside, [4], "add", Flag.DELETED | Flag.SEEN, ()))
+    assert view.shared.now().deleted() == [3, 4]
+    drive(session.expunge(view, [1, 3]))
+    assert (list(view.shared.now().uids), view.shared.now().deleted()) == ([1, 2, 4], [4])
+    drive(session.expunge(view))
+    assert (list(view.shared.now().uids), view.shared.now().deleted()) == ([1, 2], [])
+    # As a session finds it that reads everything anew.
+    assert Looks(world.engine).hold(ANN, view.mailbox_id).now().deleted() == []

@@ -342,9 +342,9 @@ class Session:
     async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
         """Expunge what has \\Deleted, of ``uids`` or of the whole mailbox; writes nothing when nothing has."""
         self.writable(view)
-        look = view.shared.now()
-        among = look.uids if uids is None else [uid for uid in uids if uid in look.flags]
-        doomed = [uid for uid in among if look.flags[uid].flags & Flag.DELETED]
+        doomed = view.shared.now().deleted()
+        if uids is not None:
+            doomed = sorted(set(doomed).intersection(uids))
         if not doomed:
             return
         mailbox_id, now, by = view.mailbox_id, self.services.clock.now(), self.account.address

@@ -291,9 +291,8 @@ class View:
             if left is part:
                 continue
             there: Mapping[int, FlagRow] = left.flags if left is not None else {}
-            for uid, row in part.flags.items():
-                if uid not in there:
-                    self._gone[uid] = Place(uid=uid, bucket=bucket, row=row)
+            for uid in part.flags.keys() - there.keys():
+                self._gone[uid] = Place(uid=uid, bucket=bucket, row=part.flags[uid])
 
     def _fresh(self, now: Look) -> Sequence[int]:
         """UIDs beyond the last one told: UIDs only ascend (RFC 9051 §2.3.1.1)."""
