@@ -146,7 +146,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("clock")
-    with ScriptedPrimary() as primary:
+    with ScriptedPrimary() as primary, contextlib.ExitStack() as stack:
         clock = Clock(folder / "clock")
         server = Installation(folder / "server", settings=("relay.hold-days=14",)).init()
         server.environment = clock.environment
@@ -154,6 +154,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for user in (ANN, BEN):
             server.add_user(user)
         phone = server.command("device", "add", ANN, "--name", "phone", "--expires", "+200d")["generated"]
+        stack.callback(server.close)
         server.start()
         world = World(server, primary, clock, careless(), phone)
         world.send()
@@ -162,7 +163,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         balanced = server.balance()
         assert balanced == {"accepted": len(primary.messages), "delivered": len(primary.messages)}
         assert server.command("verify", environment=clock.environment)["findings"] == []
-        server.close()
 
 
 @pytest.mark.parametrize("jump", JUMPS)

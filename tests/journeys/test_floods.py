@@ -171,12 +171,13 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """As delivered: limits and the price of a password are those of the defaults."""
-    with ScriptedPrimary() as primary:
+    with ScriptedPrimary() as primary, contextlib.ExitStack() as stack:
         settings = ("limits.new-per-minute=300", "login.bcrypt-cost=12", 'login.least="300ms"')
         server = Installation(tmp_path_factory.mktemp("floods") / "server", settings=settings).init()
         server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
         for user in (ANN, BEN):
             server.add_user(user)
+        stack.callback(server.close)
         server.start()
         with server.smtp() as client:
             for number in range(MAIL):
@@ -187,7 +188,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for errand in customer.errands().values():
             errand()
         yield World(server, customer, memory(server), descriptors(server))
-        server.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
