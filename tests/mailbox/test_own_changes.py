@@ -8,9 +8,10 @@ from pathlib import Path
 from tests.imap_world import ANN, World
 from tests.store.harness import Reader
 from tests.store.samples import DAY_ONE, NOW, new
+from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxServices, Session
-from xtramail.mailbox.view import Access
+from xtramail.mailbox.view import Access, Telling
 from xtramail.model.clock import DAY_SECONDS
 from xtramail.model.flags import Flag
 from xtramail.model.pending import Pending, drive
@@ -103,3 +104,41 @@ def test_what_has_deleted_is_known_whoever_set_it_and_takes_it_off() -> None:
     assert (list(view.shared.now().uids), view.shared.now().deleted()) == ([1, 2], [])
     # As a session finds it that reads everything anew.
     assert Looks(world.engine).hold(ANN, view.mailbox_id).now().deleted() == []
+
+
+def append(session: Session, mailbox: str, flags: Flag, *keywords: str) -> Added:
+    octets = b"Subject: brought along\r\n\r\ntext\r\n"
+    appending = Appending(session, mailbox, len(octets), flags, keywords, None)
+    appending.chunk(octets)
+    return drive(appending.finish())
+
+
+def test_what_a_session_appended_to_its_own_mailbox_is_there_as_if_it_had_been_read() -> None:
+    world = World()
+    world.deliver()
+    session = world.session()
+    view = session.select("INBOX", Access.READ_WRITE)
+    for flags, keywords in ((Flag(0), ()), (Flag.SEEN | Flag.DELETED, ("$Work",)), (Flag.FLAGGED, ("$work",))):
+        append(session, "INBOX", flags, *keywords)
+        world.deliver()
+        append(session, "INBOX", flags, *keywords)
+        append(session, "Archive", flags, *keywords)
+        followed, read = view.shared.now(), Looks(world.engine).hold(ANN, view.mailbox_id).now()
+        assert (followed.mailbox, followed.keywords, followed.modseq) == (read.mailbox, read.keywords, read.modseq)
+        assert (list(followed.uids), dict(followed.flags)) == (list(read.uids), dict(read.flags))
+        assert followed.deleted() == read.deleted()
+        assert {uid: followed.homes[uid] for uid in followed.uids} == read.homes
+        changes = view.sync(Telling.EVERYTHING)
+        assert changes.exists == len(read.uids) and not changes.expunged
+
+
+def test_what_a_session_appended_is_not_read_again() -> None:
+    world = World()
+    world.deliver()
+    session = world.session()
+    view = session.select("INBOX", Access.READ_WRITE)
+    before = view.shared.now()
+    added = append(session, "INBOX", Flag.SEEN)
+    # The row of a message that was there is the very same: none of its bucket was decoded anew.
+    assert view.shared.now().flags[1] is before.flags[1]
+    assert view.shared.now().flags[added.uid].flags == Flag.SEEN

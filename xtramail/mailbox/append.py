@@ -7,19 +7,21 @@ without a trace. The octets are stored as they came. Does not own the literal's 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from xtramail.mailbox.session import MailboxServices, Session
 from xtramail.model.address import domain_key
-from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
+from xtramail.model.bucket import FIRST_DOMAIN_CLASS, Bucket, bucket_at
 from xtramail.model.errors import NoSuchMailbox, StoreFull, TooLarge
 from xtramail.model.flags import Flag
 from xtramail.model.pending import Pending
 from xtramail.store import bodies, domains, keys, mailboxes, messages
 from xtramail.store.engine import Engine, Snapshot, Txn
 from xtramail.store.erasure import erase
+from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import Added, NewMessage
 from xtramail.store.new_message import new_message
-from xtramail.store.records import Account
+from xtramail.store.records import Account, FlagRow, MailboxRow
 from xtramail.store.search_texts import NOTHING, prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
@@ -66,9 +68,9 @@ class Appending:
         self._now = services.clock.now()
         self._received_at = int(self._now) if received_at is None else received_at
         # Chosen once, here: a message that crosses midnight on its way in keeps the day it began.
-        self._bucket = bucket_at(self._now, retention_class_of(services.engine, session.account))
+        self.bucket = bucket_at(self._now, retention_class_of(services.engine, session.account))
         self.id = services.ids.next()
-        self._writer = bodies.BodyWriter(services.engine, self._bucket, self.id)
+        self._writer = bodies.BodyWriter(services.engine, self.bucket, self.id)
         self._scanner = Scanner(clock=services.clock.monotonic)
         self._message: NewMessage | None = None
         self._tail: bodies.Tail = []
@@ -127,7 +129,7 @@ class Appending:
         if target.special_use == SENT:
             erase(txn, target.id, _filed_copies(txn, target.id, message.row.message_id), self._now)
         mailboxes.check_quota(txn, message.row.size)
-        return messages.add(txn, target.id, self._bucket, message, self._now)
+        return messages.add(txn, target.id, self.bucket, message, self._now)
 
     async def finish(self) -> Added:
         """:meth:`end`, and file it: durable once this returns. NoSuchMailbox, OverQuota, LimitReached, StoreFull and
@@ -136,7 +138,7 @@ class Appending:
         return (await file_all(self._session, [self]))[0]
 
     def _body_link(self) -> Callable[[Txn], None]:
-        bucket, body_id, tail, text = self._bucket, self.id, self._tail, self._search_text
+        bucket, body_id, tail, text = self.bucket, self.id, self._tail, self._search_text
         account = self._session.account.id
         self._tail, self._search_text = [], NOTHING
 
@@ -162,18 +164,49 @@ async def file_all(
         for link in links:
             link(txn)
 
-    def link_messages(txn: Txn) -> list[Added]:
+    view = session.view
+
+    def link_messages(txn: Txn) -> tuple[list[Added], _Came | None]:
         if beforehand is not None:
             beforehand(txn)
-        return [appending.link(txn) for appending in appendings]
+        before = mailboxes.mailbox_by_id(txn, view.mailbox_id) if view is not None else None
+        added = [appending.link(txn) for appending in appendings]
+        if before is None or before.id != added[0].mailbox_id or before.special_use == SENT or beforehand is not None:
+            return added, None
+        return added, _came(txn, before, appendings, added)
 
     scope = keys.user_scope(session.account.id)
     outcome = await session.services.engine.transact_all([(keys.BODY, link_bodies), (scope, link_messages)])
     session.committed()
-    filed: list[Added] = outcome[1]
+    filed: list[Added]
+    filed, came = outcome[1]
+    if came is not None and view is not None and view is session.view:
+        session.follow(view, came.rows, came.drops, flags=came.flags, came=came.homes)
     if beforehand is None:
         session.wrote_into(filed[0].mailbox_id)
     return filed
+
+
+class _Came(NamedTuple):
+    """What was put into the selected mailbox, where nothing else was done to it."""
+
+    rows: tuple[MailboxRow, MailboxRow]
+    """The mailbox's own, before and after it."""
+    flags: dict[int, FlagRow]
+    homes: dict[int, Bucket]
+    drops: int
+
+
+def _came(txn: Txn, before: MailboxRow, appendings: Sequence[Appending], added: Sequence[Added]) -> _Came | None:
+    flags: dict[int, FlagRow] = {}
+    homes: dict[int, Bucket] = {}
+    for appending, one in zip(appendings, added, strict=True):
+        row = messages.flag_row(txn, before.id, appending.bucket, one.uid)
+        if row is None:
+            return None
+        flags[one.uid] = row
+        homes[one.uid] = appending.bucket
+    return _Came((before, require(txn, before.id)), flags, homes, txn.newest_drop())
 
 
 def _filed_copies(snap: Snapshot, mailbox_id: int, message_id: str) -> list[int]:

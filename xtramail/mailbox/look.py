@@ -103,38 +103,39 @@ class Look:
 
     def patched(self, change: OwnChange) -> Look | None:
         """This look after ``change``, without reading; None when it is not known what else happened before it."""
-        known = len(self.keywords)
+        known, rows = len(self.keywords), change.flags
         if self.mailbox != change.before or self.newest_drop != change.newest_drop:
             return None
-        if any(row.keywords and row.keywords[-1] >= known for row in change.flags.values()):
+        if any(row.keywords and row.keywords[-1] >= known for row in rows.values()):
             # A keyword of a new name.
             return None
+        self.homes.update(change.came)
         touched: dict[Bucket, tuple[list[int], list[int]]] = {}
-        for uid in change.flags:
+        for uid in rows:
             touched.setdefault(self.homes[uid], ([], []))[0].append(uid)
         for uid in change.gone:
             touched.setdefault(self.homes[uid], ([], []))[1].append(uid)
         if not touched.keys() <= self.parts.keys():
             return None
         parts = dict(self.parts)
-        modseq = change.after.highestmodseq
+        modseq, uids = change.after.highestmodseq, _without(self.uids, change.gone)
         for bucket, (changed, gone) in touched.items():
             old = parts[bucket]
-            flags = {**old.flags, **{uid: change.flags[uid] for uid in changed}}
+            flags = {**old.flags, **{uid: rows[uid] for uid in changed}}
             for uid in gone:
                 del flags[uid]
             parts[bucket] = BucketPart(
                 modseq=modseq,
                 flags=flags,
                 first_unseen=_first_unseen(flags),
-                deleted=old.deleted.difference(changed, gone) | _deleted(change.flags, changed),
+                deleted=old.deleted.difference(changed, gone) | _deleted(rows, changed),
                 log=old.log.then(modseq, tuple(changed)),
             )
         return Look(
             mailbox=change.after,
             keywords=self.keywords,
             parts=parts,
-            uids=_without(self.uids, change.gone),
+            uids=_with(uids, [*change.came]) if change.came else uids,
             homes=self.homes,
             modseq=modseq,
             newest_drop=self.newest_drop,
@@ -151,6 +152,8 @@ class OwnChange:
     """New rows."""
     gone: Sequence[int]
     """UIDs that are not there any more."""
+    came: Mapping[int, Bucket]
+    """Where those of :attr:`flags` are that were not there before."""
     newest_drop: int
     """As it was then."""
     commit: int

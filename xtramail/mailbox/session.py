@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 from unicodedata import normalize
 
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from xtramail.mailbox.look import Looks, OwnChange
 from xtramail.mailbox.run_memory import RunMemory
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
+from xtramail.model.bucket import Bucket
 from xtramail.model.clock import Clock
 from xtramail.model.errors import NoSuchMailbox, NotPermitted, OverQuota, Unavailable
 from xtramail.model.flags import Flag
@@ -34,7 +35,7 @@ from xtramail.store.recovered import recovered as recovered_row
 from xtramail.wire.imap.utf7 import Spelling
 
 T = TypeVar("T")
-_NO_FLAGS: Mapping[int, FlagRow] = MappingProxyType({})
+_NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +299,7 @@ class Session:
             len(uids),
         )
         if stored.rows is not None:
-            self._follow(view, stored.rows, drops, flags=stored.changed)
+            self.follow(view, stored.rows, drops, flags=stored.changed)
         return stored
 
     async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
@@ -336,7 +337,7 @@ class Session:
         placed, rows, drops = await self._transact(work, len(uids))
         if placed.pairs and rows[0].uidnext == rows[1].uidnext:
             # Within one mailbox messages come as well as go.
-            self._follow(view, rows, drops, gone=[old for old, _ in placed.pairs])
+            self.follow(view, rows, drops, gone=[old for old, _ in placed.pairs])
         return placed
 
     async def expunge(self, view: View, uids: Iterable[int] | None = None) -> None:
@@ -355,26 +356,28 @@ class Session:
             len(doomed),
         )
         if gone:
-            self._follow(view, rows, drops, gone=gone)
+            self.follow(view, rows, drops, gone=gone)
 
     def wrote_into(self, mailbox_id: int) -> None:
         """What this session committed last concerned this one mailbox."""
         if self.view is not None and self.view.mailbox_id != mailbox_id:
             self.view.shared.untouched(self._last_commit)
 
-    def _follow(
+    def follow(
         self,
         view: View,
         rows: tuple[MailboxRow, MailboxRow],
         drops: int,
         *,
-        flags: Mapping[int, FlagRow] = _NO_FLAGS,
+        flags: Mapping[int, FlagRow] = _NOTHING,
         gone: Sequence[int] = (),
+        came: Mapping[int, Bucket] = _NOTHING,
     ) -> None:
+        """What this session committed last did to the selected mailbox (``OwnChange``)."""
         before, after = rows
         commit = self._last_commit
         view.shared.follow(
-            OwnChange(before=before, after=after, flags=flags, gone=gone, newest_drop=drops, commit=commit)
+            OwnChange(before=before, after=after, flags=flags, gone=gone, came=came, newest_drop=drops, commit=commit)
         )
 
     async def _transact(self, function: Callable[[Txn], T], count: int = 0) -> T:
