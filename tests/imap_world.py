@@ -12,6 +12,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.imap_grammar import check
 from xtramail.directory.domain_room import DomainRoom
+from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
@@ -75,6 +76,7 @@ class FakeLogin:
 
     def __init__(self, known: dict[str, Account]) -> None:
         self.known = known
+        self.guard = Guard(SetClock(), GuardLimits())
         self.busy = False
         self.gate: Pending[None] | None = None
         self.clients: list[tuple[str, str]] = []
@@ -91,7 +93,7 @@ class FakeLogin:
             raise LoginBusy
         account = self.known.get(name.lower())
         if account is None or secret.reveal() != PASSWORD:
-            raise BadCredentials
+            raise BadCredentials(delay=self.guard.refused(peer))
         return account
 
 

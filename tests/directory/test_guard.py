@@ -108,6 +108,41 @@ def test_zero_switches_a_limit_off() -> None:
     assert not guarded.shut()
 
 
+@pytest.mark.parametrize(
+    ("inside", "beside"),
+    [("192.0.2.{}", "192.0.3.1"), ("2001:db8:0:1::{}", "2001:db8:0:2::1")],
+)
+def test_refusals_of_a_block_are_answered_later_each_time(guarded: Guarded, inside: str, beside: str) -> None:
+    refused = [guarded.guard.refused(Peer(address=inside.format(number + 1))) for number in range(250)]
+    assert refused[:5] == [1, 2, 4, 8, 8] and refused[-1] == 8
+    assert guarded.guard.refused(Peer(address=beside)) == 1
+
+
+def test_refusals_are_forgotten_some_minutes_after_the_last(guarded: Guarded) -> None:
+    peer = Peer(address="192.0.2.7")
+    for delay in (1, 2, 4, 8):
+        assert guarded.guard.refused(peer) == delay
+        guarded.clock.advance(299)
+    guarded.clock.jump(86_400 * 365)
+    assert guarded.guard.refused(peer) == 8, "setting the wall clock changes nothing"
+    guarded.clock.advance(300)
+    assert guarded.guard.refused(peer) == 1
+
+
+def test_a_good_login_takes_nothing_from_the_delay_of_its_block(guarded: Guarded) -> None:
+    peer = Peer(address="192.0.2.7")
+    assert [guarded.guard.refused(peer) for _ in range(3)] == [1, 2, 4]
+    guarded.guard.succeeded("mallory@local.example", peer)
+    assert guarded.guard.refused(peer) == 8
+
+
+def test_the_delays_of_so_many_blocks_are_kept_and_the_oldest_are_forgotten() -> None:
+    guarded = Guarded(GuardLimits(delayed_blocks=3))
+    peers = [Peer(address=f"10.0.{number}.1") for number in range(4)]
+    assert [guarded.guard.refused(peer) for peer in (*peers[:3], peers[0], peers[3])] == [1, 1, 1, 2, 1]
+    assert [guarded.guard.refused(peer) for peer in (peers[0], peers[1])] == [4, 1]
+
+
 def test_memory_is_bounded(guarded: Guarded) -> None:
     for number in range(1_000):
         guarded.guess(1, address=f"10.{number // 250}.{number % 250}.1", account=f"user{number}@local.example")

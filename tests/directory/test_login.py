@@ -504,3 +504,59 @@ def test_another_name_of_the_domain_is_the_same_login_and_gives_no_more_guesses(
     for number, name in enumerate(names):
         counted.refused(name, Secret(f"guess {number}"))
     assert [reason for _, reason in counted.failures] == ["wrong password"] * 3 + [SHUT_OUT]
+
+
+def delay(logins: Logins, name: str, secret: Secret = WRONG, service: str = "imap") -> tuple[float, int]:
+    """Of the refusal, and how often passwords were looked at for it."""
+    before = len(logins.worker.submitted)
+    with pytest.raises(BadCredentials) as caught:
+        drive(logins.login.password(name, secret, peer=PEER, service=service))
+    return caught.value.delay, len(logins.worker.submitted) - before
+
+
+def test_every_refusal_delays_the_next_one_of_its_block_alike_whatever_its_reason() -> None:
+    def disabled(logins: Logins) -> Secret:
+        drive(users.set_user(logins.world.desk, Address.parse("ann@local.example"), status="disabled"))
+        return GOOD
+
+    def needs_two_steps(logins: Logins) -> Secret:
+        two_step(logins)
+        return GOOD
+
+    def expired(logins: Logins) -> Secret:
+        made = device(logins, expires=logins.clock.now() + 1)
+        logins.clock.advance(2)
+        return made
+
+    cases: dict[str, tuple[str, Callable[[Logins], Secret], str]] = {
+        "wrong password": ("ann@local.example", lambda _: WRONG, "imap"),
+        "unknown user": ("nobody@local.example", lambda _: WRONG, "imap"),
+        "unknown domain": ("nobody@elsewhere.example", lambda _: WRONG, "pop3"),
+        "no address": ("nobody", lambda _: WRONG, "submission"),
+        "two steps": ("ann@local.example", needs_two_steps, "imap"),
+        "disabled": ("ann@local.example", disabled, "imap"),
+        "expired": ("ann@local.example", expired, "imap"),
+        "another service": ("ann@local.example", lambda logins: device(logins, scopes=("imap",)), "submission"),
+    }
+    for reason, (name, prepare, service) in cases.items():
+        logins = Logins()
+        secret = prepare(logins)
+        seen = [delay(logins, name, secret, service) for _ in range(5)]
+        assert seen == [(1, 1), (2, 1), (4, 1), (8, 1), (8, 1)], reason
+
+
+def test_those_who_may_not_guess_any_more_are_delayed_as_before() -> None:
+    logins = Logins(GuardLimits(per_block=2))
+    names = ["ann@local.example", "nobody@local.example"] * 2
+    assert [delay(logins, name)[0] for name in names] == [1, 2, 4, 8]
+    assert [reason for _, reason in logins.failures][2:] == [SHUT_OUT] * 2
+
+
+def test_who_logged_in_well_is_let_in_beside_a_guesser_and_forgives_him_nothing(logins: Logins) -> None:
+    phone = device(logins)
+    logins.enter("ann@local.example")
+    for number in range(60):
+        delay(logins, "ann@local.example" if number % 2 else "nobody@local.example", Secret(f"guess {number}"))
+    assert logins.enter("ann@local.example").id == logins.world.ann.id
+    assert logins.enter("ann@local.example", phone).id == logins.world.ann.id
+    assert delay(logins, "ann@local.example")[0] == delay(logins, "nobody@local.example")[0] == 8

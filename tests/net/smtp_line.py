@@ -12,6 +12,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.delivery.world import HOSTNAME, World
 from xtramail.delivery.turned_away import TurnedAway
+from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.model.errors import BadCredentials, LoginBusy
 from xtramail.model.peer import Peer
 from xtramail.model.secret import Secret
@@ -67,6 +68,7 @@ class Passwords:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.guard = Guard(world.clock, GuardLimits())
         self.busy = False
         self.tried: list[str] = []
 
@@ -76,7 +78,7 @@ class Passwords:
             raise LoginBusy
         account = self.world.directory.account(name)
         if account is None or secret.reveal() != "right":
-            raise BadCredentials
+            raise BadCredentials(delay=self.guard.refused(peer))
         return account
 
 

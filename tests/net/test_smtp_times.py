@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 
 from xtramail.model.errors import BadCredentials, LoginBusy
 from xtramail.net.deadline import Deadline
-from xtramail.net.smtp_login import BAD_LOGIN, LOGIN_BUSY, LoginDelays
+from xtramail.net.smtp_login import BAD_LOGIN, LOGIN_BUSY
 from xtramail.net.smtp_pace import TextPace
 
 
@@ -51,13 +51,6 @@ def test_a_text_is_measured_after_its_grace() -> None:
     pace.held_up(30)
     assert pace.left(171.0) == 29
     assert TextPace(grace=60, octets_per_second=0).left(1e9) is None
-
-
-def test_failed_logins_wait_longer_each_time_and_busy_ones_do_not() -> None:
-    delays = LoginDelays(0.3)
-    assert [delays.before(BAD_LOGIN, spent=0.1) for _ in range(6)] == [1, 2, 4, 8, 8, 8]
-    assert delays.before(LOGIN_BUSY, spent=5) == 0
-    assert abs(delays.before(LOGIN_BUSY, spent=0.1) - 0.2) < 1e-9
 
 
 def test_the_login_texts_are_the_ones_of_the_errors() -> None:

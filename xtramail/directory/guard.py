@@ -2,6 +2,9 @@
 
 Limits of an address block (/24, /64) and of an account from one address; never of an account alone, which would let
 anybody lock a user out. A block with a good login in 30 days is delayed, never shut out. Memory only, bounded.
+
+Refusals are answered later and later, counted by block too, so that a new connection for each guess gains nothing. A
+good login is answered at once, whatever its neighbours do, and takes nothing from their count.
 """
 
 from __future__ import annotations
@@ -28,10 +31,18 @@ class GuardLimits:
     per_account_and_address: int = 10
     trusted_for: float = 30.0 * DAY_SECONDS
     entries: int = 100_000
+    delayed_for: float = 300.0
+    """Seconds after a block's last refusal in which its next one is answered later still."""
+    delayed_blocks: int = 50_000
+
+
+def growing_delay(refusals: int) -> float:
+    """Seconds before the answer to the last of so many refusals: 1, 2, 4, 8, 8..."""
+    return 2.0 ** min(refusals - 1, 3)
 
 
 class Guard:
-    """``refuses`` before the password is looked at; ``failed`` or ``succeeded`` after."""
+    """``refuses`` before the password is looked at; ``failed`` or ``succeeded`` after; ``refused`` for each refusal."""
 
     def __init__(self, clock: Clock, limits: GuardLimits) -> None:
         self._clock = clock
@@ -39,6 +50,8 @@ class Guard:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._wrong: OrderedDict[bytes, float] = OrderedDict()
         self._trusted: OrderedDict[str, float] = OrderedDict()
+        self._refusals: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        """How many of a block, and when the last was."""
         self._key = secrets.token_bytes(16)
         """Marks of wrong passwords (often right ones of elsewhere) mean nothing outside this process."""
 
@@ -50,14 +63,13 @@ class Guard:
     def failed(self, account_key: str, peer: Peer, password: str) -> None:
         """The same wrong password for the same account from one address counts once: a phone with an old password
         that tries every minute is not a guesser."""
-        now = self._clock.monotonic()
+        now, limits = self._clock.monotonic(), self._limits
         text = f"{account_key}\0{peer.address}\0{password}".encode("utf-8", "surrogatepass")
         mark = hashlib.blake2b(text, key=self._key, digest_size=16).digest()
         last = self._wrong.get(mark)
-        self._remember(self._wrong, mark, now)
-        if last is not None and now - last < self._limits.window:
+        _remember(self._wrong, mark, now, limits.entries)
+        if last is not None and now - last < limits.window:
             return
-        limits = self._limits
         for key, limit in (
             (f"a {account_key} {peer.address}", limits.per_account_and_address),
             (f"b {peer.block}", limits.per_block),
@@ -65,11 +77,22 @@ class Guard:
             # No more than the limit need be remembered.
             times = self._failures.get(key) or deque(maxlen=max(limit, 1))
             times.append(now)
-            self._remember(self._failures, key, times)
+            _remember(self._failures, key, times, limits.entries)
+
+    def refused(self, peer: Peer) -> float:
+        """Seconds after the attempt before which its refusal is not to be answered.
+
+        Whatever the reason was and whoever was named: were some not counted, time would tell a right password.
+        """
+        now, limits = self._clock.monotonic(), self._limits
+        count, last = self._refusals.get(peer.block, (0, now))
+        count = count + 1 if now - last < limits.delayed_for else 1
+        _remember(self._refusals, peer.block, (count, now), limits.delayed_blocks)
+        return growing_delay(count)
 
     def succeeded(self, account_key: str, peer: Peer) -> None:
         self._failures.pop(f"a {account_key} {peer.address}", None)
-        self._remember(self._trusted, peer.block, self._clock.monotonic())
+        _remember(self._trusted, peer.block, self._clock.monotonic(), self._limits.entries)
 
     def _is_trusted(self, block: str) -> bool:
         last = self._trusted.get(block)
@@ -84,8 +107,9 @@ class Guard:
             times.popleft()
         return len(times) >= limit
 
-    def _remember(self, table: OrderedDict[K, V], key: K, value: V) -> None:
-        table[key] = value
-        table.move_to_end(key)
-        if len(table) > self._limits.entries:
-            table.popitem(last=False)
+
+def _remember(table: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > most:
+        table.popitem(last=False)

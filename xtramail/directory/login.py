@@ -1,7 +1,7 @@
 """Login: a name and a password in, an account out. Never asks the primary nor its identity provider.
 
 Every failure raises the same BadCredentials, after the same work; why it failed is told only to ``on_failure`` (the
-log). The edge delays a failed reply; here is no clock that waits.
+log). How late a refusal is answered is the guard's word and the edge's work; here is no clock that waits.
 """
 
 from __future__ import annotations
@@ -176,9 +176,9 @@ class Login:
         if found is not None and account is not None:
             return await self._by_device(name, key, account, found, secret, peer, service)
         stored = account.password if account is not None and account.password else self._dummy
-        two_step = account is not None and account.two_step
-        # Known to be right or not, with two-step sign-in it is refused: after the same work as a wrong one.
-        if two_step or not self._cache.knows(secret, stored):
+        opens = account is None or (rows.is_open(account) and not account.two_step)
+        # Known to be right or not, of an account that it does not open it is refused after the work of a wrong one.
+        if not opens or not self._cache.knows(secret, stored):
             # A device whose password is known to be right is never shut out by the failures of others.
             if self._guard.refuses(key, peer):
                 self._refuse(name, peer, service, SHUT_OUT)
@@ -252,7 +252,7 @@ class Login:
 
     def _refuse(self, name: str, peer: Peer, service: str, reason: str) -> NoReturn:
         self._on_failure(name=name, peer=peer, service=service, reason=reason)
-        raise BadCredentials()
+        raise BadCredentials(delay=self._guard.refused(peer))
 
     def _check(self, key: str, secret: Secret, stored: str, peer: Peer) -> Pending[bool]:
         """One check serves all who ask the same at the same time: after a restart a client opens five connections."""

@@ -105,6 +105,11 @@ class UnknownEncoding(Refused):
 class BadCredentials(Refused):
     """Login failed. Accounts with two-step sign-in need a device password."""
 
+    def __init__(self, text: str = "", *, delay: float = 0.0) -> None:
+        """``delay``: seconds after the attempt before which it is not to be answered."""
+        super().__init__(text)
+        self.delay = delay
+
 
 class BadInput(Refused):
     """A value given by a person is wrong: names the field, the rule and the next step."""

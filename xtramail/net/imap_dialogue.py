@@ -22,6 +22,7 @@ from xtramail.net.imap_client import ImapClient
 from xtramail.net.imap_line import Line
 from xtramail.net.imap_service import ImapService
 from xtramail.net.limits import Ticket
+from xtramail.net.login_delays import LoginDelays
 from xtramail.store.messages import Added
 from xtramail.telemetry import maillog
 from xtramail.wire.imap import commands, responses, status
@@ -32,8 +33,6 @@ from xtramail.wire.imap.events import LiteralAborted, LiteralChunk, LiteralEnd
 from xtramail.wire.imap.offers import uses_condstore
 from xtramail.wire.imap.status import Outcome, Tagged, refusal
 
-_LONGEST_DELAY = 8.0
-
 
 class ImapDialogue:
     """One client. Everything here happens while the client waits for an answer, but :meth:`look`."""
@@ -41,7 +40,7 @@ class ImapDialogue:
     def __init__(self, service: ImapService, line: Line) -> None:
         self._service = service
         self._line = line
-        self._failures = 0
+        self._delays = LoginDelays(service.times.failed_login)
         self._compressed = False
         self._incoming: Incoming | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -313,10 +312,9 @@ class ImapDialogue:
             self._complete(self._refusal(error), None)
             return
         metrics.login(self._service.name, "refused")
-        delay = max(self._service.times.failed_login - spent, min(2.0**self._failures, _LONGEST_DELAY))
-        self._failures += 1
+        delay = self._delays.refused(error, spent=spent)
         octets = line.connection.send(refusal(error))
-        if self._failures >= self._service.failures:
+        if self._delays.refusals >= self._service.failures:
             octets += line.connection.close("Too many failed logins")
         line.write_later(octets, delay)
 

@@ -14,6 +14,7 @@ from xtramail.mailbox.session import Session
 from xtramail.model.errors import BadCredentials, LimitReached, Unavailable, XtramailError
 from xtramail.model.peer import Peer
 from xtramail.net.limits import Ticket
+from xtramail.net.login_delays import LoginDelays
 from xtramail.net.pop3_service import Pop3Service
 from xtramail.telemetry import maillog
 from xtramail.wire.pop3 import events, replies
@@ -22,7 +23,6 @@ from xtramail.wire.pop3.replies import Code, Reply, err, ok
 from xtramail.wire.pop3.server import Pop3ServerConnection
 
 T = TypeVar("T")
-_LONGEST_DELAY = 8.0
 _LINES_AT_ONCE = 500
 
 
@@ -58,7 +58,7 @@ class Pop3Dialogue:
     def __init__(self, service: Pop3Service, line: Line) -> None:
         self._service = service
         self._line = line
-        self._failures = 0
+        self._delays = LoginDelays(service.times.failed_login)
         self._gone = False
         self._unwatch: Callable[[], None] | None = None
         self.maildrop: Maildrop | None = None
@@ -152,10 +152,9 @@ class Pop3Dialogue:
             self._answer(refusal(error))
             return
         metrics.login(self._service.name, "refused")
-        delay = max(self._service.times.failed_login - spent, min(2.0**self._failures, _LONGEST_DELAY))
-        self._failures += 1
+        delay = self._delays.refused(error, spent=spent)
         octets = line.connection.send(refusal(error))
-        if self._failures >= self._service.failures:
+        if self._delays.refusals >= self._service.failures:
             line.connection.hang_up(replies.TOO_MANY_ERRORS)
         line.write_later(octets, delay)
 

@@ -19,7 +19,8 @@ from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
 from xtramail.net.limits import Ticket
-from xtramail.net.smtp_login import LOGGED_IN, LoginDelays, attempt
+from xtramail.net.login_delays import LoginDelays
+from xtramail.net.smtp_login import LOGGED_IN, attempt
 from xtramail.net.smtp_service import SmtpService
 from xtramail.store.records import Account
 from xtramail.telemetry.crashpoint import reach
@@ -116,11 +117,10 @@ class SmtpDialogue:
         """The reply to AUTH, and how many seconds later it is to be sent."""
         collaborators = self._service.collaborators
         assert collaborators.login is not None, "a submission service is built with a login"
-        began = collaborators.reactor.seconds()
-        outcome = await attempt(collaborators.login, event, self.peer)
-        if isinstance(outcome, Reply):
-            self._log.login_failed(self._service.name, busy=outcome.transient)
-            return outcome, self._delays.before(outcome, spent=collaborators.reactor.seconds() - began)
+        outcome = await attempt(collaborators.login, event, self.peer, self._delays, collaborators.reactor.seconds)
+        if isinstance(outcome, tuple):
+            self._log.login_failed(self._service.name, busy=outcome[0].transient)
+            return outcome
         try:
             ticket.logged_in(outcome.id)
         except LimitReached as error:
