@@ -215,7 +215,8 @@ def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], b
 
 _SEEN, _DELETED = int(Flag.SEEN), int(Flag.DELETED)
 """Bare numbers: the enumeration's own operator is ten times slower."""
-_FEW = 32
+_MANY = 8
+"""From one of so many on, looking at each UID is cheaper than finding those that are gone."""
 _STALE = 1_000
 """UIDs that are gone may stay in ``homes`` up to this many, and as many again as there are messages."""
 
@@ -232,12 +233,16 @@ def _without(uids: Sequence[int], gone: Sequence[int]) -> Sequence[int]:
     """``uids`` (ascending) but for ``gone``; the very same where nothing is."""
     if not gone:
         return uids
-    if len(gone) > _FEW:
+    if len(gone) * _MANY > len(uids):
         doomed = frozenset(gone)
         return [uid for uid in uids if uid not in doomed]
-    left = list(uids)
-    for uid in gone:
-        del left[bisect_left(left, uid)]
+    left: list[int] = []
+    at = 0
+    for uid in sorted(gone):
+        place = bisect_left(uids, uid, at)
+        left += uids[at:place]
+        at = place + 1
+    left += uids[at:]
     return left
 
 
