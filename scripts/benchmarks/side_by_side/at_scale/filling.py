@@ -29,7 +29,7 @@ from ..servers import Server
 DAYS = 30
 STEP = 2_000
 """Messages in a commit."""
-SMALLEST, LARGEST = 1_500, 60_000
+SMALLEST, LARGEST = 1_500, 6_000
 _SEED = 23
 
 
