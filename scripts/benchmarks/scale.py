@@ -4,8 +4,8 @@ The same work in mailboxes of 1,000, 10,000 and 100,000 messages of one store, a
 store grows to a million small messages (about 12 GB); the expiry of one day in thirty; the start of the server;
 sessions in IDLE that are told of mail. A row's unit is one that should not cost more where there is more. Ends
 with 1 when one costs over twice as much at the largest size as at the smallest. Dovecot gets the smaller mailboxes and
-an expiry of fewer messages. Stores are filled in large groups and without SMTP. Needs 15 GB of disk; root and Debian's dovecot-imapd
-(installed where missing) for the comparison; --only xtramail does without.
+an expiry of fewer messages. Stores are filled in large groups and without SMTP. Needs 15 GB of disk; root and Debian's
+dovecot-imapd (installed where missing) for the comparison; --only xtramail does without.
 """
 
 from __future__ import annotations
