@@ -2,8 +2,8 @@
 
 Runs the benchmarks one after another, each as its own program, and writes RESULTS.md, results.svg and results.json
 beside them. Ends with 1 when one failed, or when a row is behind and side_by_side/goals.py has no reason for it.
-A full run takes about a quarter of an hour and wants a machine that has nothing else to do; --quick takes two minutes,
-prints the tables, and writes nothing unless --into says where.
+A full run wants a machine that has nothing else to do: delivery takes 4 minutes, imap 5, scale the longest. --quick
+takes a few minutes, prints the tables, and writes nothing unless --into says where.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--into", type=Path, default=None, help="the folder that RESULTS.md is written into")
     parser.add_argument("--quick", action="store_true", help="little of everything, once: shows that it works")
+    parser.add_argument(
+        "--only", action="append", choices=list(PROGRAMS), help="leave the others out; may be given several times"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing: write the last figures again")
     options = parser.parse_args()
     into: Path | None = options.into or (None if options.quick else HERE)
@@ -51,7 +54,7 @@ def main() -> None:
         assert into is not None
         figures = json.loads((into / FIGURES).read_text("utf-8"))
     else:
-        figures, failed = measure(options.folder, quick=options.quick)
+        figures, failed = measure(options.folder, quick=options.quick, only=options.only or list(PROGRAMS))
     if into is not None:
         write(into, figures)
     lacking = [name for one in figures["programs"].values() for name in unexplained(parse(one))]
@@ -62,14 +65,14 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def measure(folder: Path | None, *, quick: bool) -> tuple[dict[str, Any], list[str]]:
-    """The figures of all programs, and what went wrong."""
+def measure(folder: Path | None, *, quick: bool, only: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The figures of the programs in ``only``, and what went wrong."""
     began, load = time.time(), os.getloadavg()[0]
     if load > QUIET:
         print(f"scripts/bench: the machine is busy already (load {load:.1f}): figures will be worse", file=sys.stderr)
     failed, programs = [], {}
     with tempfile.TemporaryDirectory(prefix="xtramail-figures-") as name:
-        for program in (one for one in PROGRAMS if (HERE / f"{one}.py").exists()):
+        for program in (one for one in PROGRAMS if one in only):
             file = Path(name) / f"{program}.json"
             command = [sys.executable, str(HERE / f"{program}.py"), "--json", str(file)]
             command += ["--folder", str(folder)] if folder is not None else []
