@@ -16,7 +16,7 @@ from random import Random
 PAGE, SECTOR = 4096, 512
 CALLS = "pwrite64,pwritev,write,writev,lseek,fdatasync,fsync,ftruncate,openat,close,sendto,sendmsg"
 
-_LINE = re.compile(r"(\d+) (?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))$", re.DOTALL)
+_LINE = re.compile(r"(\d+) +(?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))$", re.DOTALL)
 _FD = re.compile(r"(\d+)<([^>]*)>")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _PLACE = re.compile(r", (\d+)(?:\)\s+= \d+)?$")
