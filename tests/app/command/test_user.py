@@ -130,7 +130,8 @@ def test_show_says_how_much_the_mailboxes_hold(office: Office) -> None:
 def test_keys_that_are_missing_or_damaged_are_told_with_the_remedy(office: Office) -> None:
     keys = office.folder / "keys" / "passwords.key"
     content = keys.read_text()
-    keys.write_text(content.replace(content.split()[1][:4], "0000", 1))
+    name, key = content.split()[:2]
+    keys.write_text(content.replace(f"{name} {key}", f"{name} {key[::-1]}"))
     assert "line 1: the key does not belong to its id" in office.refused("user", "passwd", ANN, "--generate")
     keys.unlink()
     reason = office.refused("user", "passwd", ANN, "--generate")
