@@ -18,6 +18,8 @@ class CourierSettings:
     data: float = 120.0
     block: float = 180.0
     final: float = 600.0
+    last_answer: float = 5.0
+    """For the answer to a message that is out, when this server stops."""
     idle: float = 5.0
     idle_per_hop: int = 10
     """As many as a drain uses at a time: kept lines of fewer would be made anew for every other message."""

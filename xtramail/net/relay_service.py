@@ -103,7 +103,7 @@ class RelayService(Service):
         self._overdue.start(self._overdue_interval)
 
     def stopService(self) -> Deferred[Any]:
-        """Attempts under way are cut; each then writes what it came to, before this fires."""
+        """Attempts under way are cut, but for answers to what is out; each writes what it came to before this fires."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._unwatch is not None:
             self._unwatch()

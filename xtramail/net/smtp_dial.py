@@ -74,11 +74,11 @@ class Dialer:
         return self._stopped
 
     def cut(self) -> None:
-        """Cut everything at once."""
+        """Cut everything at once, but for what only waits for the last answer."""
         for dialling in list(self._dialling):
             dialling.cancel()
         for line in list(self._lines):
-            line.drop(STOPPING)
+            line.stop(STOPPING, answer=self.settings.last_answer)
 
     async def connect(self, hop: Hop, wait: Callable[[Stage], float] | None = None) -> SmtpLine:
         """A line that is ready. LineLost or Turned when it does not come to that; cut when it is waited for no more.

@@ -165,6 +165,17 @@ class SmtpLine(Protocol):
             self.transport.abortConnection()
         self._gone(fault)
 
+    def stop(self, fault: str, *, answer: float) -> None:
+        """As :meth:`drop`; but a message that is out to its last octet has ``answer`` seconds for its answer.
+
+        Who cuts there has handed it over without knowing, and does it again after the restart.
+        """
+        if self._timer is not None and self.engine.progress[0] is Stage.FINAL:
+            self._stop_timer()
+            self._timer = self._reactor.callLater(answer, self.drop, fault)
+            return
+        self.drop(fault)
+
     def close(self) -> None:
         """Say QUIT where that is allowed and hang up; nothing is awaited any more."""
         if not self.alive or self.transport is None:
