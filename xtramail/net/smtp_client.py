@@ -77,7 +77,7 @@ class SmtpCourier:
         line.close()
 
     def close(self) -> None:
-        """Hang up everywhere: QUIT on idle lines; what is under way is cut (and told as such), unless its answer is due."""
+        """Hang up everywhere: QUIT on idle lines; what is under way is cut (and told), unless its answer is due."""
         self._dialer.stop()
         for lines in self._idle.values():
             for line, _, timer in lines:
