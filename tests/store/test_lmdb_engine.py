@@ -289,6 +289,54 @@ def test_a_failed_commit_fails_its_group_and_the_engine_goes_on(
     ]
 
 
+SMALL_BESIDE_LARGE = """
+import resource, sys, threading
+from pathlib import Path
+from xtramail.store.lmdb_engine import LmdbEngine
+folder, calls, gate = Path(sys.argv[1]), [], threading.Event()
+engine = LmdbEngine(folder, create=True, reserve=1 << 60, deliver=calls.append)
+
+def told(pending):
+    while not pending.done:
+        while calls:
+            calls.pop(0)()
+    try:
+        return pending.result()
+    except Exception as error:
+        return type(error).__name__
+
+many = [b"%03d" % number for number in range(40)]
+told(engine.transact(b"s", lambda txn: [txn.put(0, key, b"v" * 3000) for key in many] and None))
+told(engine.transact(b"s", lambda txn: [txn.delete(0, key) for key in many] and None))
+for _ in range(3):
+    told(engine.transact(b"s", lambda txn: txn.put(0, b"first", b"v")))
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "data.mdb").stat().st_size, limit[1]))
+held = engine.transact(b"s", lambda txn: gate.wait(30) and None)
+group = [
+    engine.transact(b"s", lambda txn: txn.put(0, b"before", b"v")),
+    engine.append_body(1 << 16 | 16, 1, 0, [b"x" * 60000] * 30),
+    engine.transact(b"s", lambda txn: txn.put(0, b"behind", b"v")),
+]
+gate.set()
+print(*[told(one) for one in (held, *group)], engine.figures.failed_groups)
+print(engine.read(b"s", lambda s: [key for key, _ in s.range(0, b"", b"z")]), engine.read_body(1 << 16 | 16, 1, 0))
+engine.close()
+"""
+
+
+def test_on_a_full_disk_the_small_find_their_room_beside_a_large_one(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SMALL_BESIDE_LARGE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == ["None None StoreFull None 1", "[b'before', b'behind', b'first'] None"]
+
+
 @pytest.mark.parametrize("make", ["lmdb", "lmdb-thread"])
 def test_an_environment_that_became_unusable_is_opened_again(tmp_path: Path, make: str) -> None:
     """As LMDB's is when a meta page could not be written; closing it behind the engine's back shows the same."""

@@ -65,6 +65,14 @@ class _HalfDone(Exception):
     """A job failed after it had written into a transaction that it shares."""
 
 
+class _NotCommitted(Exception):
+    """Nothing of a transaction was kept; ``failure`` is what its jobs are told."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 _Run = Callable[["lmdb.Transaction[bytes]", Job], tuple[Outcome, int]]
 
 
@@ -209,13 +217,21 @@ class LmdbEngine(EngineVerbs):
         """Commit jobs as one, in the writing thread; one that fails takes nothing of the others away.
 
         Jobs run in one bare transaction, because that costs a quarter less. When one fails half-way, nothing of that
-        transaction is kept, and all run again (which they may), each in a child transaction of its own.
+        transaction is kept, and all run again (which they may), each in a child transaction of its own. A full disk
+        shows only when all is written: then each is committed alone, so that small ones find their room although a
+        large one does not.
         """
         begun: list[Job] = []
         try:
-            return self._commit(jobs, begun, self._run_bare)
-        except _HalfDone:
-            return self._commit(chain(tuple(begun), jobs), [], self._run_child)
+            try:
+                return self._commit(jobs, begun, self._run_bare)
+            except _HalfDone:
+                again, begun = chain(tuple(begun), jobs), []
+                return self._commit(again, begun, self._run_child)
+        except _NotCommitted as failed:
+            if len(begun) > 1 and isinstance(failed.failure, StoreFull):
+                return [outcome for job in begun for outcome in self._commit_group(iter((job,)))]
+            return self._all_failed(begun, failed.failure)
 
     def _commit(self, jobs: Iterator[Job], begun: list[Job], run: _Run) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -224,7 +240,8 @@ class LmdbEngine(EngineVerbs):
         try:
             txn = self._env.begin(write=True)
         except lmdb.Error as error:
-            return self._all_failed(list(jobs), self._failure(error))
+            begun.extend(jobs)
+            raise _NotCommitted(self._failure(error)) from error
         began = time.perf_counter()
         self._numbers.begin(txn.id())
         try:
@@ -244,7 +261,7 @@ class LmdbEngine(EngineVerbs):
             self._writer_drops = drops_before
             if not isinstance(error, lmdb.Error):
                 raise
-            return self._all_failed(begun, self._failure(error))
+            raise _NotCommitted(self._failure(error)) from error
         self._numbers.end(wrote=any(outcome.wrote for outcome in outcomes))
         reach("writer.after-commit")
         self.figures.count(len(outcomes), octets, time.perf_counter() - began)
