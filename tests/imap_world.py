@@ -113,6 +113,7 @@ class World:
         """``reactor``: the real one, for tests over sockets."""
         self.clock = SetClock()
         self.reactor = reactor or Clock()
+        self.full = False
         self.engine = engine or MemoryEngine()
         self.ann = Account(
             id=ANN,
@@ -135,6 +136,7 @@ class World:
             ids=IdSource(self.clock),
             limits=MailboxLimits(search_seconds=search_seconds),
             room=DomainRoom(self.engine, self.clock).fits,
+            full=lambda: self.full,
         )
         self.limits = Limits(limits or LimitSettings(), self.clock)
         self.service = ImapService(

@@ -111,6 +111,8 @@ def test_a_store_that_is_full_works_on_and_recovers_by_expiry(
         status, text = filed(client, 1_000)
         assert (status, text[:7]) == ("NO", b"[LIMIT]"), text
         client.select("INBOX")
+        status, answer = client.copy("1", "Archive")
+        assert (status, answer[0][:7]) == ("NO", b"[LIMIT]"), answer
         for words in (("1:*", "+FLAGS", r"(\Seen)"), ("1:5", "+FLAGS", r"(\Deleted)")):
             assert client.store(*words)[0] == "OK"
         assert client.expunge()[0] == "OK"

@@ -71,3 +71,24 @@ def test_in_a_full_domain_append_and_copy_are_refused_whoever_filled_it() -> Non
     assert "T NO [OVERQUOTA]" in client.append(MAIL, "Archive")
     assert client.say("COPY 1 Archive").startswith("T NO [OVERQUOTA]")
     assert "T OK" in client.say("MOVE 1 Archive")
+
+
+def test_when_only_the_reserve_is_left_nothing_is_appended_or_copied_and_deleting_goes_on() -> None:
+    made = World()
+    for _ in range(4):
+        made.deliver()
+    client = made.client()
+    client.say("SELECT INBOX")
+    made.full = True
+    assert "T NO [LIMIT]" in client.append(MAIL, "Archive")
+    assert client.say("COPY 1:2 Archive").startswith("T NO [LIMIT]")
+    assert client.say("COPY 1 nowhere").startswith("T NO [TRYCREATE]")
+    assert "(MESSAGES 0)" in client.say("STATUS Archive (MESSAGES)")
+    assert "T OK" in client.say("MOVE 4 Trash")
+    # A client without MOVE deletes by COPY.
+    assert "T OK" in client.say("COPY 3 Trash")
+    assert "T OK" in client.say("STORE 3 +FLAGS.SILENT (\\Deleted)")
+    assert "* 3 EXPUNGE" in client.say("EXPUNGE")
+    assert client.say("COPY 1 Recovered").startswith("T NO [CANNOT]")
+    made.full = False
+    assert "T OK" in client.say("COPY 1:2 Archive")

@@ -22,7 +22,7 @@ from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.bucket import Bucket
 from xtramail.model.clock import Clock
-from xtramail.model.errors import NoSuchMailbox, NotPermitted, OverQuota, Unavailable
+from xtramail.model.errors import NoSuchMailbox, NotPermitted, OverQuota, StoreFull, Unavailable
 from xtramail.model.flags import Flag
 from xtramail.model.ids import IdSource
 from xtramail.store import accounts, keys, mailboxes, messages
@@ -303,12 +303,15 @@ class Session:
         return stored
 
     async def copy(self, view: View, uids: Sequence[int], target: str) -> Placed:
-        """NoSuchMailbox, OverQuota, LimitReached: then nothing was copied.
+        """NoSuchMailbox, OverQuota, LimitReached, StoreFull: then nothing was copied.
 
         What is copied out of Recovered is restored: it leaves that mailbox.
         """
         self.keep_out(target)
         self._domain_takes(0)
+        # Clients without MOVE delete by a copy into Trash.
+        if self.services.full() and self.mailbox(target).special_use != mailboxes.TRASH:
+            raise StoreFull
         source, now = view.mailbox_id, self.services.clock.now()
 
         def work(txn: Txn) -> tuple[int, Placed]:

@@ -42,13 +42,14 @@ from xtramail.store.usage import used_bytes as used_bytes
 from xtramail.store.user_clock import next_mailbox
 from xtramail.store.user_clock import next_modseq as next_modseq
 
+TRASH = "\\Trash"
 SPECIAL = (
     ("INBOX", ""),
     ("Drafts", "\\Drafts"),
     ("Sent", "\\Sent"),
     ("Archive", "\\Archive"),
     ("Junk", "\\Junk"),
-    ("Trash", "\\Trash"),
+    ("Trash", TRASH),
 )
 """Name and special use (RFC 6154 §2) of what every user has."""
 
