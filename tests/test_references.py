@@ -17,6 +17,7 @@ EVENTS_WITH_ADVICE = {
     "limits-cut",
     "recipient-held",
     "recipient-unconfirmed",
+    "reload-put-off",
     "settings-refused",
     "start-failed",
     "turn-slow",

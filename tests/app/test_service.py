@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -202,6 +203,25 @@ def test_sighup_tells_what_changed_and_refuses_a_broken_file(tmp_path: Path) -> 
         process.send_signal(signal.SIGHUP)
         refused = lines_until(process, "settings-refused")[-1]
         assert "not TOML" in str(refused["reason"])
+        process.send_signal(signal.SIGTERM)
+        lines_until(process, "server-stopped")
+
+
+def test_sighup_while_no_file_can_be_opened_is_told_once_and_done_later(tmp_path: Path) -> None:
+    config = tmp_path / "xtramail.toml"
+    config.write_text('[store]\npath = "store"\n[server]\nhostname = "mail.example.org"\n')
+    with server(tmp_path, *PORTS) as process:
+        lines_until(process, "server-started")
+        config.write_text(config.read_text() + "[relay]\nconcurrency = 2\n")
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, hard))
+        process.send_signal(signal.SIGHUP)
+        assert lines_until(process, "reload-put-off")[-1]["reason"] == "Too many open files"
+        process.send_signal(signal.SIGHUP)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        since = lines_until(process, "settings-reloaded")
+        assert since[-1]["applied"] == ["relay.concurrency"]
+        assert not [line for line in since if line["event"] in ("reload-put-off", "bug", "alarm")]
         process.send_signal(signal.SIGTERM)
         lines_until(process, "server-stopped")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,3 +139,33 @@ def test_a_removed_pair_is_served_no_longer(tmp_path: Path) -> None:
         os.unlink(path)
     store.reload(NOW)
     assert store.for_host("b.example") is None
+
+
+def test_while_no_file_can_be_opened_the_old_ones_are_served_and_it_is_looked_again(tmp_path: Path) -> None:
+    issue(tmp_path, ["mail.example.org"], now=NOW)
+    store = store_of(tmp_path)
+    before = store.identities
+    issue(tmp_path, ["imap.example.org"], now=NOW)
+    with no_descriptors():
+        assert store.changed()
+        (fault,) = store.reload(NOW)
+        assert store.changed()
+    assert (fault.file, fault.reason) == (tmp_path, f"{tmp_path}: cannot be read: Too many open files")
+    assert store.identities == before
+    assert store.changed(), "although no file is another one"
+    assert store.reload(NOW) == ()
+    assert sorted(identity.name for identity in store.identities) == ["imap.example.org", "mail.example.org"]
+    assert not store.changed()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """No file can be opened by this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -33,10 +33,13 @@ from xtramail.app.settings import Setting, Settings, describe, named
 from xtramail.model.clock import SystemClock
 from xtramail.model.errors import XtramailError
 from xtramail.net.certificate_store import CertificateStore
+from xtramail.net.descriptors import require_some
 from xtramail.net.turns import the_reactor
 from xtramail.telemetry import maillog
 from xtramail.telemetry.log import JsonLog
 
+RELOAD_AGAIN = 5.0
+"""Seconds until a reload is tried again for which no file could be opened."""
 _LISTS = frozenset({"endpoints", "names"})
 
 
@@ -166,6 +169,7 @@ class XtramailService(Service):
         self._log: JsonLog | None = None
         self._server: Server | None = None
         self._old_signal: Any = None
+        self._reload_again: Any = None
         self._notifier = Notifier(os.environ)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -230,6 +234,8 @@ class XtramailService(Service):
         if self._old_signal is not None:
             signal.signal(signal.SIGHUP, self._old_signal)
             self._old_signal = None
+        if self._reload_again is not None and self._reload_again.active():
+            self._reload_again.cancel()
         if self._server is None:
             return None
         def told(result: Any) -> Any:
@@ -242,7 +248,23 @@ class XtramailService(Service):
         self._reactor.callFromThread(self.reload)
 
     def reload(self) -> None:
-        """SIGHUP: a fresh log file, certificates, and the settings that can change while running."""
+        """SIGHUP: a fresh log file, certificates, and the settings that can change while running.
+
+        All of it, or nothing yet: while no file can be opened it is tried again, until it can.
+        """
+        try:
+            require_some()
+        except OSError as error:
+            if self._reload_again is None:
+                maillog.reload_put_off(reason=error.strerror or str(error))
+            elif self._reload_again.active():
+                # Another SIGHUP, while one waits.
+                return
+            self._reload_again = self._reactor.callLater(RELOAD_AGAIN, self.reload)
+            return
+        if self._reload_again is not None and self._reload_again.active():
+            self._reload_again.cancel()
+        self._reload_again = None
         if self._log is not None:
             try:
                 self._log.reopen()

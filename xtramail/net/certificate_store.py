@@ -19,6 +19,10 @@ from xtramail.net.certificates import (
     is_address,
     time_fault,
 )
+from xtramail.net.descriptors import require_some
+
+_Seen = tuple[tuple[str, int, int, int], ...]
+_UNREAD = "what was read before is served; it is looked at again in half a minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class CertificateStore:
         self._default_name = default_name
         self._identities: dict[str, Identity] = {}
         self._by_host: dict[str, Identity] = {}
-        self._seen: tuple[tuple[str, int, int, int], ...] = ()
+        self._seen: _Seen | None = None
         self.faults: tuple[Fault, ...] = ()
 
     @property
@@ -46,10 +50,13 @@ class CertificateStore:
         return tuple(self._identities.values())
 
     def changed(self) -> bool:
-        """Whether any file is another one than at the last :meth:`reload`."""
-        return self._look() != self._seen
+        """Whether any file is another one than at the last :meth:`reload`, or could not be read then."""
+        try:
+            return self._seen is None or self._look() != self._seen
+        except OSError:
+            return True
 
-    def _look(self) -> tuple[tuple[str, int, int, int], ...]:
+    def _look(self) -> _Seen:
         seen = []
         for _name, *files in find_pairs(self._folder):
             for file in files:
@@ -62,11 +69,18 @@ class CertificateStore:
         return tuple(seen)
 
     def reload(self, now: float) -> tuple[Fault, ...]:
-        """Read the folder again; gives what is wrong with it. Never raises for the content of a file."""
-        self._seen = self._look()
+        """Read the folder again; gives what is wrong with it. Never raises for the content of a file, nor where none
+        can be opened: then all stays as it is, and the next look (:meth:`changed`) tries again."""
+        try:
+            require_some()
+            self._seen, pairs = self._look(), tuple(find_pairs(self._folder))
+        except OSError as error:
+            self._seen = None
+            self.faults = (Fault(self._folder, f"{self._folder}: cannot be read: {error.strerror}", _UNREAD),)
+            return self.faults
         fresh: dict[str, Identity] = {}
         faults = []
-        for name, certificate_file, key_file in find_pairs(self._folder):
+        for name, certificate_file, key_file in pairs:
             if name in fresh:
                 reason = f"{certificate_file}: {name} is there twice"
                 faults.append(Fault(certificate_file, reason, "the first is served"))

@@ -2,7 +2,8 @@
 
 The kernel gives each new descriptor the lowest number that is free. So a connection whose number lies in the last tenth
 says that all others are in use: then no more are accepted until a lower one is free. Who connects meanwhile waits in
-the kernel's queue. Owns no limits of peers (``limits``) and no ports: it only tells them when to read.
+the kernel's queue. Owns no limits of peers (``limits``) and no ports: it only tells them when to read. Whoever reads
+files again can ask first whether that is possible (:func:`require_some`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,17 @@ def for_connections() -> int:
     """The number from which on descriptors are not for clients: 90 % of what this process may have, or all but 32."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return min(allowed * 9 // 10, allowed - LEAST_KEPT)
+
+
+def require_some(count: int = 8) -> None:
+    """OSError when so many files cannot be opened at once."""
+    taken: list[int] = []
+    try:
+        for _ in range(count):
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 class DescriptorReserve:

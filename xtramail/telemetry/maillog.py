@@ -78,6 +78,11 @@ def settings_reloaded(*, applied: Sequence[str], at_restart: Sequence[str]) -> N
     _tell("settings-reloaded", applied=list(applied), at_restart=list(at_restart))
 
 
+def reload_put_off(*, reason: str) -> None:
+    """SIGHUP, and no file can be opened: tried again until one can."""
+    _warn("reload-put-off", reason=reason)
+
+
 def settings_refused(*, reason: str) -> None:
     """The file has mistakes: the old settings stay."""
     _warn("settings-refused", reason=reason)
