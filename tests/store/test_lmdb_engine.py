@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from xtramail.model.errors import NoSuchMailbox, StoreBusy, StoreFault
 from xtramail.store import keys
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.lmdb_engine import LmdbEngine, open_environment
+from xtramail.store.snapshot import SWEEP_SECONDS, SWEEP_STEP
 from xtramail.store.writer import GROUP_JOBS, QUEUE_JOBS
 
 USER = keys.user_scope(7)
@@ -549,3 +551,17 @@ def test_a_store_of_a_foreign_format_number_is_not_touched(tmp_path: Path) -> No
         txn.put(b"k", b"v")
     with pytest.raises(StoreFault):
         LmdbEngine(tmp_path)
+
+
+def test_a_sweep_that_takes_long_ends_with_what_it_has(tmp_path: Path) -> None:
+    now = itertools.count(0.0, 0.6 * SWEEP_SECONDS)
+    engine = LmdbEngine(tmp_path, create=True, clock=lambda: next(now))
+
+    def fill(txn: Txn) -> None:
+        txn.put_all(DAY, [(number.to_bytes(2, "big"), b"x") for number in range(5 * SWEEP_STEP)])
+
+    engine.transact(USER, fill).result()
+    engine.drop_bucket(DAY, 1_000).result()
+    steps = [engine.sweep_bucket(DAY, 5 * SWEEP_STEP).result() for _ in range(4)]
+    engine.close()
+    assert steps == [2 * SWEEP_STEP, 2 * SWEEP_STEP, SWEEP_STEP, 0]

@@ -146,7 +146,7 @@ class Engine(Protocol):
         """
 
     def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
-        """Delete at most ``limit`` rows of a dropped bucket in one transaction.
+        """Delete at most ``limit`` rows of a dropped bucket in one transaction, fewer where that takes long.
 
         Settled with how many; 0: nothing of it is left.
         """

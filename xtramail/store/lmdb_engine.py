@@ -93,6 +93,7 @@ class LmdbEngine(EngineVerbs):
         alarm: Callable[[str], None] = lambda text: None,
         group_jobs: int = GROUP_JOBS,
         group_octets: int = GROUP_OCTETS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the store in ``folder``; ``create`` makes an empty one where there is none.
 
@@ -100,10 +101,10 @@ class LmdbEngine(EngineVerbs):
         ``defer`` runs one at the end of the reader's turn, which is when the writer begins.
         ``reserve`` in octets: a commit that fails with less than that free on disk counts as StoreFull, None is 5 %.
         ``alarm(text)`` is called from the writing thread for a commit that failed for another reason.
-        ``group_jobs`` and ``group_octets`` bound one commit.
+        ``group_jobs`` and ``group_octets`` bound one commit, ``clock`` a sweep.
         StoreFault says why a store cannot be opened.
         """
-        super().__init__(on_corrupt)
+        super().__init__(on_corrupt, clock)
         self._folder = folder
         self._file = os.fspath(folder / filesystem.DATA_FILE)
         self._map_size = map_size

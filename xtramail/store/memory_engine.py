@@ -122,7 +122,7 @@ class MemoryEngine(EngineVerbs):
 
     def __init__(self, *, capacity: int = 1 << 40, on_corrupt: OnCorrupt = lambda bucket, scope, key: None) -> None:
         """``capacity`` in octets of keys and values; beyond it writes raise StoreFull."""
-        super().__init__(on_corrupt)
+        super().__init__(on_corrupt, lambda: 0.0)
         self._rows = MemoryRows(capacity)
         self._capacity = capacity
         self._drops = NOTHING_DROPPED

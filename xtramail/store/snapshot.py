@@ -21,6 +21,11 @@ from xtramail.store.rows import Rows, WriteRows
 OnCorrupt = Callable[[Bucket, bytes, bytes], None]
 """Told bucket, scope and key of a row left out of a range; called in whatever thread reads."""
 
+SWEEP_SECONDS = 0.02
+"""After so much of it a sweep ends with what it has: rows that nobody read for a month are read from the disk first,
+one after another, while every delivery waits."""
+SWEEP_STEP = 100
+"""Rows that a sweep deletes before it looks at the clock."""
 _BATCH = 64
 """Rows of a long range that are taken out of storage at once."""
 
@@ -276,17 +281,22 @@ def _refuse_circle(found: bytes, wanted: bytes) -> None:
         raise StoreFault("The store cannot be read: its keys are out of order.")
 
 
-def sweep(rows: WriteRows, drops: DropMap, bucket: Bucket, limit: int) -> int:
-    """Delete at most ``limit`` rows of a bucket that is dropped; ValueError when it is not.
+def sweep(rows: WriteRows, drops: DropMap, bucket: Bucket, limit: int, clock: Callable[[], float]) -> int:
+    """Delete at most ``limit`` rows of a bucket that is dropped, fewer once it took :data:`SWEEP_SECONDS` by ``clock``.
 
-    With nothing left to delete (0) the mark remembers that.
+    With nothing left to delete (0) the mark remembers that. ValueError when it is not dropped.
     """
     if bucket not in drops.stamps:
         raise ValueError(f"bucket {bucket} is not dropped: mark it first")
     if limit < 1:
         raise ValueError("sweep at least one row at a time")
     low = bucket.to_bytes(4, "big")
-    deleted = rows.delete_range(low, low + b"\xff" * MAX_KEY, limit)
+    high = low + b"\xff" * MAX_KEY
+    until = clock() + SWEEP_SECONDS
+    deleted = step = rows.delete_range(low, high, min(SWEEP_STEP, limit))
+    while step == SWEEP_STEP and deleted < limit and clock() < until:
+        step = rows.delete_range(low, high, min(SWEEP_STEP, limit - deleted))
+        deleted += step
     if not deleted:
         mark_swept(rows, drops, bucket)
     return deleted

@@ -27,8 +27,10 @@ Work = Callable[[WriteRows, Callable[[], DropMap]], Any]
 class EngineVerbs(ABC):
     """Base of the engines: all writes end in :meth:`submit`, which each engine has its own way of doing."""
 
-    def __init__(self, on_corrupt: OnCorrupt) -> None:
+    def __init__(self, on_corrupt: OnCorrupt, clock: Callable[[], float]) -> None:
+        """``clock`` in seconds, by which a sweep ends in time; one that stands never ends it."""
         self._on_corrupt = on_corrupt
+        self._clock = clock
         self._watchers = Watchers()
 
     @abstractmethod
@@ -78,7 +80,7 @@ class EngineVerbs(ABC):
         return self.submit(lambda rows, drops: mark_dropped(rows, drops(), bucket, now_micros), None)
 
     def sweep_bucket(self, bucket: Bucket, limit: int) -> Pending[int]:
-        return self.submit(lambda rows, drops: sweep(rows, drops(), bucket, limit), ())
+        return self.submit(lambda rows, drops: sweep(rows, drops(), bucket, limit, self._clock), ())
 
     def watch(self, scope: bytes, callback: Callable[[], None]) -> Callable[[], None]:
         return self._watchers.add(scope, callback)
