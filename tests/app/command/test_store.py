@@ -76,6 +76,29 @@ def test_unconfirmed_it_takes_two_days_and_confirmed_all(office: Office) -> None
     assert kept(office) == 0
 
 
+def test_what_a_person_lets_expire_is_in_the_log_of_changes(office: Office) -> None:
+    now = time.time()
+    for ago in (40, 40, 41, 42):
+        office.receive(ANN, at=now - ago * DAY)
+    before = len(office.json("audit", "list"))
+    office.done("expire", "--dry-run")
+    assert len(office.json("audit", "list")) == before
+    office.done("expire")
+    days = [time.strftime("%Y-%m-%d", time.gmtime(now - ago * DAY)) for ago in (42, 41, 40)]
+    row = office.json("audit", "list")[0]
+    assert (row["what"], row["object"], row["how"]) == ("expire", "mail", "command line")
+    assert row["after"] == {"days": ", ".join(days[:2]), "of": row["after"]["of"], "messages": 2, "confirmed": False}
+    assert "local.example" in row["after"]["of"]
+    office.done("expire")
+    assert len(office.json("audit", "list")) == before + 1, "nothing went"
+    office.done("expire", "--confirm")
+    row = office.json("audit", "list")[0]
+    assert (row["after"]["days"], row["after"]["messages"], row["after"]["confirmed"]) == (days[2], 2, True)
+    office.done("expire", "--confirm")
+    row = office.json("audit", "list")[0]
+    assert (row["after"]["days"], row["after"]["confirmed"]) == ("", True), "somebody vouched for the clock"
+
+
 def test_rows_stay_for_a_quarter_of_an_hour_while_a_server_runs(office: Office) -> None:
     old_mail(office, 40)
     with ServerLock(office.store):

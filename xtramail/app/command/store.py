@@ -18,6 +18,7 @@ from xtramail.app.salvage import Salvage
 from xtramail.app.salvage import salvage as salvage_store
 from xtramail.app.upgrade import Choice, upgrade_store
 from xtramail.delivery.retention import GRACE, Dropped, Plan, RetentionJob, read_state
+from xtramail.directory.desk import Change, Told
 from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import day_start
 from xtramail.model.errors import BadInput
@@ -50,13 +51,33 @@ def expire(context: Context, dry_run: bool, confirm: bool) -> None:
     plan = job.plan()
     # Counted before it goes.
     over = shown_buckets(engine, plan.buckets, plan.buckets if confirm else plan.allowed)
-    if confirm:
-        plan = context.run(job.confirm())
-    elif not dry_run:
-        plan = context.run(job.run())
+    try:
+        if confirm:
+            plan = context.run(job.confirm())
+        elif not dry_run:
+            plan = context.run(job.run())
+    finally:
+        _note(context, over, {one.bucket for one in dropped}, confirm=confirm)
     # Nobody reads while no server runs; a running one deletes the rows itself, 15 minutes from now.
     rows = 0 if dry_run or serving else context.run(_job(context, "", [], 0.0).sweep())
     _tell(context, plan, over, {one.bucket for one in dropped}, rows, dry_run=dry_run)
+
+
+def _note(context: Context, over: list[dict[str, object]], dropped: set[Bucket], *, confirm: bool) -> None:
+    """The row in the log of changes: which days went, and whether somebody vouched for the clock.
+
+    Behind the drops, not before them: a store that is full must not be kept from making room.
+    """
+    if not dropped and not confirm:
+        return
+    gone = [one for one in over if one["bucket"] in dropped]
+    after: Told = {
+        "days": ", ".join(sorted({str(one["day"]) for one in gone})),
+        "of": ", ".join(sorted({str(one["of"]) for one in gone if one["of"]})),
+        "messages": sum(int(str(one["messages"])) for one in gone),
+        "confirmed": confirm,
+    }
+    context.run(context.desk.change(Change("expire", "mail", after=after), []))
 
 
 def _job(context: Context, run: str, dropped: list[Dropped], grace: float) -> RetentionJob:
