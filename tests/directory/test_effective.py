@@ -7,6 +7,8 @@ import pytest
 from tests import desks
 from tests.delivery.test_submission import DRAFT
 from tests.delivery.world import World
+from xtramail.directory.aliases import set_alias
+from xtramail.directory.domain_aliases import add_domain_alias
 from xtramail.directory.domain_settings import OF_USERS, SETTINGS, text
 from xtramail.directory.domains import parse_change, set_domain
 from xtramail.directory.effective import Effective, ServerValue, of_address, of_domain
@@ -95,6 +97,54 @@ def test_where_an_address_lives_and_how_long_its_mail_is_kept(world: World) -> N
     drive(add_mirror(world.desk, str(RAY), days=365))
     found = ray(world)["retention-days"]
     assert (found.value, found.source, found.beneath) == ("365", "mirror", (Level("90", "domain"),))
+
+
+def of(world: World, address: str) -> dict[str, Effective]:
+    return {one.name: one for one in of_address(world.desk, Address.parse(address), SERVER)}
+
+
+def test_an_alias_says_where_it_leads_and_what_holds_in_its_domain(world: World) -> None:
+    drive(set_alias(world.desk, f"sales@{RELAY}", [str(RAY), "far@away.example"]))
+    change(world, "sent-back=outage")
+    found = of(world, f"Sales@{RELAY}")
+    assert (found["leads-to"].value, found["leads-to"].source) == (f"{RAY}, far@away.example", "alias")
+    assert (found["sent-back"].value, found["sent-back"].source) == ("outage", "domain")
+    assert found["lives"].value == "at the primary"
+    assert "quota" not in found and "imap.hide" not in found and "limits.message-size" in found
+    assert (ray(world)["leads-to"].value, ray(world)["leads-to"].source) == ("", "default")
+    drive(set_alias(world.desk, f"@{RELAY}", [str(RAY)]))
+    assert of(world, f"whoever@{RELAY}")["leads-to"].source == f"alias @{RELAY}"
+    assert ray(world)["leads-to"].value == "", "he is listed"
+
+
+def test_an_address_that_lives_apart_says_where_though_it_is_no_user(world: World) -> None:
+    drive(add_route(world.desk, RELAY, read("own.example", user=f"eve@{RELAY}")))
+    found = of(world, f"eve@{RELAY}")
+    assert (found["lives"].value, found["lives"].source) == ("own.example:25 (10)", "route")
+    assert found["recipients"].value == world.desk.domain(RELAY).recipients
+
+
+def test_another_name_of_a_domain_has_what_holds_for_that(world: World) -> None:
+    drive(add_domain_alias(world.desk, "other.example", RELAY))
+    change(world, "sent-back=outage")
+    found = {one.name: one for one in of_domain(world.desk, "Other.example", SERVER)}
+    assert (found["another-name-of"].value, found["another-name-of"].source) == (RELAY, "domain-alias")
+    assert found["sent-back"].value == "outage"
+    assert of(world, "ray@other.example")["type"].value == "user"
+    stranger = desks.domain_admin(world.engine, world.clock, "local.example")
+    with pytest.raises(NoSuchDomain, match="domain other.example is not served here"):
+        of_domain(stranger, "other.example", [])
+    with pytest.raises(NoSuchAccount, match="user ray@other.example does not exist"):
+        of_address(stranger, Address.parse("ray@other.example"), [])
+
+
+def test_what_an_alias_stands_for_is_not_for_its_users(world: World) -> None:
+    drive(set_alias(world.desk, f"sales@{RELAY}", [str(RAY)]))
+    himself = desks.user(world.engine, world.clock, str(RAY))
+    with pytest.raises(NoSuchAccount, match=f"user sales@{RELAY} does not exist"):
+        of_address(himself, Address.parse(f"sales@{RELAY}"), [])
+    with pytest.raises(NoSuchAccount, match=f"user nobody@{RELAY} does not exist"):
+        of_address(world.desk, Address.parse(f"nobody@{RELAY}"), [])
 
 
 def test_the_servers_settings_say_where_they_were_set_and_what_overrules_them(world: World) -> None:

@@ -17,14 +17,18 @@ from xtramail.directory.outbound import all_carriers
 from xtramail.directory.places import USERS_LIVE, Place, numbered, place_of
 from xtramail.directory.precedence import DEFAULT, DOMAIN, USER, Level, levels
 from xtramail.directory.relay_clients import ACCOUNT
+from xtramail.directory.resolution import ROLE_LOCALS
 from xtramail.directory.users import HIDDEN_CAPABILITIES, OUTSIDE
 from xtramail.model.actor import Role
-from xtramail.model.address import Address
-from xtramail.store import keys, places
+from xtramail.model.address import Address, domain_key
+from xtramail.model.errors import NoSuchAccount
+from xtramail.store import aliases, domains, keys, places
+from xtramail.store.aliases import AliasRow
 from xtramail.store.engine import Snapshot
 from xtramail.store.records import Account, DomainRow
 
 MIRROR, ROUTE, SERVER = "mirror", "route", "server"
+ALIAS, DOMAIN_ALIAS = "alias", "domain-alias"
 SET = "set"
 """In the place of a secret."""
 MESSAGE_SIZE = "message-size"
@@ -41,7 +45,7 @@ class Effective:
     name: str
     value: str
     source: str
-    """``user``, ``domain``, ``route``, ``mirror``, ``default``, or where the server was told."""
+    """``user``, ``domain``, ``route``, ``mirror``, ``alias``, ``default``, or where the server was told."""
     beneath: tuple[Level, ...] = ()
     doc: str = ""
 
@@ -57,24 +61,77 @@ class ServerValue:
 
 
 def of_domain(desk: Desk, name: str, server: Sequence[ServerValue]) -> list[Effective]:
-    """For a domain. NoSuchDomain."""
-    row = desk.domain(name)
-    own = [*_domain(row, None), *(_setting(one, row, None) for one in SETTINGS)]
+    """For a domain; for another name of one, what holds for that. NoSuchDomain."""
+    true = _true_name(desk, name)
+    row = desk.domain(true or name)
+    own = [*_renamed(true), *_domain(row, None), *(_setting(one, row, None) for one in SETTINGS)]
     return [*own, *_server(desk, server, SECTIONS, _overruled(row, None))]
 
 
 def of_address(desk: Desk, address: Address, server: Sequence[ServerValue]) -> list[Effective]:
-    """For one user, list or discovered address. NoSuchAccount."""
-    account, row = desk.account(address), desk.domain(address.domain)
+    """For one user, list or discovered address; for an alias, or who lives apart and is no user, what holds for its
+    mail. NoSuchAccount."""
+    true = _true_name(desk, address.domain)
+    address = address if true is None else Address(local=address.local, domain=true)
+    account = _account(desk, address)
+    row = desk.domain(address.domain)
     scope, local = keys.domain_scope(row.name), address.local_key
     own = [
-        *_user(account),
+        *_renamed(true),
+        *(_user(account) if account is not None else ()),
+        _leads(row, local, desk.engine.read(scope, lambda snap: _alias(snap, local))),
         desk.engine.read(scope, lambda snap: _lives(snap, row, local)),
         desk.engine.read(scope, lambda snap: _days(snap, row, local)),
         *_domain(row, account),
         *(_setting(one, row, account) for one in SETTINGS),
     ]
-    return [*own, *_server(desk, server, (*SECTIONS, *SECTIONS_OF_USERS), _overruled(row, account))]
+    sections = SECTIONS if account is None else (*SECTIONS, *SECTIONS_OF_USERS)
+    return [*own, *_server(desk, server, sections, _overruled(row, account))]
+
+
+def _true_name(desk: Desk, name: str) -> str | None:
+    """The domain of which ``name`` is only another name; None where it is none, or one that the actor may not see."""
+    found = desk.engine.read(keys.domain_scope(domain_key(name)), aliases.get_alias_of)
+    return found.domain if found is not None and any(row.name == found.domain for row in desk.domains()) else None
+
+
+def _account(desk: Desk, address: Address) -> Account | None:
+    """None where it is no user, but an alias, a place, or one of all the others for whom there is a catch-all."""
+    try:
+        return desk.account(address)
+    except NoSuchAccount:
+        served = any(row.name == address.domain_key for row in desk.domains())
+        if not served or not desk.actor.role.reaches(Role.DOMAIN):
+            raise
+        local = address.local_key
+        if not desk.engine.read(
+            keys.domain_scope(address.domain_key),
+            lambda snap: _alias(snap, local) is not None or places.get_place(snap, local) is not None,
+        ):
+            raise
+        return None
+
+
+def _alias(snap: Snapshot, local: str) -> AliasRow | None:
+    """What stands for others in its place: itself, or everybody of the domain who is not listed."""
+    found = aliases.get_alias(snap, local)
+    if found is None and domains.get_recipient(snap, local) is None and local not in ROLE_LOCALS:
+        return aliases.get_alias(snap, "")
+    return found
+
+
+def _renamed(true: str | None) -> Iterator[Effective]:
+    if true is not None:
+        yield _either("another-name-of", true, source=DOMAIN_ALIAS)
+
+
+def _leads(row: DomainRow, local: str, alias: AliasRow | None) -> Effective:
+    """To whom, one step far: where those lead may be another tenant's business."""
+    doc = "for whom it stands; see: xtramail alias show"
+    if alias is None:
+        return _made("leads-to", [Level("", DEFAULT)], doc)
+    source = ALIAS if alias.local else f"{ALIAS} @{row.name}"
+    return _made("leads-to", [Level(", ".join(alias.targets), source)], doc)
 
 
 def _made(name: str, found: Sequence[Level], doc: str = "", *, secret: bool = False) -> Effective:
