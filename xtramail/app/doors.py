@@ -23,8 +23,8 @@ class Door:
     """As mail programs call it."""
 
 
-def place_of(endpoint: str) -> tuple[str, int] | None:
-    """Host and port at which a listening endpoint answers from here; None for a socket of another kind."""
+def listens(endpoint: str) -> tuple[str, int] | None:
+    """At which address of ours (empty: at all), and which port; None for a socket of another kind, or any port."""
     kind, _, rest = endpoint.partition(":")
     # Twisted's own rule: a backslash makes the next character stand for itself.
     parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", rest)]
@@ -33,7 +33,15 @@ def place_of(endpoint: str) -> tuple[str, int] | None:
     if kind not in ("tcp", "tcp6") or not port.isdigit() or int(port) == 0:
         return None
     host = fields.get("interface", "")
-    return ("::1" if kind == "tcp6" else "127.0.0.1") if host in ("", "0.0.0.0", "::") else host, int(port)
+    return "" if host in ("0.0.0.0", "::") else host, int(port)
+
+
+def place_of(endpoint: str) -> tuple[str, int] | None:
+    """Host and port at which a listening endpoint answers from here; None for a socket of another kind."""
+    found = listens(endpoint)
+    if found is None:
+        return None
+    return found[0] or ("::1" if endpoint.startswith("tcp6:") else "127.0.0.1"), found[1]
 
 
 def host_of(settings: Settings, domain: str) -> str:

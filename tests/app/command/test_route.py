@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.app.command.office import Office
+from xtramail.app.config import load
 
 RELAY = "relay.example"
 
@@ -52,3 +53,17 @@ def test_a_message_is_released_to_where_its_recipient_lives(office: Office) -> N
     office.done("route", "remove", RELAY, "--user", ray)
     office.done("route", "add", RELAY, "here", "--user", ray)
     assert "has no primary here to release to" in office.refused("message", "release", waits["message"])
+
+
+def test_this_server_itself_is_no_next_hop(office: Office) -> None:
+    port = load(config=str(office.config), options={}, environ={}).settings.listen.smtp[0].split(":")[1]
+    own, why = f"127.0.0.1:{port}", "this server itself listens there"
+    before = office.json("route", "list", RELAY)
+    assert why in office.refused("route", "add", RELAY, own)
+    assert why in office.refused("route", "add", RELAY, own, "--user", f"ray@{RELAY}")
+    assert why in office.refused("route", "add", RELAY, own, "--out")
+    assert why in office.refused("domain", "set", RELAY, f"primary=other.example,{own}")
+    assert why in office.refused("domain", "set", RELAY, f"smarthost={own}")
+    assert why in office.refused("domain", "add", "new.example", "--primary", own)
+    assert office.json("route", "list", RELAY) == before
+    office.done("route", "add", RELAY, "127.0.0.1:1")

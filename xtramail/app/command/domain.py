@@ -13,6 +13,7 @@ from xtramail.app.command.guide import guide
 from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
 from xtramail.app.command.verify_domain import verify_domain
+from xtramail.app.own_doors import refuse_own_doors
 from xtramail.directory import alert_settings, domains, holding
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.domains import host_text
@@ -129,12 +130,14 @@ def add(
     unverified: bool,
 ) -> None:
     """Serve the domain NAME from now on. Without --primary it is local: mailboxes only."""
+    hosts = tuple(domains.parse_host(host) for host in primaries)
+    refuse_own_doors(context.settings, hosts)
     row = context.run(
         domains.add_domain(
             context.desk,
             name,
             tenant=tenant,
-            primaries=tuple(domains.parse_host(host) for host in primaries),
+            primaries=hosts,
             primary_tls=primary_tls,
             primary_ca=authorities(context, primary_ca),
             retention_days=context.settings.retention.days if retention_days is None else retention_days,
@@ -169,7 +172,11 @@ def _change(context: Context, change: str) -> domains.DomainChange:
         return domains.DomainChange(field="settings", value=(key, regular(key, secret)))
     if key in ("primary-ca", AUTHORITIES):
         value = authorities(context, value, key)
-    return domains.parse_change(key, value)
+    parsed = domains.parse_change(key, value)
+    if key in ("primary", "smarthost") and value:
+        port = 25 if key == "primary" else 587
+        refuse_own_doors(context.settings, [domains.parse_host(one, port) for one in value.split(",")])
+    return parsed
 
 
 ROUTE_HELP = """Change settings of a domain, all or none. An empty value is the default.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from xtramail.app.command.context import Commands, Context, password_from_stdin
+from xtramail.app.own_doors import refuse_own_doors
 from xtramail.directory import routes
 from xtramail.directory.routes import HIGHEST, WHEN, Route
 from xtramail.model.secret import Secret
@@ -65,6 +66,8 @@ def add(
     """
     password = Secret(password_from_stdin()) if login else None
     new = routes.read(host, out=out, when=when, priority=priority, user=user, login=login, password=password)
+    if not new.here:
+        refuse_own_doors(context.settings, [(new.host, new.port)])
     done = context.run(routes.add_route(context.desk, domain, new))
     context.done(shown(done), f"route added: {words(done)}.")
 
