@@ -42,7 +42,7 @@ def test_our_own_door_is_refused_with_the_rule_and_the_next_step(endpoint: str, 
     [
         ("tcp6:25", "localhost", 2525),
         ("tcp6:25", "mail.example.net", 25),
-        ("tcp6:25", "192.0.2.7", 25),
+        ("tcp6:25", "203.0.113.77", 25),
         ("tcp:25:interface=192.0.2.7", "127.0.0.1", 25),
         ("tcp:25:interface=192.0.2.7", "192.0.2.8", 25),
         ("tcp:25:interface=127.0.0.1", "mail.example.org", 25),
