@@ -29,7 +29,9 @@ def test_the_answer_names_the_message_that_every_record_names(world: World) -> N
 
 
 def test_stored_octets_are_our_trace_and_then_what_came(world: World) -> None:
-    message = b"Subject: x\r\n\r\n\xffcaf\xe9\r\n.dot\r\n  \r\n"
+    every = bytes(set(range(1, 256)) - {10, 13})
+    head = b"Subject: x\r\n\tfolded \t\r\nX-Odd:" + every + b"\r\n"
+    message = head + b"\r\n\xffcaf\xe9\r\n.dot\r\n..\r\n \t \r\n" + every * 20 + b"\r\n\r\n  \r\n"
     world.receive("ann@local.example", message=message)
     stored = world.octets(world.mailbox(world.ann)[0])
     assert stored.endswith(message)

@@ -511,6 +511,38 @@ async def test_tls_is_started_once(server: Server) -> None:
 
 
 @ensureDeferred
+async def test_a_handshake_waits_for_a_peer_that_takes_our_part_of_it_slowly(server: Server, tmp_path: Path) -> None:
+    """What we say in it is larger than the kernels keep: it goes on by itself once there is room."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    issue(folder, [f"{'long' * 12}{number}.example.org" for number in range(900)], now=NOW)
+    certificates = CertificateStore(folder)
+    certificates.reload(NOW)
+    contexts = ServerContexts(certificates, alpn=(b"imap",))
+
+    def begin(peer: Peer, data: bytes) -> None:
+        if data == b"go":
+            peer.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            peer.transport.write(b"ok")
+            peer.transport.startTLS(contexts)
+        else:
+            peer.transport.write(data)
+
+    def talk() -> bytes:
+        raw = connect(server.plain, receive=4096)
+        raw.sendall(b"go")
+        assert raw.recv(2) == b"ok"
+        with context().wrap_socket(raw) as secured:
+            assert len(secured.getpeercert(binary_form=True) or b"") > 50_000
+            secured.sendall(b"hello")
+            return secured.recv(100)
+
+    server.received = begin
+    assert await deferToThread(talk) == b"hello"
+    await server.lost()
+
+
+@ensureDeferred
 async def test_keys_are_updated_in_both_directions_while_text_flows(server: Server) -> None:
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_3"]
 
