@@ -1,4 +1,4 @@
-"""As whom a user may send: in the envelope, in From and in Sender, and what he is told where he may not."""
+"""As whom a user may send: in the envelope, in From, Sender and Resent-, and what he is told where he may not."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def said(world: World, sender: str, *lines: bytes) -> Reply:
         (INFO, [b"From: info@local.example, ann@local.example", b"Sender: info@local.example"]),
         ("ann+x@local.example", [b"From: ann+y@local.example"]),
         ("", [b"From: info@local.example"]),
+        (ANN, [b"Resent-From: info@local.example", b"Resent-Sender: ann@local.example", b"From: ann@local.example"]),
     ],
 )
 def test_as_himself_and_as_what_he_was_named_for(world: World, sender: str, lines: list[bytes]) -> None:
@@ -59,6 +60,16 @@ def test_as_himself_and_as_what_he_was_named_for(world: World, sender: str, line
         (
             [b"From: ann@local.example", b"Sender: ann@local.example", b"Sender: bob@local.example"],
             "Sender: bob@local.example",
+        ),
+        ([b"Resent-From: Bob <bob@local.example>", b"From: ann@local.example"], "Resent-From: bob@local.example"),
+        (
+            [b"RESENT-FROM: ann@local.example", b"Resent-Sender: bob@local.example", b"From: ann@local.example"],
+            "Resent-Sender: bob@local.example",
+        ),
+        (
+            # A block of an earlier time, which any client may show.
+            [b"Resent-From: ann@local.example", b"From: ann@local.example", b"Resent-From: boss@elsewhere.example"],
+            "Resent-From: boss@elsewhere.example",
         ),
         ([b"From: boss@elsewhere.example"], "From: boss@elsewhere.example"),
     ],
@@ -78,10 +89,11 @@ def test_the_envelope_is_held_to_it_too(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize("line", [b"Sender:", b"Sender: undisclosed", b"Sender: ann@local.example (", b"Sender: a b@c"])
-def test_a_sender_field_that_others_may_read_otherwise_is_refused(world: World, line: bytes) -> None:
-    refused = said(world, ANN, b"From: ann@local.example", line)
-    assert refused.code == 550 and "Sender" in refused.text
+@pytest.mark.parametrize("name", ["Sender", "Resent-From", "Resent-Sender"])
+@pytest.mark.parametrize("value", [b"", b" undisclosed", b" ann@local.example (", b" a b@c"])
+def test_a_field_that_others_may_read_otherwise_is_refused(world: World, name: str, value: bytes) -> None:
+    refused = said(world, ANN, b"From: ann@local.example", name.encode() + b":" + value)
+    assert refused.code == 550 and name in refused.text
 
 
 def test_a_long_or_foreign_address_is_told_in_one_line_of_ascii(world: World) -> None:

@@ -16,7 +16,6 @@ from xtramail.model.outcome import Reply
 from xtramail.model.peer import Peer
 from xtramail.store.records import Account
 
-BAD_SENDER = Reply.of(550, "5.7.1", "The Sender field has no address that can be read; leave it away or mend it")
 MOST_SHOWN = 120
 """Characters of an address in a reply, which is one line of 512 octets (RFC 5321 §4.5.3.1.5)."""
 LOGIN_ENDED = Reply.of(421, "4.7.0", "this login is no longer valid")
@@ -65,9 +64,10 @@ class AccountSender:
     def refuse_message(
         self, path: ReversePath, header: HeaderNames, routes: tuple[Route, ...]
     ) -> Reply | None:
-        if not header.legible:
-            return BAD_SENDER
-        for field, addresses in (("From", header.authors), ("Sender", header.senders)):
+        if header.illegible:
+            text = f"The {header.illegible} field has no address that can be read; leave it away or mend it"
+            return Reply.of(550, "5.7.1", text)
+        for field, addresses in (("From", header.authors), *header.others):
             strange = self._not_his(addresses)
             if strange is not None:
                 return not_yours(550, field, strange, self._account)

@@ -6,6 +6,7 @@ taken out of what leaves. Not one other octet changes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xtramail.wire.mime import compose, header, limits
@@ -54,12 +55,18 @@ class HeaderBuffer:
 
 @dataclass(frozen=True, slots=True)
 class HeaderNames:
-    """In whose name a message says that it is sent: addresses of its From and Sender fields, ``local@domain``."""
+    """In whose name a message says that it is sent: addresses ``local@domain``."""
 
     authors: tuple[str, ...]
-    senders: tuple[str, ...] = ()
-    legible: bool = True
-    """Each reader of the Sender field, where there is one, sees these and no others (RFC 5322 §3.6.2)."""
+    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of the fields that may stand beside From (NAMED), each that is there."""
+    illegible: str = ""
+    """The first of those of which not every reader sees these addresses and no others."""
+
+
+NAMED = ("Sender", "Resent-From", "Resent-Sender")
+"""Who sent it, if not its author (RFC 5322 §3.6.2); who brought it into the mail again, whenever that was (§3.6.6)."""
+_READ = frozenset(name.lower().encode() for name in ("From", *NAMED))
 
 
 class OutgoingHeader:
@@ -68,17 +75,15 @@ class OutgoingHeader:
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
         lines = header.unfold(octets)
-        named = header.values(lines, frozenset((b"from", b"sender")))
+        named = header.values(lines, _READ)
         found = named.get(b"from", [])
         addresses, whole = read_addresses(b", ".join(found))
-        senders, senders_whole = read_addresses(b", ".join(named.get(b"sender", [])))
         self.from_count = len(found)
         self.authors = tuple(address.address for address in addresses if address.host is not None)
         """Addresses of the From field, ``local@domain``."""
         self.from_legible = whole
         """Each reader of the From field sees these authors and no others."""
-        by = tuple(address.address for address in senders if address.host is not None)
-        self.names = HeaderNames(self.authors, by, legible=senders_whole and (bool(by) or b"sender" not in named))
+        self.names = _names(self.authors, named)
         # Below our trace fields it would fold into the last of them, and hide a Bcc there.
         self.begins_folded = octets.startswith((b" ", b"\t"))
         self.has_bcc = compose.without_bcc(octets) != octets
@@ -93,3 +98,17 @@ class OutgoingHeader:
 
     def without_bcc(self) -> bytes:
         return compose.without_bcc(self.octets)
+
+
+def _names(authors: tuple[str, ...], named: Mapping[bytes, list[bytes]]) -> HeaderNames:
+    others, illegible = [], ""
+    for name in NAMED:
+        values = named.get(name.lower().encode())
+        if values is None:
+            continue
+        found, whole = read_addresses(b", ".join(values))
+        addresses = tuple(address.address for address in found if address.host is not None)
+        others.append((name, addresses))
+        if not whole or not addresses:
+            illegible = illegible or name
+    return HeaderNames(authors, tuple(others), illegible)
