@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.app.command.office import Office
-from xtramail.app.command.group import plain
+from xtramail.app.command.group import Commands, plain
 from xtramail.app.command.main import COMMANDS, main
 
 CONTEXT = click.Context(main)
@@ -46,7 +46,7 @@ def test_the_commands_are_those_that_others_script_against() -> None:
     for name, wanted in groups.items():
         command = EVERY[tuple(name.split())]
         assert isinstance(command, click.Group)
-        assert wanted <= set(command.commands), name
+        assert wanted <= set(command.list_commands(CONTEXT)), name
     assert {"init", "trace", "expire", "status", "verify", "backup", "restore", "doctor"} < set(COMMANDS)
 
 
@@ -66,9 +66,24 @@ def test_options_have_the_names_that_others_script_against(path: str, options: s
 
 
 def test_help_names_each_command_with_the_first_sentence_of_its_own_help() -> None:
-    for name, (_, text) in COMMANDS.items():
-        command = EVERY[(name,)]
-        assert command.get_short_help_str(limit=1000) == text
+    for path, command in [((), main), *EVERY.items()]:
+        if isinstance(command, Commands):
+            for name, (_, text) in command.modules.items():
+                assert EVERY[(*path, name)].get_short_help_str(limit=1000) == text, (*path, name)
+
+
+@pytest.mark.parametrize(
+    "words", [["domain", "set", "local.example", "continuity=on"], ["user", "show", "ann@local.example"]]
+)
+def test_what_is_done_every_day_does_not_wait_for_what_is_done_once(office: Office, words: list[str]) -> None:
+    script = (
+        "import sys\nfrom xtramail.app.command.main import main\n"
+        f"try: main(['--config', {str(office.config)!r}, *{words!r}])\nexcept SystemExit: pass\n"
+        "heavy = ('twisted', 'dns', 'rich', 'xtramail.net', 'xtramail.delivery')\n"
+        "print(*[name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == ""
 
 
 @pytest.mark.parametrize("name", NAMES)

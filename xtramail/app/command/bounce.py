@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-import click
-from twisted.internet.selectreactor import SelectReactor
-from twisted.python.failure import Failure
+from typing import Any
 
 from xtramail.app.command.context import Context
+from xtramail.app.command.on_reactor import run_on_reactor
 from xtramail.app.outgoing import Outgoing
 from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.model.ids import IdSource, id_text
-from xtramail.net.adapter import start
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -29,26 +23,6 @@ class GivenUp:
     late: list[int] = field(default_factory=list)
     """Entries that somebody is just handing over, or that are gone: left alone."""
     untold: list[str] = field(default_factory=list)
-
-
-def run_on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work(reactor)`` to its end on a reactor of its own; click.Abort when it was interrupted."""
-    # Not the installed one, which runs once in the life of a process.
-    reactor: Any = SelectReactor()
-    results: list[T | Failure] = []
-
-    def ended(result: T | Failure) -> None:
-        results.append(result)
-        reactor.stop()
-
-    reactor.callWhenRunning(lambda: start(work(reactor)).addBoth(ended))
-    reactor.run()
-    if not results:
-        raise click.Abort
-    (result,) = results
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
 
 
 def give_up(context: Context, numbers: Sequence[int], reason: str) -> GivenUp:

@@ -17,9 +17,9 @@ from typing import Any
 import click
 from twisted.internet.defer import TimeoutError as DeferredTooLate
 
-from xtramail.app.command.bounce import run_on_reactor
 from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting
+from xtramail.app.command.on_reactor import run_on_reactor
 from xtramail.app.doctor import host_records, listening, machine, next_hops
 from xtramail.app.doctor.domain_records import DomainRecords, leaves_by
 from xtramail.app.doctor.finding import LEVELS, Finding, worst

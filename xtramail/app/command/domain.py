@@ -9,11 +9,14 @@ import click
 from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
+<<<<<<< HEAD
 from xtramail.app.command.guide import guide
 from xtramail.app.command.probe import test
 from xtramail.app.command.relay_account import relay_account
 from xtramail.app.command.verify_domain import verify_domain
 from xtramail.app.own_doors import refuse_own_doors
+=======
+>>>>>>> 7794120 (wip)
 from xtramail.directory import alert_settings, domains, holding
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.domains import host_text
@@ -33,7 +36,30 @@ ANY_WARNING = (
 )
 
 
-@click.group(cls=Commands)
+_HERE = "xtramail.app.command"
+
+OTHERS = {
+    "relay-account": (
+        f"{_HERE}.relay_account",
+        "Create, remove or show the account by which the domain NAME's own server sends through us.",
+    ),
+    "guide": (
+        f"{_HERE}.guide",
+        "Say what to set, in which order, so that mail of NAME comes through us, and how to go back.",
+    ),
+    "test": (
+        f"{_HERE}.probe",
+        "Send one message through us to the primary of NAME, and follow it until it is there.",
+    ),
+    "verify": (
+        f"{_HERE}.verify_domain:verify_domain",
+        "Look in DNS for the record that proves that NAME is his who added it, and serve it from then on.",
+    ),
+}
+"""Commands that need far more than the others."""
+
+
+@click.group(cls=Commands, modules=OTHERS)
 def domain() -> None:
     """Add, change, hold and remove served domains."""
 
@@ -321,9 +347,3 @@ def _windows(context: Context, name: str) -> set[int]:
     """Ids of those planned for a domain."""
     scope = keys.domain_scope(context.desk.domain(name).name)
     return {one.id for one in context.engine.read(scope, outages.windows)}
-
-
-domain.add_command(relay_account)
-domain.add_command(guide)
-domain.add_command(test)
-domain.add_command(verify_domain)

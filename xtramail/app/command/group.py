@@ -61,23 +61,38 @@ class Reporting(click.Command):
 
 
 class Commands(click.Group):
-    """A group of them."""
+    """A group of them: its own, and behind them those that are named first and imported when one is used."""
 
     command_class = Reporting
     group_class = type
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
+    def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]] | None = None, **attributes: Any) -> None:
+        """``modules``: where each command is that is imported when it is used, and the first sentence of its help.
+
+        ``MODULE`` has it under its own name, with ``_`` for ``-``, and one behind it where Python wants that word for
+        itself; ``MODULE:NAME`` under another.
+        """
         super().__init__(*args, **attributes)
+        self.modules = dict(modules or {})
         if not any("--json" in param.opts for param in self.params):
             self.params.append(json_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         # In the order in which they were added, which is the order in which they are needed.
-        return list(self.commands)
+        return [*self.commands, *self.modules]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.modules:
+            return super().get_command(ctx, cmd_name)
+        module, _, named = self.modules[cmd_name][0].partition(":")
+        found, name = vars(load(module)), named or cmd_name.replace("-", "_")
+        command: click.Command = found[name] if name in found else found[f"{name}_"]
+        return command
 
     def rows(self, ctx: click.Context) -> Sequence[tuple[str, str]]:
         """Name and first sentence of each command."""
-        return [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        own = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        return [*own, *((name, text) for name, (_, text) in self.modules.items())]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -85,29 +100,7 @@ class Commands(click.Group):
 
 
 class Program(Commands):
-    """The command itself: a group whose commands are named first and imported when one is used."""
-
-    def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **attributes: Any) -> None:
-        """``modules``: for each command the module that has it, and the first sentence of its help.
-
-        There it has its own name, with ``_`` for ``-``, and one behind it where Python wants that word for itself.
-        """
-        super().__init__(*args, **attributes)
-        self.modules = dict(modules)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.modules)
-
-    def rows(self, ctx: click.Context) -> Sequence[tuple[str, str]]:
-        return [(name, text) for name, (_, text) in self.modules.items()]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.modules:
-            return None
-        module, _ = self.modules[cmd_name]
-        found, name = vars(load(module)), cmd_name.replace("-", "_")
-        command: click.Command = found[name] if name in found else found[f"{name}_"]
-        return command
+    """The command itself: it says how everything below it ended."""
 
     def main(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import TimeoutError as TooLate
 from twisted.names import client
 
-from xtramail.app.command.bounce import run_on_reactor
+from xtramail.app.command.on_reactor import run_on_reactor
 from xtramail.model.errors import Unavailable
 from xtramail.model.host import parse_host
 from xtramail.net.adapter import deferred

@@ -10,9 +10,9 @@ import click
 from twisted.internet.defer import TimeoutError as TooLate
 from twisted.names import client
 
-from xtramail.app.command.bounce import run_on_reactor
 from xtramail.app.command.cert import found as certificates_found
 from xtramail.app.command.context import Context, Reporting, when
+from xtramail.app.command.on_reactor import run_on_reactor
 from xtramail.app.doors import host_of
 from xtramail.app.next_hop import NextHop, look_closely
 from xtramail.delivery.routing import NoMailHost

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from xtramail.app.command.bounce import run_on_reactor
 from xtramail.app.command.context import Context, Reporting, count_of, when
 from xtramail.app.command.maintenance import moment
+from xtramail.app.command.on_reactor import run_on_reactor
 from xtramail.delivery.asking import NobodyToAsk
 from xtramail.delivery.replay import MOST_NAMED, Replay, Totals
 from xtramail.delivery.replay_choice import Wanted, Why

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from xtramail.app.command.card import card
 from xtramail.app.command.context import Commands, Context, size_text, sure, when
 from xtramail.app.command.passwd import new_hash, passwd
-from xtramail.app.command.recover import recover
 from xtramail.app.setting_kinds import SIZE
 from xtramail.directory import users
 from xtramail.directory.domain_settings import OF_USERS
@@ -15,8 +13,16 @@ from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store.records import Account, AccountKind
 
+_HERE = "xtramail.app.command"
 
-@click.group(cls=Commands)
+OTHERS = {
+    "recover": (f"{_HERE}.recover", "Put back what a user deleted, by any client, as long as its days last."),
+    "card": (f"{_HERE}.card", "Write how to work here when the usual mail is away."),
+}
+"""Commands that need far more than the others."""
+
+
+@click.group(cls=Commands, modules=OTHERS)
 def user() -> None:
     """Add, change, show and remove users."""
 
@@ -170,7 +176,3 @@ def remove(context: Context, address: str, yes: bool) -> None:
     sure(f"Remove {parsed.key} and its login?", yes=yes)
     account = context.run(users.remove_user(context.desk, parsed))
     context.done({"removed": account.address}, f"user {account.address} removed; its mail goes as its days end.")
-
-
-user.add_command(recover)
-user.add_command(card)
