@@ -9,14 +9,7 @@ import click
 from cryptography import x509
 
 from xtramail.app.command.context import Commands, Context, count_of, password_from_stdin, sure, when
-<<<<<<< HEAD
-from xtramail.app.command.guide import guide
-from xtramail.app.command.probe import test
-from xtramail.app.command.relay_account import relay_account
-from xtramail.app.command.verify_domain import verify_domain
 from xtramail.app.own_doors import refuse_own_doors
-=======
->>>>>>> 7794120 (wip)
 from xtramail.directory import alert_settings, domains, holding
 from xtramail.directory.domain_settings import SETTINGS, DomainSetting, regular, text
 from xtramail.directory.domains import host_text
