@@ -141,16 +141,20 @@ def test_recipients_of_one_message_go_their_own_ways(world: RelayWorld) -> None:
 
 def test_the_attempt_row_is_durable_before_the_dot(world: RelayWorld) -> None:
     number = id_of(world.receive(RAY))
-    seen: list[Fate] = []
+    seen: list[object] = []
 
     def look(call: Call) -> Carried:
-        call.before_dot((0,)).result()
+        world.engine.pause()
+        written = call.before_dot((0,))
+        seen.extend((written.done, world.fates(number)[RAY]))
+        world.engine.resume()
+        written.result()
         seen.append(world.fates(number)[RAY])
         return call.says(OK)
 
     world.courier.script = look
     world.deliver(world.only())
-    assert seen == [Fate.ATTEMPTED]
+    assert seen == [False, Fate.HELD, Fate.ATTEMPTED], "it is waited for until it is there"
 
 
 def test_without_an_attempt_row_nothing_is_handed_over(world: RelayWorld) -> None:

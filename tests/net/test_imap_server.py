@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
-from tests.imap_world import MAIL, PASSWORD, World
+from tests.imap_world import MAIL, PASSWORD, Client, World
 from xtramail.model.errors import StoreFault, StoreFull
 from xtramail.model.pending import Pending
 from xtramail.net.limits import LimitSettings
@@ -55,6 +57,16 @@ UNSELECT
 BOGUS
 LOGOUT
 """
+
+
+CHANGES = (
+    "CREATE new", "DELETE old", "RENAME old new", "SUBSCRIBE new", "UNSUBSCRIBE old", "STORE 1 +FLAGS (\\Flagged)",
+    "COPY 1 old", "MOVE 1 old", "EXPUNGE", "UID EXPUNGE 1:*", "CLOSE", "APPEND",
+)  # fmt: skip
+
+
+def change(client: Client, command: str) -> str:
+    return client.append(MAIL) if command == "APPEND" else client.say(command)
 
 
 def dialogue(*, bytewise: bool) -> list[str]:
@@ -116,20 +128,39 @@ def test_pipelined_commands_are_answered_in_order_though_some_wait() -> None:
     assert "b OK" in answer and "\\Flagged" in answer
 
 
-def test_nothing_is_acknowledged_before_it_is_durable() -> None:
+def at_work() -> tuple[World, Client]:
+    """One message marked as deleted in INBOX, which is selected, and an empty mailbox."""
     world = World()
     world.deliver()
     client = world.client()
-    client.say("SELECT INBOX")
-    for command in ("STORE 1 +FLAGS (\\Seen)", "COPY 1 Sent", "CREATE new", "EXPUNGE"):
-        if command == "EXPUNGE":
-            client.say("STORE 1 +FLAGS (\\Deleted)")
-            client.say("STORE 1 -FLAGS (\\Seen)")
-        world.engine.fail_next(StoreFault())
-        assert "T NO [UNAVAILABLE]" in client.say(command), command
-    world.engine.fail_next(StoreFault())
-    assert client.append(MAIL).startswith("T NO [UNAVAILABLE]")
+    for command in ("CREATE old", "SUBSCRIBE old", "SELECT INBOX", "STORE 1 +FLAGS (\\Deleted)"):
+        assert "T OK" in client.say(command)
+    return world, client
+
+
+def shown(client: Client) -> list[str]:
+    """Everything that a change could have changed."""
     assert "* 1 EXISTS" in client.say("SELECT INBOX")
+    return [client.say(one) for one in ('LIST "" *', 'LSUB "" *', "STATUS old (MESSAGES)", "FETCH 1:* (UID FLAGS)")]
+
+
+@pytest.mark.parametrize("command", CHANGES)
+def test_nothing_is_acknowledged_before_it_is_durable(command: str) -> None:
+    world, client = at_work()
+    world.engine.pause()
+    assert "T " not in change(client, command)
+    assert not client.closed
+    world.engine.resume()
+    assert re.search(r"(?m)^t\d+ OK", client.heard())
+
+
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_could_not_be_made_durable_is_refused_and_was_not_done(command: str) -> None:
+    world, client = at_work()
+    before = shown(client)
+    world.engine.fail_next(StoreFault())
+    assert "T NO [UNAVAILABLE]" in change(client, command)
+    assert shown(client) == before
 
 
 def test_mail_can_be_read_while_the_store_cannot_write() -> None:
