@@ -7,8 +7,12 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor as installed
+from twisted.internet import tcp
 from twisted.internet.testing import MemoryReactorClock
 
 from tests.desks import operator
@@ -169,6 +173,27 @@ def test_nothing_is_opened_before_the_service_starts(tmp_path: Path) -> None:
     server.privilegedStartService()  # type: ignore[no-untyped-call]
     assert [port for port, *_ in reactor.tcpServers] == [2525, 2993]
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@ensureDeferred
+async def test_the_setting_chooses_whose_transports_connections_have(tmp_path: Path, direct: bool) -> None:
+    settings = Settings(
+        server=Server(hostname=("mail.example.org",), direct_tls=direct),
+        store=Store(path=tmp_path / "store"),
+        listen=Listen(**dict.fromkeys(SERVICES, ("tcp:0:interface=127.0.0.1",)) | {"metrics": ()}),
+    )
+    reactor: Any = installed
+    before = set(reactor.getReaders())
+    server = build(settings, reactor)
+    server.privilegedStartService()  # type: ignore[no-untyped-call]
+    made: list[Any] = [one for one in reactor.getReaders() if one not in before]
+    try:
+        assert len(made) == len(SERVICES) - 1
+        assert {port.transport is tcp.Server for port in made} == {not direct}
+    finally:
+        for port in made:
+            await port.stopListening()
 
 
 def test_a_connection_before_the_store_is_open_is_turned_away(tmp_path: Path) -> None:
