@@ -130,6 +130,8 @@ def context() -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
+    # Else an end without close_notify looks like one with it.
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return made
 
 
@@ -353,6 +355,30 @@ async def test_losing_the_connection_sends_everything_and_says_goodbye_first(ser
         return read_all(connection)
 
     assert await deferToThread(read) == octets
+    assert isinstance(await server.lost(), ConnectionDone)
+
+
+@ensureDeferred
+async def test_what_a_peer_sends_behind_our_goodbye_is_heard_out(server: Server) -> None:
+    octets = noise(30_000)
+
+    def finish(peer: Peer, data: bytes) -> None:
+        assert data == b"go"
+        peer.transport.write(octets)
+        peer.transport.loseConnection()
+
+    server.received = finish
+
+    def talk() -> bytes:
+        with secure(server.port) as connection:
+            connection.sendall(b"go")
+            heard = read_all(connection)
+            # A socket that is closed already answers by a reset, of which the next one is told.
+            for _ in range(20):
+                connection.sendall(b"and more " * 1_000)
+            return heard
+
+    assert await deferToThread(talk) == octets
     assert isinstance(await server.lost(), ConnectionDone)
 
 
