@@ -20,7 +20,7 @@ from tests.directory.offices import (
     ZETA,
     Offices,
 )
-from xtramail.delivery import release, waiting
+from xtramail.delivery import following, release, waiting
 from xtramail.delivery.drill_steps import fresh_steps
 from xtramail.directory import (
     admins,
@@ -54,13 +54,20 @@ from xtramail.directory import (
 )
 from xtramail.directory.desk import Desk
 from xtramail.directory.state import worlds
+from xtramail.mailbox import stored
 from xtramail.mailbox.transfer import exporting, importing
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
+from xtramail.model.bucket import CLASS_LOG, bucket_at
+from xtramail.model.ids import id_at
 from xtramail.store import domains as rows
-from xtramail.store import keys
+from xtramail.store import keys, tracking
+from xtramail.store.records import LogEvent
+from xtramail.store.tracking import Query
 
 HASH = "{XTRA-HMAC}a$b"
+MAILED = id_at(2_000_000_000.0)
+"""Of a message of a later time than all that was made before."""
 NEW = Address.parse(f"new@{ACORN}")
 
 
@@ -252,6 +259,9 @@ CALLS = [
     lists(audit_log.audit_rows, lambda d, o: audit_log.audit_rows(d, most=999), Role.USER),
     look(audit_log.audit_rows, lambda d, o: audit_log.audit_rows(d, domain=ACORN, most=999), case="of a domain"),
     look(audit_log.verify_audit, lambda d, o: audit_log.verify_audit(d), Role.OPERATOR, of_tenant=True),
+    # Mail.
+    lists(following.follow, lambda d, o: following.follow(d, Query(), most=9).stories, before=lambda d: mailed(d)),
+    look(following.story_of, lambda d, o: following.story_of(d, MAILED), before=lambda d: mailed(d)),
     # All of it.
     lists(worlds.export_world, lambda d, o: worlds.export_world(d, KEYRING).domains),
     look(worlds.export_world, lambda d, o: worlds.export_world(d, KEYRING, domain=ACORN).domains, case="of a domain"),
@@ -272,6 +282,7 @@ ELSEWHERE = {
     waiting.let_go: "tests/delivery/test_waiting.py",
     waiting.note: "tests/delivery/test_waiting.py",
     release.release: "tests/delivery/test_waiting.py",
+    stored.copies_of: "tests/delivery/test_following.py",
     importing.import_mail: "tests/mailbox/transfer/test_importing.py",
     exporting.export_mail: "tests/mailbox/transfer/test_exporting.py",
 }
@@ -284,6 +295,13 @@ async def planned(desk: Desk) -> None:
 
 async def begun(desk: Desk) -> None:
     await rehearsals.begin_drill(desk, ACORN, ["ann"], seconds=60, steps=fresh_steps())
+
+
+async def mailed(desk: Desk) -> None:
+    """A message for Ann is in the log."""
+    at = desk.now()
+    event = LogEvent(at=at, message_id=MAILED, kind="accepted", sender="zoe@world.example", recipients=(ANN.key,))
+    await desk.engine.transact(keys.LOG, lambda txn: tracking.record(txn, bucket_at(at, CLASS_LOG), event))
 
 
 async def unverified(desk: Desk) -> None:

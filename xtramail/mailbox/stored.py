@@ -1,4 +1,4 @@
-"""Finds stored messages by the id that the log and the queue show, in the mailboxes of one account.
+"""Finds stored messages by the id that the log and the queue show, in the mailboxes of one account or of all.
 
 An id tells its moment, so only the buckets of that day are read.
 """
@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xtramail.directory.desk import Desk
+from xtramail.directory.resolution import Resolver, resolver
+from xtramail.directory.users import list_users
+from xtramail.model.actor import Role
+from xtramail.model.address import Address
 from xtramail.model.bucket import Bucket, bucket_day
 from xtramail.model.clock import day_of
+from xtramail.model.errors import BadInput
 from xtramail.model.ids import id_seconds
-from xtramail.store import keys, mailboxes, messages
+from xtramail.store import keys, mailboxes, messages, tracking
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.message_row import MessageRow
-from xtramail.store.records import Account
+from xtramail.store.records import Account, LogEvent
 
 _LAST_UID = 0xFFFF_FFFF
 
@@ -28,6 +34,44 @@ class Stored:
     row: MessageRow
     expunged: bool
     """No client sees it any more; it can be had until its days end."""
+
+
+def copies_of(desk: Desk, message_id: int) -> list[Stored]:
+    """Every copy of a message in the mailboxes that the log names, as far as they are in domains of the actor's. For
+    admins."""
+    desk.require(Role.DOMAIN, "copies of a message")
+    events = desk.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, message_id))
+    names = dict.fromkeys(
+        name
+        for event in events
+        for name in (*event.recipients, event.sender, event.fields.get("account", ""), *_beside(event))
+        if "@" in name
+    )
+    known, served = resolver(desk.engine, desk.clock), {row.name for row in desk.domains()}
+    accounts = {account.id: account for name in names for account in _accounts(known, name)}
+    if not events:
+        # Mail may be kept longer than the log, and the log is where its owners are found quickly.
+        accounts = {account.id: account for name in served for account in list_users(desk, name)}
+    return [
+        stored
+        for account in accounts.values()
+        if account.address.rpartition("@")[2] in served
+        for stored in find_stored(desk.engine, account, message_id)
+    ]
+
+
+def _beside(event: LogEvent) -> list[str]:
+    """Whose mailboxes have a copy, by mirrors too: the log lists address and mailbox of each."""
+    return [one.rpartition(" ")[0] for one in event.fields.get("stored", "").split(", ")]
+
+
+def _accounts(known: Resolver, name: str) -> tuple[Account, ...]:
+    """Whose mailboxes ``name`` stands for."""
+    try:
+        return known.resolve(Address.parse(name)).accounts
+    except BadInput:
+        # What a stranger's envelope said.
+        return ()
 
 
 def find_stored(engine: Engine, account: Account, object_id: int) -> list[Stored]:

@@ -11,20 +11,19 @@ import click
 
 from xtramail.app.command.context import Commands, Context
 from xtramail.app.command.queue import closed_of, closed_words
-from xtramail.app.command.trace import fates_of, message_of
+from xtramail.app.command.trace import message_of, shown_fates
+from xtramail.delivery.following import story_of
 from xtramail.delivery.release import Released
 from xtramail.delivery.release import Stored as StoredMessage
 from xtramail.delivery.release import release as release_again
 from xtramail.directory.desk import Change
 from xtramail.directory.resolution import resolver
-from xtramail.directory.users import list_users
-from xtramail.mailbox.stored import Stored, find_stored
+from xtramail.mailbox.stored import Stored, copies_of
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NoSuchMessage, NotPermitted
 from xtramail.model.ids import IdSource, id_text
 from xtramail.store import bodies, keys, outbound, tracking
 from xtramail.store.message_row import BodyRef
-from xtramail.store.records import Account, LogEvent
 
 DAY = 86_400.0
 
@@ -34,40 +33,9 @@ def message() -> None:
     """Show, export or release one message by its id."""
 
 
-def copies(context: Context, message_id: int) -> list[Stored]:
-    """Every copy in the mailboxes of those whom the log names."""
-    events = context.engine.read(keys.LOG, lambda snap: tracking.events_of(snap, message_id))
-    names = dict.fromkeys(
-        name
-        for event in events
-        for name in (*event.recipients, event.sender, event.fields.get("account", ""), *_beside(event))
-        if "@" in name
-    )
-    accounts = {account.id: account for name in names for account in _accounts(context, name)}
-    if not events:
-        # Mail may be kept longer than the log, and the log is where its owners are found quickly.
-        served = context.desk.domains()
-        accounts = {account.id: account for row in served for account in list_users(context.desk, row.name)}
-    return [stored for account in accounts.values() for stored in find_stored(context.engine, account, message_id)]
-
-
-def _beside(event: LogEvent) -> list[str]:
-    """Whose mailboxes have a copy, by mirrors too: the log lists address and mailbox of each."""
-    return [one.rpartition(" ")[0] for one in event.fields.get("stored", "").split(", ")]
-
-
-def _accounts(context: Context, name: str) -> tuple[Account, ...]:
-    """Whose mailboxes ``name`` stands for."""
-    try:
-        return resolver(context.engine, context.clock).resolve(Address.parse(name)).accounts
-    except BadInput:
-        # What a stranger's envelope said.
-        return ()
-
-
 def body_of(context: Context, message_id: int) -> BodyRef:
     """Where the octets lie: in a mailbox or in the queue. NoSuchMessage when nowhere any more."""
-    for stored in copies(context, message_id):
+    for stored in copies_of(context.desk, message_id):
         return stored.row.body
     for entry in context.engine.read(keys.QUEUE, outbound.entries):
         if entry.message_id == message_id:
@@ -82,8 +50,11 @@ def body_of(context: Context, message_id: int) -> BodyRef:
 def show(context: Context, id: str) -> None:
     """Show where copies of a message lie and what became of it."""
     number = message_of(context.engine, id)
-    found = copies(context, number)
-    fates = fates_of(context, number)
+    found = copies_of(context.desk, number)
+    try:
+        fates = shown_fates(story_of(context.desk, number))
+    except NoSuchMessage:
+        fates = []
     if not found and not fates:
         raise NoSuchMessage(f"nothing is known of {id}; find ids with: xtramail trace ADDRESS")
     value: dict[str, object] = {
@@ -128,7 +99,8 @@ def export(context: Context, id: str, output: Path | None) -> None:
     number = message_of(context.engine, id)
     ref = body_of(context, number)
     # Somebody else's mail is read: its owner's admins see that.
-    for name in sorted({Address.parse(one.account.address).domain_key for one in copies(context, number)}) or [""]:
+    found = copies_of(context.desk, number)
+    for name in sorted({Address.parse(one.account.address).domain_key for one in found}) or [""]:
         context.run(context.desk.change(Change("message export", id_text(number), name), []))
     value: dict[str, object] = {"id": id_text(number), "size": ref.size}
     if output is not None:

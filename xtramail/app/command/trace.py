@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
 from xtramail.app.command.context import Context, Reporting, when
 from xtramail.app.command.maintenance import moment
-from xtramail.delivery.story import Stories, Story
+from xtramail.delivery.following import follow
+from xtramail.delivery.story import Story
 from xtramail.model.duration import parse_duration
 from xtramail.model.errors import BadInput, NoSuchMessage
 from xtramail.model.ids import id_at, id_from_text, id_text
@@ -155,32 +157,16 @@ def trace(
         low=id_at(first),
         high=high,
     )
-    ids, more = _search(context.engine, query, found.ids, limit)
-    stories = Stories(context.engine, now)
-    told = [story for story in map(stories.of, ids) if story.events]
-    if not told:
+    told = follow(context.desk, query, ids=found.ids, most=limit)
+    if not told.stories:
         named = " and ".join((*what, *subjects)) or "mail of that time"
         raise NoSuchMessage(f"nothing is known of {named}; the log is kept {context.settings.tracking_days} days")
-    _tell(context, told)
-    if more:
+    _tell(context, told.stories)
+    if told.more:
         click.echo(f"There are older ones; see them with: --limit {2 * limit}, or --until TIME", err=True)
 
 
-def _search(engine: Engine, query: Query, ids: list[int], limit: int) -> tuple[list[int], bool]:
-    """Ids of messages, the newest last, and whether there are older ones."""
-    if ids and not (query.addresses or query.message_ids or query.words):
-        return sorted(one for one in set(ids) if query.low <= one < query.high)[-limit:], len(set(ids)) > limit
-    found = engine.read(keys.LOG, lambda snap: tracking.search(snap, query, 0 if ids else limit))
-    if ids:
-        return sorted(set(ids) & set(found.ids))[-limit:], False
-    if not found.ids and len(query.addresses) == 1 and not query.words and not query.message_ids:
-        # A Message-ID without its brackets looks like an address.
-        other = Query(message_ids=(f"<{query.addresses[0]}>",), high=query.high)
-        found = engine.read(keys.LOG, lambda snap: tracking.search(snap, other, limit))
-    return list(found.ids), found.more
-
-
-def _tell(context: Context, told: list[Story]) -> None:
+def _tell(context: Context, told: Sequence[Story]) -> None:
     fates = [fate for story in told for fate in shown_fates(story)]
     if context.as_json:
         events = [shown_event(event) for story in told for event in story.events]
@@ -203,8 +189,3 @@ def shown_fates(story: Story) -> list[dict[str, object]]:
         }
         for recipient, row in story.fates.items()
     ]
-
-
-def fates_of(context: Context, message_id: int) -> list[dict[str, object]]:
-    """As :func:`shown_fates`, of one message."""
-    return shown_fates(Stories(context.engine, context.now()).of(message_id))
