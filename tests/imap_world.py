@@ -71,6 +71,14 @@ class TlsTransport(StringTransport):
         self.disconnecting = True
 
 
+class SlowClock(Clock):
+    """Ten milliseconds pass between two looks at it."""
+
+    def seconds(self) -> float:
+        self.rightNow += 0.01
+        return float(self.rightNow)
+
+
 class FakeLogin:
     """Knows accounts by address; may be busy, may take its time."""
 

@@ -145,6 +145,17 @@ def test_another_tenant_that_has_a_domain_now_is_not_named_to_who_had_it() -> No
     assert whole.row.after == {"tenant": "zeta"}
 
 
+def test_a_domain_that_was_given_to_another_tenant_is_no_more_its_old_admin_s() -> None:
+    offices = Offices()
+    dora = offices.admin(DORA)
+    drive(set_domain(offices.admin(ODA), ACORN, [parse_change("tenant", "zeta")]))
+    assert dora.domains() == []
+    with pytest.raises(NoSuchDomain):
+        dora.domain(ACORN)
+    with pytest.raises(NoSuchAccount):
+        dora.account(ANN)
+
+
 def test_rows_of_an_address_are_found_however_it_was_written() -> None:
     offices = Offices()
     operator = offices.admin(ODA)

@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from tests.imap_world import MAIL, PASSWORD, Client, World
+from tests.imap_world import MAIL, PASSWORD, Client, SlowClock, World
 from xtramail.model.errors import StoreFault, StoreFull
 from xtramail.model.pending import Pending
 from xtramail.net.limits import LimitSettings
@@ -181,6 +181,14 @@ def test_select_of_a_missing_mailbox_leaves_none_selected() -> None:
     client.say("SELECT nope")
     assert client.say("FETCH 1 FLAGS").startswith("T BAD")
     assert len(world.services.looks) == 0
+
+
+def test_a_pile_of_commands_lets_others_have_their_turn() -> None:
+    world = World(reactor=SlowClock())
+    client = world.client()
+    client.send(b"".join(b"a%d NOOP\r\n" % number for number in range(100)))
+    assert 0 < client.transport.value().count(b" OK ") < 5
+    assert client.heard().count(" OK ") == 100
 
 
 # Login

@@ -8,7 +8,7 @@ import re
 import pytest
 from msgspec.structs import replace as changed
 
-from tests.imap_world import ANN, MAIL, PASSWORD, TlsTransport
+from tests.imap_world import ANN, MAIL, PASSWORD, SlowClock, TlsTransport
 from tests.pop3_world import Pop3World
 from xtramail.model.errors import StoreFault
 from xtramail.model.pending import Pending
@@ -28,6 +28,14 @@ def world_with(*mails: bytes) -> Pop3World:
     for mail in mails:
         world.deliver(mail)
     return world
+
+
+def test_a_pile_of_commands_lets_others_have_their_turn() -> None:
+    world = Pop3World(reactor=SlowClock())
+    client = world.pop3()
+    client.send(b"STAT\r\n" * 80)
+    assert 0 < client.transport.value().count(b"+OK") < 5
+    assert client.heard().count(b"+OK") == 80
 
 
 # The dialogue

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -499,6 +499,32 @@ async def test_what_was_written_before_starttls_is_plain_and_what_came_with_it_i
     assert await deferToThread(talk) == b"under TLS\r\n"
     assert server.peers[0].heard == b"STARTTLS\r\nNOOP\r\nhello"
     assert isinstance(await server.lost(), ConnectionDone)
+
+
+@ensureDeferred
+async def test_tls_begun_before_it_was_granted_ends_the_connection(server: Server) -> None:
+    def upgrade(peer: Peer, data: bytes) -> None:
+        # Far more than both kernels keep: the go-ahead behind it has not left.
+        peer.transport.write(noise(16_000_000) + b"220 go ahead\r\n")
+        peer.transport.startTLS(server.contexts)
+
+    server.received = upgrade
+
+    def talk() -> None:
+        plain = connect(server.plain, receive=4096)
+        plain.sendall(b"STARTTLS\r\n")
+        while not (server.peers and server.peers[0].transport.tls_wanted):
+            time.sleep(0.01)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with pytest.raises(ssl.SSLWantReadError):
+            context().wrap_bio(incoming, outgoing).do_handshake()
+        plain.sendall(outgoing.read())
+        with suppress(ConnectionResetError):
+            while plain.recv(65536):
+                pass
+
+    await deferToThread(talk)
+    assert str(await server.lost()) == "TLS: begun before it was granted"
 
 
 @ensureDeferred

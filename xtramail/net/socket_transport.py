@@ -28,7 +28,17 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from xtramail.net.socket_channel import GONE, Blocked, Channel, Octets, PlainChannel, TlsChannel, Unreadable, Unwritable
+from xtramail.net.socket_channel import (
+    GONE,
+    Blocked,
+    Channel,
+    Octets,
+    PlainChannel,
+    TlsChannel,
+    TlsFault,
+    Unreadable,
+    Unwritable,
+)
 
 _ENOUGH = 64 * 1024
 """Octets that leave even while corked, and that pause a producer when the peer does not take them."""
@@ -276,7 +286,7 @@ class SocketTransport(tcp.Server):
         if self._tls_next is not None:
             if self._sending:
                 # It has not seen that we agree.
-                raise ConnectionLost("TLS begun before it was granted")
+                raise TlsFault("begun before it was granted")
             self._shaking = TlsChannel(self._tls_next.on_socket(self.socket))
             self._tls_next = None
         shaking = self._shaking
