@@ -52,6 +52,12 @@ class DomainRoom:
         quota = self._quotas.get(name, 0)
         return not quota or self._used(name) + more <= times * quota
 
+    def took(self, account: Account, octets: int) -> None:
+        """So many came for a user since the sum was made: for who brings much while it is believed."""
+        name = Address.parse(account.address).domain_key
+        if (known := self._sums.get(name)) is not None:
+            self._sums[name] = _Sum(known.used + octets, known.until)
+
     def _used(self, name: str) -> int:
         began = self._clock.monotonic()
         known = self._sums.get(name)

@@ -92,10 +92,15 @@ def test_a_large_message_leaves_nothing_where_the_quota_has_no_room(tmp_path: Pa
         more.write(LINE + b"Subject: large\n\n" + b"x" * 2_000_000 + b"\n\n")
     result = boxes.bring(file)
     assert result.messages == 2 and result.stopped.startswith("the quota is full")
+    assert stored_octets(boxes) < 1_000
+
+
+def stored_octets(boxes: Boxes) -> int:
+    """Of bodies, linked or not."""
     (bucket,) = boxes.engine.buckets()
     low, high = b"b", keys.after(b"b")
     stored = boxes.engine.read(keys.BODY, lambda snap: snap.range(bucket, low, high))
-    assert sum(len(value) for _, value in stored) < 1_000
+    return sum(len(value) for _, value in stored)
 
 
 def test_the_quota_of_a_domain_ends_it_as_well(tmp_path: Path) -> None:
@@ -105,6 +110,27 @@ def test_the_quota_of_a_domain_ends_it_as_well(tmp_path: Path) -> None:
     assert (result.messages, result.made) == (0, ["Work"])
     said = "the quota of domain office.example is full; raise it (xtramail domain set office.example quota=SIZE)"
     assert result.stopped == said
+
+
+def test_it_stays_within_the_quota_of_a_domain_however_fast_it_is(tmp_path: Path) -> None:
+    """The clock stands still: the domain's sum is made once."""
+    boxes = Boxes()
+    quota = int(2.5 * BATCH * len(PLAIN))
+    drive(set_domain(boxes.desk, "office.example", [parse_change("quota", str(quota))]))
+    result = boxes.bring(mbox(tmp_path, 5 * BATCH))
+    assert result.messages == 2 * BATCH and "the quota of domain office.example is full" in result.stopped
+    assert sum(len(one.octets) for one in boxes.full(BOB)["Work"]) <= quota
+
+
+def test_a_large_message_leaves_nothing_where_the_domain_has_no_room(tmp_path: Path) -> None:
+    boxes = Boxes()
+    drive(set_domain(boxes.desk, "office.example", [parse_change("quota", "100000")]))
+    file = mbox(tmp_path, 2)
+    with file.open("ab") as more:
+        more.write(LINE + b"Subject: large\n\n" + b"x" * 2_000_000 + b"\n\n")
+    result = boxes.bring(file)
+    assert result.messages == 2 and "the quota of domain office.example is full" in result.stopped
+    assert stored_octets(boxes) < 1_000
 
 
 def test_a_store_that_is_full_or_nearly_ends_it_and_says_so(tmp_path: Path) -> None:

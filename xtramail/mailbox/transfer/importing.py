@@ -224,6 +224,7 @@ class _Import:
             # Most of its octets go to the store before it is filed: not when there is no room for it.
             await self._commit()
             self._engine.read(self._scope, partial(mailboxes.check_quota, more=size))
+            self._look_for_room(size)
         if found.doubt:
             self.result.doubtful += 1
             self.result.trouble(Trouble(found.place, f"{found.doubt}; it was taken"))
@@ -299,6 +300,7 @@ class _Import:
             if new:
                 self.result.mailboxes[coming.mailbox] += 1
                 self.result.octets += coming.size
+                self._room.took(self._account, coming.size)
             else:
                 self.result.already += 1
 
