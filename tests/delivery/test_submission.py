@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from tests.delivery.world import PEER, World, id_of, rcpt, reverse
+from xtramail.directory.domains import parse_change, set_domain
+from xtramail.directory.users import set_user
+from xtramail.model.address import Address
 from xtramail.model.bucket import PERMANENT, bucket_at
 from xtramail.model.flags import Flag
 from xtramail.model.outcome import Fate
@@ -239,9 +241,27 @@ def test_without_continuity_nothing_is_filed(world: World) -> None:
     assert bodies.read(world.engine, world.queue()[0].body).endswith(message)
 
 
-def test_an_account_has_its_own_size_limit(world: World) -> None:
-    limited = replace(world.ann, settings={"message-size": "2000"})
-    world.change_account(world.ann, settings={"message-size": "2000"})
+def test_an_account_has_its_own_size_limit_and_else_its_domains(world: World) -> None:
+    ann, server = Address.parse("ann@local.example"), 50 << 20
+
+    def is_largest(size: int) -> bool:
+        codes = []
+        for octets in (size, size + 1):
+            transaction = world.submission.begin(PEER, world.desk.account(ann))
+            codes.append(transaction.mail_from(reverse("ann@local.example", size=octets)).code)
+        return codes == [250, 552]
+
+    assert is_largest(server)
+    drive(set_domain(world.desk, "local.example", [parse_change("message-size", "4KiB")]))
+    assert is_largest(4096)
+    drive(set_user(world.desk, ann, own={"message-size": "1TiB"}))
+    assert is_largest(server), "never more than the server's"
+    drive(set_user(world.desk, ann, own={"message-size": ""}))
+    assert is_largest(4096)
+    drive(set_domain(world.desk, "local.example", [parse_change("message-size", "")]))
+    assert is_largest(server)
+    drive(set_user(world.desk, ann, own={"message-size": "2000"}))
+    limited = world.desk.account(ann)
     transaction = world.submission.begin(PEER, limited)
     assert transaction.mail_from(reverse("ann@local.example", size=2001)).text.startswith("552 5.3.4")
     reply = world.submit(limited, "bob@local.example", message=DRAFT + b"x" * 2000)

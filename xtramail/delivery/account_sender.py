@@ -8,6 +8,7 @@ from xtramail.delivery.policy import TOO_LARGE, PolicySettings, Route
 from xtramail.delivery.rates import SendingRates
 from xtramail.delivery.recipients import Admission
 from xtramail.directory.directory import Directory
+from xtramail.directory.sending_limits import largest
 from xtramail.model.address import Address
 from xtramail.model.envelope import ReversePath
 from xtramail.model.errors import BadInput
@@ -19,8 +20,6 @@ from xtramail.store.records import Account
 MOST_SHOWN = 120
 """Characters of an address in a reply, which is one line of 512 octets (RFC 5321 §4.5.3.1.5)."""
 LOGIN_ENDED = Reply.of(421, "4.7.0", "this login is no longer valid")
-SIZE_SETTING = "message-size"
-"""Key in an account's settings: its own limit in octets."""
 
 
 def current(directory: Directory, account: Account) -> Account | None:
@@ -42,10 +41,8 @@ class AccountSender:
 
     @property
     def size_limit(self) -> int:
-        """The account's own limit where it has one, never more than the server's."""
-        text = self._account.settings.get(SIZE_SETTING, "")
-        own = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
-        return min(own or self._settings.message_size, self._settings.message_size)
+        domain = self._directory.domain(self._account.address.rpartition("@")[2])
+        return largest(domain, self._account, self._settings.message_size)
 
     def refuse_path(self, path: ReversePath) -> Reply | None:
         found = current(self._directory, self._account)

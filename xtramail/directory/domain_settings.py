@@ -143,6 +143,13 @@ SETTINGS: dict[str, DomainSetting] = {
             "so many of a user's recipients refused in an hour: blocked, too; 0: never",
         ),
         DomainSetting(
+            sending_limits.SIZE,
+            "",
+            sending_limits.size,
+            "SIZE",
+            "largest message of one user, such as 20MiB, within the server's own limit; empty: that",
+        ),
+        DomainSetting(
             "sent-back",
             "always",
             _one_of("always", "outage", "never"),
@@ -189,7 +196,7 @@ SETTINGS: dict[str, DomainSetting] = {
 }
 
 
-OF_USERS = ("recovered", "sent-back", "give-back-deleted", sending_limits.RATE)
+OF_USERS = ("recovered", "sent-back", "give-back-deleted", sending_limits.RATE, sending_limits.SIZE)
 """Those that a user may have otherwise than his domain."""
 
 

@@ -18,6 +18,7 @@ from xtramail.directory.places import USERS_LIVE, Place, numbered, place_of
 from xtramail.directory.precedence import DEFAULT, DOMAIN, USER, Level, levels
 from xtramail.directory.relay_clients import ACCOUNT
 from xtramail.directory.resolution import ROLE_LOCALS
+from xtramail.directory.sending_limits import SIZE
 from xtramail.directory.users import HIDDEN_CAPABILITIES, OUTSIDE
 from xtramail.model.actor import Role
 from xtramail.model.address import Address, domain_key
@@ -31,7 +32,6 @@ MIRROR, ROUTE, SERVER = "mirror", "route", "server"
 ALIAS, DOMAIN_ALIAS = "alias", "domain-alias"
 SET = "set"
 """In the place of a secret."""
-MESSAGE_SIZE = "message-size"
 SECTIONS = ("retention", "relay", "ask", "limits", "alerts")
 """Of the server's settings: those that have a part in mail of a domain."""
 SECTIONS_OF_USERS = ("imap", "login", "timeouts")
@@ -203,8 +203,9 @@ def _overruled(row: DomainRow, account: Account | None) -> Mapping[str, Level]:
     carriers = all_carriers(row)
     if carriers:
         found["relay.smarthost"] = Level(", ".join(host_text(one.host, one.port) for one in carriers), DOMAIN)
-    if account is not None and account.settings.get(MESSAGE_SIZE):
-        found["limits.message-size"] = Level(account.settings[MESSAGE_SIZE], USER)
+    size = levels(SIZE, user=account, domain=row, default="")[0]
+    if size.value:
+        found["limits.message-size"] = size
     return found
 
 

@@ -148,3 +148,16 @@ def test_capabilities_are_hidden_from_a_user_and_shown_again(office: Office) -> 
     assert changed["hidden-capabilities"] == "IDLE,MOVE"
     assert office.json("user", "set", ANN, "quota=1GiB")["hidden-capabilities"] == "IDLE,MOVE"
     assert office.json("user", "set", ANN, "hide=")["hidden-capabilities"] == ""
+
+
+def test_a_limit_of_his_own_is_set_and_taken_back(office: Office) -> None:
+    ann = "ann@local.example"
+    office.done("user", "set", ann, "message-size=2MiB")
+    found = {one["name"]: one for one in office.json("config", "effective", ann)}
+    assert (found["message-size"]["value"], found["message-size"]["source"]) == (str(2 << 20), "user")
+    assert found["limits.message-size"]["source"] == "user"
+    office.done("user", "set", ann, "message-size=")
+    found = {one["name"]: one for one in office.json("config", "effective", ann)}
+    assert (found["message-size"]["value"], found["message-size"]["source"]) == ("", "default")
+    assert "at least 1KiB" in office.refused("user", "set", ann, "message-size=5")
+    assert "size such as" in office.refused("user", "set", ann, "message-size=big")

@@ -110,7 +110,7 @@ def set_(context: Context, address: str, changes: tuple[str, ...]) -> None:
     type=user|list|discovered    user: he logs in; list: handed on, not stored; discovered: learned, not confirmed
     hide=CAPABILITY,...          of IMAP, for a client that chokes on them, such as hide=IDLE,MOVE; hide= for none
     outside-address=ADDRESS      a private one: the emergency card goes there (domain set card-on-down=on)
-    recovered=  sent-back=  give-back-deleted=  send-rate=
+    recovered=  sent-back=  give-back-deleted=  send-rate=  message-size=
                                  as in `domain set`, for this user alone; empty: as the domain has it
     """
     given: dict[str, str] = {}
