@@ -6,6 +6,7 @@ MODSEQ changed; what expired is simply not there any more. Does not own what a c
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class Look:
     """Name of each keyword id."""
     parts: Mapping[Bucket, BucketPart]
     uids: Sequence[int]
-    """Ascending, whatever buckets they are in (a copy keeps its bucket, so ranges of buckets overlap)."""
+    """Ascending, whatever buckets they are in (a copy keeps its bucket, so ranges of buckets overlap). Bare numbers:
+    of 100,000 a change copies 400 KB in 20 us, where counting a list's references twice took a millisecond."""
     homes: dict[int, Bucket]
     """In which bucket each UID's rows are. Shared by all looks of a mailbox, which add to it (a UID is given once and
     its bucket stays), so it knows UIDs too that this look does not have."""
@@ -135,7 +137,7 @@ class Look:
             mailbox=change.after,
             keywords=self.keywords,
             parts=parts,
-            uids=_with(uids, [*change.came]) if change.came else uids,
+            uids=with_fresh(uids, [*change.came]) if change.came else uids,
             homes=self.homes,
             modseq=modseq,
             newest_drop=self.newest_drop,
@@ -197,9 +199,9 @@ def _merge(snap: Snapshot, mailbox: MailboxRow, modseqs: Mapping[Bucket, int], b
         parts[bucket] = BucketPart(
             modseq=modseq, flags=flags, first_unseen=_first_unseen(flags), deleted=_deleted(flags, flags), log=log
         )
-    uids = _without(before.uids, gone) if before is not None else ()
-    if came or before is None:
-        uids = _with(uids, came)
+    uids = _without(before.uids, gone) if before is not None else array(_UIDS)
+    if came:
+        uids = with_fresh(uids, came)
     if len(homes) > 2 * len(uids) + _STALE:
         homes = {uid: bucket for bucket, part in parts.items() for uid in part.uids}
     return Look(
@@ -217,6 +219,8 @@ _SEEN, _DELETED = int(Flag.SEEN), int(Flag.DELETED)
 """Bare numbers: the enumeration's own operator is ten times slower."""
 _MANY = 8
 """From one of so many on, looking at each UID is cheaper than finding those that are gone."""
+_UIDS = "I"
+"""32 bits, as UIDs are (RFC 9051 §9, ``uniqueid``)."""
 _STALE = 1_000
 """UIDs that are gone may stay in ``homes`` up to this many, and as many again as there are messages."""
 
@@ -235,23 +239,25 @@ def _without(uids: Sequence[int], gone: Sequence[int]) -> Sequence[int]:
         return uids
     if len(gone) * _MANY > len(uids):
         doomed = frozenset(gone)
-        return [uid for uid in uids if uid not in doomed]
-    left: list[int] = []
+        return array(_UIDS, [uid for uid in uids if uid not in doomed])
+    left = array(_UIDS)
     at = 0
     for uid in sorted(gone):
         place = bisect_left(uids, uid, at)
-        left += uids[at:place]
+        left.extend(uids[at:place])
         at = place + 1
-    left += uids[at:]
+    left.extend(uids[at:])
     return left
 
 
-def _with(uids: Sequence[int], came: Sequence[int]) -> Sequence[int]:
+def with_fresh(uids: Sequence[int], came: Sequence[int]) -> Sequence[int]:
     """``uids`` (ascending) and those that ``came``."""
     fresh = sorted(came)
     if uids and fresh and fresh[0] < uids[-1]:
-        return sorted((*uids, *fresh))
-    return [*uids, *fresh]
+        return array(_UIDS, sorted((*uids, *fresh)))
+    grown = array(_UIDS, uids)
+    grown.extend(fresh)
+    return grown
 
 
 class SharedLook:

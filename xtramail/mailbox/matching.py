@@ -161,7 +161,7 @@ def _flags(key: SearchKey, view: View) -> Test:
             return Test(Cost.FLAGS, lambda batch, uids: [uid for uid in uids if view.number(uid) in resolved])
         case keys.InUids(numbers=numbers):
             named = numbers.resolved(view.uids[-1] if view.uids else 0)
-            return Test(Cost.FLAGS, lambda batch, uids: [uid for uid in uids if uid in named])
+            return Test(Cost.FLAGS, lambda batch, uids: named.select(uids))
         case keys.ModSeqAtLeast(modseq=modseq):
             return _each(lambda place: place.row.modseq >= modseq)
         case _:

@@ -62,7 +62,7 @@ class SearchRun:
         turns.begin()
         while at < len(uids):
             kept, end = runs.span(uids, at)
-            left: Sequence[int] = uids[at:end]
+            left: Sequence[int] = list(uids[at:end])
             for test in by_flags:
                 if left:
                     left = test.keep(Batch(self._engine, view, nothing), left)

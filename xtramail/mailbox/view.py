@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from xtramail.mailbox.look import Look, SharedLook
+from xtramail.mailbox.look import Look, SharedLook, with_fresh
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.model.errors import BadInput, NoSuchMailbox
@@ -266,7 +266,7 @@ class View:
             told_count -= len(expunged)
         fresh = self._fresh(now)
         if self._gone:
-            self.uids = [*self.uids, *fresh] if fresh else self.uids
+            self.uids = with_fresh(self.uids, fresh) if fresh else self.uids
         else:
             self.uids = now.uids
         if fresh:
