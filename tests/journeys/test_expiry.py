@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
 from tests.journeys.dialogue import Line
+from tests.journeys.fast_clock import faketime
 from tests.journeys.harness import eventually, fetched, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
-
-LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 
 
 def moved_by(days: int) -> dict[str, str]:
     """The environment of a process whose clocks are so many days ahead."""
-    found = [path for folder in LIBRARIES for path in Path(folder).glob("**/faketime/libfaketime.so.1")]
-    assert found, "libfaketime is missing: apt-get install faketime"
-    return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"+{days}d"}
+    return {"LD_PRELOAD": faketime(), "FAKETIME": f"+{days}d"}
 
 
 def test_mail_leaves_after_thirty_days_and_waiting_mail_does_not_get_lost(

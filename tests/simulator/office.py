@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from tests.delivery.relay_world import RelayWorld
-from tests.delivery.world import PEER, forward, id_of, reverse
+from tests.delivery.world import KEYRING, PEER, forward, id_of, reverse
 from tests.simulator.primaries import SimulatedCourier, World
 from tests.simulator.stores import Gathered
 from tests.simulator.timeline import Reactor, Timeline
@@ -23,7 +24,10 @@ from xtramail.delivery.relay import Attempt
 from xtramail.delivery.retention import RetentionJob
 from xtramail.delivery.transaction import MailTransaction
 from xtramail.delivery.watch import Watch
+from xtramail.directory import devices
+from xtramail.directory.aliases import set_alias
 from xtramail.directory.holding import hold_domain, release_domain
+from xtramail.directory.passwords import device_mark
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.recovery import deleted, put_back
 from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
@@ -33,16 +37,27 @@ from xtramail.model.clock import day_of
 from xtramail.model.errors import Corrupt, XtramailError
 from xtramail.model.flags import Flag
 from xtramail.model.outcome import Fate
+from xtramail.model.pending import drive
 from xtramail.net.adapter import start
 from xtramail.net.prober import Prober
 from xtramail.net.relay_service import RelayService
 from xtramail.store import keys, outages, outbound
+from xtramail.store.devices import devices as device_rows
 from xtramail.store.outages import Window
 from xtramail.store.records import Account, QueueEntry
 
 DOMAINS = ("relay.example", "brief.example", "any.example")
+LOCAL = "@local.example"
+"""A domain without a primary."""
 USERS = ("ann@local.example", "bob@local.example", "ray@relay.example", "uma@brief.example", "vic@brief.example")
 RECIPIENTS = (*USERS, "staff@relay.example", "una@any.example")
+ALIASES = {
+    "team@local.example": ("ann@local.example", "bob@local.example", "zoe@sender.example"),
+    "away@local.example": ("zed@world.example",),
+    "desk@local.example": ("ray@relay.example",),
+    "sales@relay.example": ("bob@local.example", "zed@world.example"),
+}
+"""Addresses that stand for others, here and elsewhere."""
 SENDERS = ("zoe@sender.example", "", "ray@relay.example")
 HOSTS = ("primary.example", "first.example", "second.example")
 OUTSIDE = "zoe@sender.example"
@@ -94,6 +109,8 @@ class Office(RelayWorld):
         self.domain("brief.example", primaries=hosts, recipients="listed", retention_days=2)
         self.user("uma@brief.example")
         self.user("vic@brief.example")
+        for alias, targets in ALIASES.items():
+            drive(set_alias(self.desk, alias, targets))
 
     def start(self) -> None:
         """As ``app.core`` does it."""
@@ -175,13 +192,41 @@ class Office(RelayWorld):
         """Somebody outside sends a message."""
         self.run(self._send(self.intake.begin(PEER), mail, None))
 
-    def submission_of(self, mail: Mail) -> None:
-        """A user sends a message."""
+    def submission_of(self, mail: Mail, *, device: int | None = None) -> None:
+        """A user sends a message; where ``device`` is given, one who logged in by one of his devices, if he has any."""
         account = self._account(mail.sender)
+        if device is not None:
+            marks = [mark for mark, owner in self.truth.devices.items() if owner == account.id]
+            if not marks:
+                return
+            account = msgspec.structs.replace(account, device=marks[device % len(marks)])
         self.run(self._send(self.submission.begin(PEER, account), mail, account))
 
+    def adds_device(self, address: str, number: int) -> None:
+        self.run(self._adds_device(Address.parse(address), f"device {number}"))
+
+    async def _adds_device(self, address: Address, name: str) -> None:
+        secret = await devices.add(self.desk, address, KEYRING, name=name)
+        mark = device_mark(secret, KEYRING.keys[KEYRING.current])
+        self.truth.devices[mark] = self._account(str(address)).id
+
+    def revokes(self, address: str, number: int) -> None:
+        """A user has lost one of his devices."""
+        found = devices.of_user(self.desk, Address.parse(address))
+        if found:
+            self.run(self._revokes(Address.parse(address), found[number % len(found)].device.name))
+
+    async def _revokes(self, address: Address, name: str) -> None:
+        account = self._account(str(address))
+        rows = self.engine.read(keys.user_scope(account.id), device_rows)
+        marks = {mark for mark, row in rows if row.name == name}
+        await devices.revoke(self.desk, address, name)
+        self.truth.revoked |= marks
+
     async def _send(self, transaction: MailTransaction, mail: Mail, sender: Account | None) -> None:
-        if not transaction.mail_from(reverse(mail.sender)).positive:
+        welcome = transaction.mail_from(reverse(mail.sender)).positive
+        assert not (welcome and sender is not None and sender.device in self.truth.revoked), "it was revoked"
+        if not welcome:
             return
         accepted = []
         for recipient in mail.recipients:
@@ -199,6 +244,11 @@ class Office(RelayWorld):
         if reply.code != 250:
             assert reply.code in (451, 452), reply
             return
+        targets = [one for alias in accepted for one in ALIASES.get(alias, ())]
+        # Those of local.example have their copy and no row of their own; a primary is given what was written.
+        stands = frozenset(one for one in accepted if one in ALIASES and one.endswith(LOCAL))
+        behind = {target for one in stands for target in ALIASES[one] if not target.endswith(LOCAL)} - set(accepted)
+        people = dict.fromkeys([*accepted, *targets])
         self.truth.acknowledged(
             Acknowledged(
                 name=mail.name,
@@ -206,8 +256,10 @@ class Office(RelayWorld):
                 octets=octets,
                 header_message_id=mail.message_id,
                 sender=mail.sender,
-                recipients=tuple(accepted),
-                mailboxes=tuple(self._account(one) for one in accepted if one in USERS),
+                recipients=(*accepted, *sorted(behind)),
+                behind=frozenset(behind),
+                stands=stands,
+                mailboxes=tuple(self._account(one) for one in people if one in USERS),
                 filed=sender,
                 days=frozenset({day}),
             )
@@ -264,9 +316,14 @@ class Office(RelayWorld):
     # The administrator.
 
     def holds_domain(self, name: str) -> None:
-        self.run(hold_domain(self.desk, name, reason=""))
+        self.run(self._holds_domain(name))
+
+    async def _holds_domain(self, name: str) -> None:
+        await hold_domain(self.desk, name, reason="")
+        self.truth.closed[name] = self.reactor.seconds()
 
     def releases_domain(self, name: str) -> None:
+        self.truth.closed.pop(name, None)
         self.run(release_domain(self.desk, name))
 
     def plans(self, name: str, seconds: float) -> None:
@@ -283,11 +340,13 @@ class Office(RelayWorld):
         """One message."""
         entry = self._picked(number)
         if entry is not None:
-            self.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "odd") is not None)
+            held = self.engine.transact(keys.QUEUE, lambda txn: outbound.hold(txn, entry.id, "odd") is not None)
+            held.when_done(partial(self.truth.held, entry))
 
     def releases(self, number: int) -> None:
         entry, now = self._picked(number), self.clock.now()
         if entry is not None:
+            self.truth.released(entry)
             self.engine.transact(keys.QUEUE, lambda txn: outbound.release(txn, entry.id, now) is not None)
 
     def bounces(self, number: int) -> None:
@@ -303,5 +362,6 @@ class Office(RelayWorld):
         for entry in self.engine.read(keys.QUEUE, outbound.entries):
             if entry.held:
                 doubtful = any(one.fate == Fate.UNCONFIRMED for one in entry.recipients)
+                self.truth.released(entry)
                 let_go = partial(outbound.insist if doubtful else outbound.release, entry_id=entry.id, now=now)
                 self.engine.transact(keys.QUEUE, lambda txn, let_go=let_go: let_go(txn) is not None)  # type: ignore[misc]

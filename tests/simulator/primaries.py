@@ -6,9 +6,9 @@ A primary changes its mood while messages are on their way; what it took stays t
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tests.simulator.stores import Died
 from tests.simulator.timeline import Reactor
@@ -63,27 +63,51 @@ MOODS: dict[str, Mood] = {
 PATIENCE = {Stage.CONNECT: 10.0, Stage.HELLO: 60.0, Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0}
 FINAL_PATIENCE = 600.0
 
-Taker = Callable[[str, str, bytes, bool], None]
-"""Message id, recipient, octets, and whether its answer is on its way to us: what a primary has from now on."""
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message for one recipient, as a primary is given it."""
+
+    message: str
+    """Our id of it."""
+    recipient: str
+    sender: str
+    octets: bytes
+    answered: bool
+    """Its answer is on its way to us."""
+
+
+class Witness(Protocol):
+    """Who sees what is handed over."""
+
+    def begins(self, message_id: str, recipients: Sequence[str], host: str) -> None:
+        """A message is about to be handed to a host."""
+
+    def asks(self, message_id: str, recipients: Sequence[str]) -> None:
+        """All but the dot is said, and it is asked whether that may be."""
+
+    def takes(self, handed: Handed) -> None:
+        """A primary has it from now on."""
 
 
 @dataclass
 class World:
     """Every primary there is, and the rest of the world."""
 
-    taker: Taker
+    witness: Witness
     chance: random.Random
     moods: dict[str, str] = field(default_factory=dict)
     """By host; what is not there accepts."""
     dies_at_dot: bool = False
     """The server's power goes when the next primary takes a message."""
+    at_outcome: Callable[[], None] | None = None
+    """Called once, when the next final dot is answered or its answer is lost, before the server knows."""
 
     def mood(self, host: str) -> Mood:
         return MOODS[self.moods.get(host, "accepts")]
 
     def calm(self) -> None:
         self.moods.clear()
-        self.dies_at_dot = False
+        self.dies_at_dot, self.at_outcome = False, None
 
 
 class SimulatedCourier:
@@ -175,6 +199,7 @@ class _Carrying:
         self._message = message
         self._before_dot = before_dot
         self._recipients = [str(path.address) for path in envelope.forward_paths]
+        self._sender = str(envelope.reverse_path.address or "")
         self._outcomes: dict[int, RecipientOutcome] = {}
         self._octets = b""
         self._stage = Stage.CONNECT
@@ -183,6 +208,7 @@ class _Carrying:
         self.taken = False
 
     def begin(self) -> None:
+        self._courier.world.witness.begins(self._message, self._recipients, self._hop.host)
         self._pass(Stage.CONNECT, self._connected)
 
     def _pass(self, stage: Stage, onward: Callable[[], None]) -> None:
@@ -247,7 +273,9 @@ class _Carrying:
             for chunk in chunks:
                 self._octets += chunk
             assert len(self._octets) == self._body.size, "the size that was announced"
-            row = self._before_dot(tuple(one for one in range(len(self._recipients)) if one not in self._outcomes))
+            accepted = tuple(one for one in range(len(self._recipients)) if one not in self._outcomes)
+            self._courier.world.witness.asks(self._message, [self._recipients[one] for one in accepted])
+            row = self._before_dot(accepted)
         except Exception as error:
             self.cut(f"given up: {type(error).__name__}")
             return
@@ -291,7 +319,8 @@ class _Carrying:
         self.taken = True
         for number, recipient in enumerate(self._recipients):
             if number not in self._outcomes:
-                self._courier.world.taker(self._message, recipient, self._octets, answered)
+                handed = Handed(self._message, recipient, self._sender, self._octets, answered)
+                self._courier.world.witness.takes(handed)
 
     def _answered(self) -> None:
         if not self.carried.done:
@@ -316,6 +345,10 @@ class _Carrying:
         self._finish(fault)
 
     def _finish(self, fault: str) -> None:
+        world = self._courier.world
+        if self.dot_written and world.at_outcome is not None:
+            fails, world.at_outcome = world.at_outcome, None
+            fails()
         outcomes = tuple(self._outcomes[number] for number in range(len(self._recipients)))
         self.carried.settle(Carried(outcomes=outcomes, host=str(self._hop), fault=fault))
 

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.simulator.office import DOMAINS, HOSTS, OUTSIDE, RECIPIENTS, SENDERS, USERS
+from tests.simulator.office import ALIASES, DOMAINS, HOSTS, OUTSIDE, RECIPIENTS, SENDERS, USERS
 from tests.simulator.primaries import MOODS
 
 GAPS = (0.0, 0.001, 0.006, 0.05, 0.3, 1.0, 4.0, 20.0, 61.0)
-SLEEPS = (90.0, 700.0, 4_000.0, 90_000.0, 200_000.0)
+SLEEPS = (90.0, 700.0, 4_000.0, 90_000.0, 200_000.0, 1_300_000.0)
 JUMPS = (-90_000.0, -3_000.0, -700.0, 30.0, 5_000.0, 80_000.0, 4_000_000.0)
 
 
@@ -40,6 +40,8 @@ WEIGHTS = {
     "dies at the dot": 2,
     "restart": 2,
     "store fails": 2,
+    "commit fails": 3,
+    "outcome fails": 4,
     "store full": 2,
     "store free": 3,
     "hold domain": 2,
@@ -51,6 +53,9 @@ WEIGHTS = {
     "move": 4,
     "delete": 3,
     "restore": 2,
+    "device": 2,
+    "device submission": 4,
+    "revoke": 2,
 }
 
 
@@ -68,20 +73,29 @@ def _event(what: str, number: int, chance: random.Random, moods: Sequence[str]) 
     pick = chance.randrange(1000)
     match what:
         case "mail":
-            to = chance.sample(RECIPIENTS, k=chance.choice((1, 1, 2, 4)))
+            to = chance.sample((*RECIPIENTS, *ALIASES), k=chance.choice((1, 1, 2, 4)))
             size = chance.choice((10, 10, 2_000, 140_000))
             return Event(gap, what, (f"m{number}", chance.choice(SENDERS), *to), size)
         case "submission":
-            to = chance.sample((*RECIPIENTS, OUTSIDE), k=chance.choice((1, 2, 3)))
+            to = chance.sample((*RECIPIENTS, *ALIASES, OUTSIDE), k=chance.choice((1, 2, 3)))
             return Event(gap, what, (f"s{number}", chance.choice(USERS), *to), 10)
+        case "device submission":
+            to = chance.sample((*RECIPIENTS, OUTSIDE), k=chance.choice((1, 2)))
+            return Event(gap, what, (f"d{number}", chance.choice(USERS), *to), pick)
+        case "device" | "revoke":
+            return Event(gap, what, (chance.choice(USERS),), pick)
         case "mood":
-            return Event(gap, what, (chance.choice((*HOSTS, "sender.example")), chance.choice(moods)))
+            return Event(gap, what, (chance.choice((*HOSTS, "sender.example", "world.example")), chance.choice(moods)))
         case "wait":
             return Event(chance.choice((30.0, 70.0, 200.0)), what)
         case "sleep":
             return Event(gap, what, (), chance.choice(SLEEPS))
         case "jump":
             return Event(gap, what, (), chance.choice(JUMPS))
+        case "commit fails":
+            return Event(gap, what, (chance.choice(("fault", "full")),), chance.randint(1, 8))
+        case "outcome fails":
+            return Event(gap, what, (chance.choice(("fault", "fault", "full")),), chance.randint(1, 3))
         case "dies in commit":
             return Event(gap, what, (), chance.randint(1, 6))
         case "store fails":

@@ -15,6 +15,7 @@ from tests.simulator.stores import Died, Gathered, LmdbStore, MemoryStore
 from tests.simulator.timeline import Timeline
 from tests.simulator.truth import Truth
 from xtramail.model.bucket import Bucket
+from xtramail.model.errors import StoreFault, StoreFull
 
 EVENTS = 24
 STOPPING = 700.0
@@ -38,7 +39,7 @@ class Simulation:
         self._chance = random.Random(f"lives of {seed}")
         self.timeline = Timeline()
         self.truth = Truth(clock=self.timeline)
-        self.world = World(taker=self.truth.takes, chance=self._chance)
+        self.world = World(witness=self.truth, chance=self._chance)
         self.store = store
         self.office = self._office()
         self.happened: list[str] = []
@@ -75,7 +76,7 @@ class Simulation:
         self.happened.append(f"{self.timeline.timers.seconds():.3f} the server dies")
         self.truth.died()
         self.office.die()
-        self.world.dies_at_dot = False
+        self.world.dies_at_dot, self.world.at_outcome = False, None
         full = self.store.full
         self.store = self.store.reborn()  # type: ignore[attr-defined]
         self.office = self._office()
@@ -97,6 +98,7 @@ class Simulation:
             case "sleep":
                 self._sleep(event.number)
             case "jump":
+                self.truth.clock_jumps(event.number)
                 self.timeline.jump(event.number)
             case "dies":
                 self._reborn()
@@ -108,6 +110,11 @@ class Simulation:
                 self._restart()
             case "store fails":
                 self.store.faults = number
+            case "commit fails":
+                self.store.fails_in = number
+                self.store.fails_with = StoreFull if event.whom[0] == "full" else StoreFault
+            case "outcome fails":
+                self.world.at_outcome = partial(self._outcome_fails, event.whom[0] == "full", number)
             case "store full":
                 self.store.full = True
             case "store free":
@@ -124,6 +131,12 @@ class Simulation:
                 office.releases(number)
             case "bounce":
                 office.bounces(number)
+            case "device":
+                office.adds_device(event.whom[0], number)
+            case "device submission":
+                office.submission_of(Mail(event.whom[0], event.whom[1], event.whom[2:], 10), device=number)
+            case "revoke":
+                office.revokes(event.whom[0], number)
             case "move":
                 office.moves(event.whom[0], number)
             case "delete":
@@ -132,6 +145,17 @@ class Simulation:
                 office.restores(event.whom[0], number)
             case _:
                 raise ValueError(event.what)
+
+    def _outcome_fails(self, full: bool, number: int) -> None:
+        """What an attempt came to cannot be written: some commits fail, or the disk is full for a while."""
+        if full:
+            self.store.full = True
+            self.timeline.timers.callLater(7.0 * number, self._room)
+        else:
+            self.store.faults += number
+
+    def _room(self) -> None:
+        self.store.full = False
 
     def _sleep(self, seconds: float) -> None:
         try:
@@ -146,7 +170,7 @@ class Simulation:
         self.office.stop()
         self._pass(1.0)
         if self.truth.life == life:
-            if self.store.full or self.store.faults:
+            if self.store.full or self.store.faults or self.store.fails_in:
                 self.truth.died()
             self._reborn()
 
@@ -154,7 +178,7 @@ class Simulation:
         """Everything gets well, and stays so."""
         self.happened.append(f"{self.timeline.timers.seconds():.3f} everything gets well")
         self.world.calm()
-        self.store.full, self.store.faults, self.store.dies_in = False, 0, 0
+        self.store.healed()
         until = self.timeline.timers.seconds() + WELL_WITHIN
         while self.timeline.timers.seconds() < until:
             self._pass(30.0)

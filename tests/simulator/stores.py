@@ -46,6 +46,9 @@ class Gathered(EngineVerbs):
     """The disk is full: nothing can be written."""
     faults = 0
     """So many transactions fail."""
+    fails_in = 0
+    """The so-manyth commit from now on fails as a whole; 0: none does."""
+    fails_with: type[StoreFault] | type[StoreFull] = StoreFault
     dies_in = 0
     """The power goes in the so-manyth commit from now on; 0: it does not."""
     _gathered: list[_Job]
@@ -70,6 +73,10 @@ class Gathered(EngineVerbs):
     def free_bytes(self) -> int:
         return 0 if self.full else 1 << 40
 
+    def healed(self) -> None:
+        """Whatever was wrong with it is over."""
+        self.full, self.faults, self.fails_in, self.dies_in = False, 0, 0, 0
+
     def _commit_gathered(self) -> None:
         jobs, self._gathered = self._gathered, []
         if self.dies_in:
@@ -79,6 +86,12 @@ class Gathered(EngineVerbs):
                 for job in jobs[: self.chance.randint(0, len(jobs))]:
                     super().submit(job.work, job.scopes, *job.rest, **job.more)  # type: ignore[safe-super]
                 raise Died
+        if self.fails_in:
+            self.fails_in -= 1
+            if not self.fails_in:
+                for job in jobs:
+                    job.pending.fail(self.fails_with())
+                return
         self._together = len(jobs)
         done = [(job.pending, self._outcome(job)) for job in jobs]
         for pending, result in done:

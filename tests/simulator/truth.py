@@ -1,29 +1,40 @@
 """What is known to be true: who was told yes, what primaries took; and whether the store says the same.
 
-Holds a store to three promises. What was acknowledged is in its mailboxes, byte for byte, until its days are over.
-Every accepted recipient has exactly one fate, which the queue and the sums agree with, and which is final once it is
-closed. A primary takes a message for a recipient twice only where its first answer could not be known, and the ledger
-says that it could not.
+Holds a store to these promises. What was acknowledged is in its mailboxes, byte for byte, until its days are over, by
+a clock that is believed; and whatever waits can be read. Every accepted recipient has exactly one fate, which the queue
+and the sums agree with, and which is final once it is closed. A primary takes a message for a recipient twice only
+where its first answer could not be known, and the ledger says that it could not, for as long as it cannot; a third time
+only when a person says so. What is held stays, and what its user deleted before is not handed over.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulator.primaries import Handed
+from xtramail.delivery.clock_rule import AGREEMENT, AHEAD, BEHIND
 from xtramail.delivery.relay import Attempt
+from xtramail.delivery.retention import read_state
+from xtramail.delivery.turn import MOST_LOST
 from xtramail.model.bucket import Bucket, bucket_class, bucket_day
 from xtramail.model.clock import Clock, day_of
+from xtramail.model.errors import XtramailError
 from xtramail.model.ids import id_from_text, id_text
 from xtramail.model.outcome import OPEN_FATES, Fate
+from xtramail.model.pending import Pending
 from xtramail.store import bodies, copies, keys, ledger, outbound, queue_keys, schema, tracking
 from xtramail.store.engine import Snapshot
 from xtramail.store.mail_rows import message_row
-from xtramail.store.records import Account, LedgerRow, decode
+from xtramail.store.records import Account, LedgerRow, QueueEntry, decode
 
 OPEN = frozenset(str(fate) for fate in OPEN_FATES)
 CLOSED = frozenset(map(str, Fate)) - OPEN
+UNDER_WAY = 1.0
+"""Seconds: so long before its first word to a host an attempt may have begun."""
+STRANGERS = ("@sender.example", "@world.example")
 Place = tuple[int, str]
 """Our id of a message, and a recipient as the sender wrote it."""
 
@@ -38,6 +49,10 @@ class Acknowledged:
     header_message_id: str
     sender: str
     recipients: tuple[str, ...]
+    behind: frozenset[str]
+    """Those of ``recipients`` to whom it is forwarded."""
+    stands: frozenset[str]
+    """Those who stand for others."""
     mailboxes: tuple[Account, ...]
     """Who has a copy."""
     filed: Account | None
@@ -73,6 +88,23 @@ class Truth:
     """What was at a primary, answered or not, while the ledger still had it open and the server died."""
     deleted: set[int] = field(default_factory=set)
     """Accounts that deleted something."""
+    doubtful: set[Place] = field(default_factory=set)
+    """What may be at a primary without our knowing: it must be called so until it closes."""
+    unanswered: Counter[Place] = field(default_factory=Counter)
+    """How often it was taken since a person last let it go."""
+    stopped: dict[Place, float] = field(default_factory=dict)
+    """Messages that a person holds, and since when."""
+    closed: dict[str, float] = field(default_factory=dict)
+    """Domains that are held, and since when."""
+    asked: dict[Place, float] = field(default_factory=dict)
+    """When the server was last about to write a dot."""
+    devices: dict[bytes, int] = field(default_factory=dict)
+    """Marks of device passwords, and whose they are."""
+    revoked: set[bytes] = field(default_factory=set)
+    unbelieved: float = 0.0
+    """Until then (steady) nobody believes the clock."""
+    gone: set[Bucket] = field(default_factory=set)
+    """Dropped, as was last seen."""
     latest: float = 0.0
     """The latest that the wall clock ever said."""
     engine: Any = None
@@ -86,7 +118,14 @@ class Truth:
 
     def attempted(self, attempt: Attempt) -> None:
         for one in attempt.changed:
-            self.told[(attempt.entry.message_id, one.address)] = one.fate
+            place = (attempt.entry.message_id, one.address)
+            self.told[place] = one.fate
+            if one.fate in CLOSED:
+                self.doubtful.discard(place)
+                continue
+            assert place not in self.doubtful or one.fate != Fate.HELD, f"the doubt of {self._name(place)} is forgotten"
+            if one.fate == Fate.UNCONFIRMED:
+                self.doubtful.add(place)
 
     def died(self) -> None:
         """The server died: what a primary had, and the ledger did not know yet, cannot be known."""
@@ -94,14 +133,67 @@ class Truth:
         for place in self.taken:
             if place not in rows or rows[place].fate in OPEN:
                 self.cut.add(place)
+        self.doubtful |= {place for place, row in rows.items() if row.fate in (Fate.ATTEMPTED, Fate.UNCONFIRMED)}
 
-    def takes(self, message: str, recipient: str, octets: bytes, answered: bool) -> None:
-        """A primary takes a message."""
-        place = (int(id_from_text(message)), recipient)
+    def clock_jumps(self, seconds: float) -> None:
+        """Somebody sets the wall clock. What is over a day ahead, or ten minutes back, is not believed for a day."""
+        known = self.engine.read(keys.STORE, read_state).run
+        if known and (seconds > AHEAD or seconds < -BEHIND):
+            self.unbelieved = self.clock.monotonic() + AGREEMENT
+
+    def held(self, entry: QueueEntry, done: Pending[Any]) -> None:
+        """A person holds an entry, if that could be written."""
+        try:
+            written = done.result()
+        except XtramailError:
+            return
+        if written:
+            self.stopped |= dict.fromkeys(_places(entry), self.clock.monotonic())
+
+    def released(self, entry: QueueEntry) -> None:
+        """A person lets an entry go."""
+        for place in _places(entry):
+            self.stopped.pop(place, None)
+            self.unanswered.pop(place, None)
+
+    # What primaries see.
+
+    def begins(self, message_id: str, recipients: Sequence[str], host: str) -> None:
+        number, now = int(id_from_text(message_id)), self.clock.monotonic()
+        waiting = self.engine.read(keys.QUEUE, outbound.entries)
+        found = [one for one in waiting if set(_places(one)) >= {(number, address) for address in recipients}]
+        if host == "second.example" or not found:
+            # What was true when the attempt began need not be true any more: the dot is another question.
+            return
+        entry = found[0]
+        since = self.closed.get(entry.destination, now)
+        assert now - since < UNDER_WAY, f"{self._name((number, recipients[0]))} goes to a domain that is held"
+        message = self.messages.get(number)
+        # A first attempt at once asks nobody.
+        if message is None or entry.released or entry.arrival + 2.0 > self.clock.now():
+            return
+        for account in message.mailboxes:
+            if account.address in recipients:
+                seen = self.engine.read(keys.user_scope(account.id), lambda snap: _copies(snap, entry))
+                deleted = seen.deleted and not seen.present
+                assert not deleted, f"{message.name} was deleted by {account.address}, and goes out"
+
+    def asks(self, message_id: str, recipients: Sequence[str]) -> None:
+        number = int(id_from_text(message_id))
+        self.asked |= dict.fromkeys([(number, one) for one in recipients], self.clock.monotonic())
+
+    def takes(self, handed: Handed) -> None:
+        recipient, octets, answered = handed.recipient, handed.octets, handed.answered
+        place = (int(id_from_text(handed.message)), recipient)
         row = self.ledger().get(place)
         name = self._name(place)
         assert row is not None, f"{name} is handed over without a row in the ledger"
         assert row.fate in (Fate.ATTEMPTED, Fate.UNCONFIRMED), f"{name} is handed over as {row.fate}"
+        held = self.stopped.get(place)
+        assert held is None or self.asked[place] <= held, f"{name} is held, and handed over"
+        self.unanswered[place] += 1
+        asked = self.unanswered[place] <= MOST_LOST or recipient.endswith(STRANGERS)
+        assert asked, f"{name} is handed over once more, and nobody was asked"
         earlier = self.taken[place]
         if earlier:
             last = earlier[-1]
@@ -114,7 +206,18 @@ class Truth:
         accepted = self.messages.get(place[0])
         if accepted is not None:
             assert octets.endswith(accepted.octets), f"{name} is not what was sent"
-            assert octets.startswith(b"Received: "), f"{name} has no trace of us"
+            trace = b"Delivered-To: " if recipient in accepted.behind else b"Received: "
+            assert octets.startswith(trace), f"{name} has no trace of us"
+            self._sent_as(accepted, handed)
+
+    def _sent_as(self, accepted: Acknowledged, handed: Handed) -> None:
+        """What strangers send goes on to the world under our name, everything else under the sender's."""
+        stranger = accepted.sender.endswith(STRANGERS) and handed.recipient.endswith(STRANGERS)
+        if stranger and handed.recipient in accepted.behind:
+            homes = {alias.rpartition("@")[2] for alias in accepted.stands}
+            assert handed.sender.rpartition("@")[2] in homes, f"{accepted.name} is forwarded as {handed.sender}"
+        else:
+            assert handed.sender == accepted.sender, f"{accepted.name} is sent as {handed.sender}"
 
     # The store.
 
@@ -130,13 +233,16 @@ class Truth:
         """After each step: fates, sums and the queue."""
         self.latest = max(self.latest, self.clock.now())
         rows: dict[Place, LedgerRow]
-        rows, balance, entries, counted = self.engine.read(keys.QUEUE, _look)
+        rows, balance, entries, counted, dropped = self.engine.read(keys.QUEUE, _look)
+        fresh, self.gone = dropped - self.gone, dropped
+        assert not fresh or self.clock.monotonic() >= self.unbelieved, f"{fresh} go by a clock that nobody believes"
         assert balance.holds and all(count >= 0 for count in balance.fates.values()), balance
         for bucket, kept, found in counted:
             assert kept == found, f"bucket {bucket}: counts {kept}, rows {found}"
         waiting: dict[Place, Any] = {}
         for entry in entries:
             assert outbound.is_open(entry), f"{entry.id} waits with nothing open"
+            assert entry.body.bucket not in dropped, f"{entry.id} waits, and its octets are gone"
             for one in entry.recipients:
                 place = (entry.message_id, one.address)
                 assert place not in waiting, f"{self._name(place)} waits twice"
@@ -228,6 +334,7 @@ class Truth:
                     fate = self.told.get(place, fate)
                 if fate == Fate.DELIVERED:
                     home = any(account.address == recipient for account in message.mailboxes)
+                    home = home or recipient in message.stands
                     assert home or self.taken[place], f"{self._name(place)} is delivered to nobody"
                 elif fate == Fate.SUPPRESSED:
                     assert self.deleted, f"{self._name(place)} is suppressed, and nobody deleted anything"
@@ -255,7 +362,15 @@ def _look(snap: Snapshot) -> Any:
         (bucket, _tidy(ledger.counts(snap, bucket)), _tidy(ledger.recount(snap, bucket)))
         for bucket in snap.buckets()
     ]
-    return _ledger(snap), outbound.balance(snap), outbound.entries(snap), counted
+    return _ledger(snap), outbound.balance(snap), outbound.entries(snap), counted, set(snap.dropped())
+
+
+def _copies(snap: Snapshot, entry: QueueEntry) -> copies.Copies:
+    return copies.copies_of(snap, Bucket(entry.body.bucket), entry.body.id, entry.header_message_id)
+
+
+def _places(entry: QueueEntry) -> list[Place]:
+    return [(entry.message_id, one.address) for one in entry.recipients]
 
 
 def _tidy(counts: Any) -> tuple[int, dict[str, int]]:
