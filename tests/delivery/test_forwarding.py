@@ -9,6 +9,7 @@ from xtramail.delivery.outgoing_envelope import outgoing_envelope
 from xtramail.delivery.policy import NOT_FORWARDED, REPORTS_ONLY
 from xtramail.directory.aliases import add_alias
 from xtramail.directory.domain_aliases import add_domain_alias
+from xtramail.directory.domains import add_domain, parse_change, set_domain
 from xtramail.directory.mirrors import add_mirror
 from xtramail.model.address import Address
 from xtramail.model.bucket import bucket_class
@@ -93,6 +94,36 @@ def test_people_served_here_send_on_under_their_own_name(world: World) -> None:
     world.submit(world.ann, TEAM, message=body)
     (entry,) = world.queue()
     assert sender_of(entry) == ANN and entry.sender == ""
+
+
+def test_a_domain_may_forward_in_the_name_of_one_that_nobody_writes_as(world: World) -> None:
+    drive(add_domain(world.desk, "fwd.example", recipients="listed"))
+    drive(set_domain(world.desk, "local.example", [parse_change("forward-as", "Fwd.example")]))
+    world.receive(TEAM)
+    (entry,) = world.queue()
+    assert sender_of(entry).startswith("SRS0=") and sender_of(entry).endswith("=sender.example=zoe@fwd.example")
+    assert entry.forwarder == "local.example", "its own hosts carry it"
+    report(world, sender_of(entry))
+    back = world.queue()[-1]
+    assert [one.address for one in back.recipients] == [ZOE] and sender_of(back) == ""
+    # A sender that does not fit is found there, too.
+    long = f"{'z' * 60}@sender.example"
+    world.receive(TEAM, sender=long)
+    entry = world.queue()[-1]
+    assert sender_of(entry).startswith("SRSX=") and sender_of(entry).endswith("@fwd.example")
+    report(world, sender_of(entry))
+    assert [one.address for one in world.queue()[-1].recipients] == [long]
+    drive(set_domain(world.desk, "local.example", [parse_change("forward-as", "")]))
+    world.receive(TEAM, sender="new@sender.example")
+    assert sender_of(world.queue()[-1]).endswith("@local.example")
+
+
+def test_a_name_that_is_not_served_any_more_is_not_used(world: World) -> None:
+    drive(add_domain(world.desk, "fwd.example", recipients="listed"))
+    drive(set_domain(world.desk, "local.example", [parse_change("forward-as", "fwd.example")]))
+    world.change_domain("fwd.example", unverified=True)
+    world.receive(TEAM)
+    assert sender_of(world.queue()[-1]).endswith("@local.example")
 
 
 def test_the_null_sender_stays(world: World) -> None:

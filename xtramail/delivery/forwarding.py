@@ -1,8 +1,9 @@
 """Forwarding: what goes on to others because an address that lives here stands for them, and what is reported of it.
 
-To the world it goes under a sender of ours (``directory.rewriting``), so that SPF of the next host finds our domain;
-but for what people of domains served here send, and for the null sender, which stays. A report comes back to that
-address and goes on to the sender; who forges one is refused at RCPT. To a primary served here it goes as it came.
+To the world it goes under a sender of ours (``directory.rewriting``), so that SPF of the next host finds our domain, or
+the one that ours is to forward as (``directory.forwarding_names``); but for what people of domains served here send,
+and for the null sender, which stays. A report comes back to that address and goes on to the sender; who forges one is
+refused at RCPT. To a primary served here it goes as it came.
 
 Loops end at intake: what is sent on bears a Delivered-To with the address that stands for its recipients, and is
 refused when it comes to that address again; and, as all mail, when it has too many Received fields.
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 from xtramail.delivery.route import Route
 from xtramail.directory.directory import Directory, Resolution, Standing
+from xtramail.directory.forwarding_names import forwarding_as
 from xtramail.directory.mirrors import Keeping
 from xtramail.directory.rewriting import Rewriting, Rewritten
 from xtramail.model.address import Address
@@ -71,7 +73,14 @@ class Forwarding:
             return None
         if self._directory.domain(path.address.domain) is not None:
             return None
-        return self._rewriting.rewrite(path.address, home_of(route), at)
+        return self._rewriting.rewrite(path.address, self._name_for(home_of(route)), at)
+
+    def _name_for(self, home: str) -> str:
+        """The domain (key) of rewritten senders: what ``home`` is to forward as, while that is served here and reports
+        would find back."""
+        row = self._directory.domain(home)
+        other = self._directory.domain(forwarding_as(row)) if row is not None and forwarding_as(row) else None
+        return home if other is None else other.name
 
     def _forward(self, path: ForwardPath, by: DomainRow, forwarder: str) -> Route | None:
         found = self._directory.resolve(path.address)

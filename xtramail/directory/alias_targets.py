@@ -1,4 +1,5 @@
-"""Which aliases lead to an address or a domain: asked before it is taken away, so that no mail is lost by it."""
+"""Which aliases lead to an address or a domain, asked before it is taken away, so that no mail is lost by it; and
+whether a domain's lead into the world."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from xtramail.directory.desk import Desk
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, NotPermitted
 from xtramail.store import keys
-from xtramail.store.aliases import alias_domains, aliases
+from xtramail.store.aliases import alias_domains, aliases, served_as
+from xtramail.store.engine import Engine
 
 NAMED = 5
 """So many are named when something is refused for them."""
@@ -32,6 +34,13 @@ def refuse_while_leading(desk: Desk, domain: str) -> None:
         )
     found = _leading(desk, lambda one: one.domain_key == domain)
     _refuse(f"domain {domain}", [source for source in found if source.rpartition("@")[2] != domain])
+
+
+def leads_outside(engine: Engine, domain: str) -> bool:
+    """Whether an alias of a domain (key) has a target in the world."""
+    rows = engine.read(keys.domain_scope(domain), aliases)
+    names = {target.domain_key for row in rows for target in _parsed(row.targets)}
+    return any(served_as(engine, name) is None for name in names)
 
 
 def _refuse(what: str, sources: list[str]) -> None:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtramail.directory import alert_settings, imap_access, journal_addresses, relay_clients, sending_limits
+from xtramail.directory import (
+    alert_settings,
+    forwarding_names,
+    imap_access,
+    journal_addresses,
+    relay_clients,
+    sending_limits,
+)
 from xtramail.directory.precedence import counts
 from xtramail.model.address import Address
 from xtramail.model.duration import duration_text, parse_duration
@@ -79,6 +86,13 @@ SETTINGS: dict[str, DomainSetting] = {
     for one in (
         DomainSetting("contact", "", _address, "ADDRESS", "who gets postmaster's mail of a local domain"),
         DomainSetting("plus-addressing", "on", ON_OFF, "on|off", "mail for ann+x is ann's, unless ann+x is listed"),
+        DomainSetting(
+            forwarding_names.AS,
+            "",
+            forwarding_names.name_of,
+            "DOMAIN",
+            "in whose name aliases forward to the world: one served here as which nobody writes; empty: its own",
+        ),
         DomainSetting("card-contact", "", _line, "TEXT", "whom users ask, as their card says it; else contact"),
         DomainSetting("card-on-down", "off", ON_OFF, "on|off", "on down, users get their card at an outside address"),
         DomainSetting("recovered", "on", ON_OFF, "on|off", "users see what they deleted in a mailbox `Recovered`"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from xtramail.directory import forwarding_names
 from xtramail.directory.alert_settings import MAIL, WEBHOOK, refuse_served
 from xtramail.directory.alias_targets import refuse_while_leading
 from xtramail.directory.desk import Change, Desk, secret_told
@@ -241,6 +242,7 @@ async def set_domain(desk: Desk, name: str, changes: list[DomainChange]) -> Doma
         fields["priorities"] = ()
     own: dict[str, str] = dict(c.value for c in changes if c.field == "settings" and isinstance(c.value, tuple))
     refuse_served(desk.engine, own.get(MAIL, ""))
+    forwarding_names.require_served(desk, own.get(forwarding_names.AS, ""))
 
     def change(txn: Txn) -> DomainRow:
         current = domains.get_domain(txn)
@@ -294,10 +296,11 @@ def _hosts(change: DomainChange) -> list[tuple[str, int, frozenset[int]]]:
 
 
 async def remove_domain(desk: Desk, name: str) -> DomainRow:
-    """Stop serving a domain. NotPermitted while mail has an open fate, or aliases lead there; kept copies go with their
-    days."""
+    """Stop serving a domain. NotPermitted while mail has an open fate, or aliases lead there, or mail is forwarded in
+    its name; kept copies go with their days."""
     row = desk.domain(name, Role.TENANT)
     refuse_while_leading(desk, row.name)
+    forwarding_names.refuse_while_forwarding(desk, row.name)
     users = users_of(desk.engine, row.name)
 
     def open_queue(txn: Txn) -> None:

@@ -121,6 +121,16 @@ def test_dmarc_that_is_missing_or_there_twice(office: Office, names: NameServer)
     assert one(office, names, "dmarc")[0] == "warn"
 
 
+def test_who_publishes_dmarc_hears_that_his_aliases_lend_his_name(office: Office, names: NameServer) -> None:
+    office.done("alias", "add", f"in@{LOCAL}", f"ann@{LOCAL}")
+    assert one(office, names, "dmarc")[0] == "ok"
+    office.done("alias", "add", f"out@{LOCAL}", "far@away.example")
+    (_, (level, finding, remedy)) = told(office, names, LOCAL)["dmarc"]
+    assert level == "info" and f"a forged From of {LOCAL}" in finding and f"domain set {LOCAL} forward-as=" in remedy
+    office.done("domain", "set", LOCAL, f"forward-as={RELAY}")
+    assert one(office, names, "dmarc")[0] == "ok"
+
+
 def test_dkim_keys_are_looked_for_in_dns(office: Office, names: NameServer) -> None:
     office.done("dkim", "create", LOCAL, "--algorithm", "ed25519", "--selector", "s1")
     level, text, remedy = one(office, names, "dkim")

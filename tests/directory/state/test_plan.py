@@ -152,6 +152,10 @@ def test_what_changed_since_it_was_planned_is_not_overwritten(office: Office) ->
             {"users": [{"address": "x@o.example", "settings": {"contact": "x"}}]},
             "there is no setting 'contact' of users",
         ),
+        (
+            {"domains": [{"name": "n.example", "settings": {"forward-as": "gone.example"}}]},
+            "settings: forward-as gone.example: must be a domain that is served here",
+        ),
         ({"mirrors": [{"source": "n.example"}]}, "source: domain n.example is not served here"),
         ({"mirrors": [{"source": "o.example", "into": "no@o.example"}]}, "into: there is no user no@o.example"),
         ({"mirrors": [{"source": "o.example", "days": 99999}]}, "days: 99999: a number from 1"),
@@ -206,6 +210,7 @@ def test_each_rule_is_named_with_row_and_field(
         ({"users": []}, "users ann@o.example, not in the file: s@o.example leads there"),
         ({"domains": []}, "domains o.example, not in the file: 2 of its users stay, such as ann@o.example"),
         ({"domains": []}, "domains o.example, not in the file: n.example is another name of it"),
+        ({"domains": [{"name": "p.example"}]}, "domains o.example, not in the file: mail of p.example is forwarded in"),
         ({"tenants": []}, "tenants acme, not in the file: it owns o.example"),
         (
             {"aliases": [{"address": "r@o.example", "targets": ["s@o.example"]}]},
@@ -216,7 +221,10 @@ def test_each_rule_is_named_with_row_and_field(
 def test_what_others_need_is_not_removed(office: Office, kinds: dict[str, list[dict[str, Any]]], said: str) -> None:
     office.apply_rows(
         tenants=[{"name": "acme"}],
-        domains=[{"name": "o.example", "tenant": "acme"}],
+        domains=[
+            {"name": "o.example", "tenant": "acme"},
+            {"name": "p.example", "settings": {"forward-as": "o.example"}},
+        ],
         mirrors=[{"source": "o.example", "into": "ann@o.example"}],
         aliases=[{"address": "s@o.example", "targets": ["ann@o.example"]}],
         **{"domain-aliases": [{"name": "n.example", "domain": "o.example"}]},

@@ -5,7 +5,7 @@ Asks, and judges; waits for nobody in particular (``ask`` begins at once), so th
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from xtramail.app.doctor.finding import Finding, Level
@@ -14,6 +14,8 @@ from xtramail.app.doctor.spf import Spf, SpfFault, records_of
 from xtramail.app.doors import door, host_of
 from xtramail.delivery.routing import NameServiceDown
 from xtramail.delivery.sts_policies import Names
+from xtramail.directory.alias_targets import leads_outside
+from xtramail.directory.forwarding_names import AS, forwarding_as
 from xtramail.directory.relay_clients import ACCOUNT, CERTIFICATE, FROM
 from xtramail.model.host import parse_host
 from xtramail.net.adapter import start
@@ -137,7 +139,15 @@ class DomainRecords:
         if len(found) > 1:
             told = f"{name} has {len(found)} DMARC records: receivers take them for none"
             return [Finding("warn", "dmarc", told, f"leave one of them at _dmarc.{name}")]
-        return [Finding("ok", "dmarc", f"{name}: {found[0][:80]}")]
+        return [Finding("ok", "dmarc", f"{name}: {found[0][:80]}"), *self._lent()]
+
+    def _lent(self) -> Iterator[Finding]:
+        """Who publishes DMARC counts on nobody passing for his people."""
+        name = self._row.name
+        if not forwarding_as(self._row) and leads_outside(self._patient.engine, name):
+            told = f"{name}: its aliases forward to the world: a forged From of {name} then passes SPF as yours"
+            remedy = f"forward as a domain that nobody writes as, served here: xtramail domain set {name} {AS}=DOMAIN"
+            yield Finding("info", "dmarc", told, remedy)
 
     async def _services(self) -> list[Finding]:
         """How mail programs find us. Those of a primary's people find the primary, and have a card for outages."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from msgspec.structs import replace
 
-from xtramail.directory import domain_settings
+from xtramail.directory import domain_settings, forwarding_names
 from xtramail.directory.alert_settings import MAIL, SECRET, WEBHOOK
 from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS
@@ -113,6 +113,9 @@ class Domains(Kind[DomainState]):
         for one in filter(None, row.settings.get(MAIL, "").split(",")):
             if world.receives(Address.parse(one).domain_key):
                 says.wrong("settings", f"{MAIL} {one}: its domain is served here; name an address somewhere else")
+        forwards_as = row.settings.get(forwarding_names.AS, "")
+        if forwards_as and not world.serves(forwards_as):
+            says.wrong("settings", forwarding_names.not_served(forwards_as))
         if row.name in world.after("domain-aliases"):
             says.wrong("name", f"{row.name} is another name of a domain; remove that first")
         if row.tenant and row.tenant not in world.after("tenants"):
@@ -128,6 +131,9 @@ class Domains(Kind[DomainState]):
         except NotPermitted as error:
             says.wrong("", error.text)
         refuse_while_leading(world, row.name, says)
+        named = [one for one in world.after("domains").values() if one.settings.get(forwarding_names.AS) == row.name]
+        if named:
+            says.wrong("", f"mail of {named[0].name} is forwarded in its name; change that, too")
         others = [one.name for one in world.after("domain-aliases").values() if one.domain == row.name]
         if others:
             says.wrong("", f"{others[0]} is another name of it; remove that, too")
