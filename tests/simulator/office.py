@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +43,7 @@ from xtramail.net.prober import Prober
 from xtramail.net.relay_service import RelayService
 from xtramail.store import keys, outages, outbound
 from xtramail.store.devices import devices as device_rows
+from xtramail.store.engine import Txn
 from xtramail.store.outages import Window
 from xtramail.store.records import Account, QueueEntry
 
@@ -346,8 +347,12 @@ class Office(RelayWorld):
     def releases(self, number: int) -> None:
         entry, now = self._picked(number), self.clock.now()
         if entry is not None:
-            self.truth.released(entry)
-            self.engine.transact(keys.QUEUE, lambda txn: outbound.release(txn, entry.id, now) is not None)
+            self._let_go(entry, lambda txn: outbound.release(txn, entry.id, now) is not None)
+
+    def _let_go(self, entry: QueueEntry, release: Callable[[Txn], bool]) -> None:
+        # It may be there before we hear of it, and what was asked before may be written only now.
+        self.truth.released(entry)
+        self.engine.transact(keys.QUEUE, release).when_done(lambda _: self.truth.released(entry))
 
     def bounces(self, number: int) -> None:
         entry = self._picked(number)
@@ -362,6 +367,5 @@ class Office(RelayWorld):
         for entry in self.engine.read(keys.QUEUE, outbound.entries):
             if entry.held:
                 doubtful = any(one.fate == Fate.UNCONFIRMED for one in entry.recipients)
-                self.truth.released(entry)
                 let_go = partial(outbound.insist if doubtful else outbound.release, entry_id=entry.id, now=now)
-                self.engine.transact(keys.QUEUE, lambda txn, let_go=let_go: let_go(txn) is not None)  # type: ignore[misc]
+                self._let_go(entry, lambda txn, let_go=let_go: let_go(txn) is not None)  # type: ignore[misc]
