@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 
 from tests.store.filled import DAYS, USER, fill
 from xtramail.model.bucket import PERMANENT, Bucket
+from xtramail.model.errors import StoreFault
 from xtramail.store import checksum, keys, messages, outbound, queue_keys
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.page_file import BRANCH, LEAF, PAGE_SIZE, PageFile
 from xtramail.store.records import Counters, FateCounts, encode, encode_counters, encode_number
 from xtramail.store.rows import physical
 from xtramail.store.verify import Report, verify
@@ -232,3 +236,54 @@ def test_a_torn_page_ends_the_reader_and_not_the_report(folder: Path) -> None:
     report = verify(folder)
     assert not report.sound
     assert kinds(report) & {"page", "checksum", "key"}
+
+
+def cut_off(folder: Path, key: bytes) -> None:
+    """A row's value is said to lie behind the end of the file: whoever reads it dies."""
+    path = folder / "data.mdb"
+    octets = bytearray(path.read_bytes())
+    for page in (0, 1):
+        # The last page in use (mdb.c, MDB_meta): LMDB goes by it, and not by the file's length.
+        octets[page * PAGE_SIZE + 136 : page * PAGE_SIZE + 144] = struct.pack("<Q", 100_000)
+    # A node: its value's length (4), flags (2), the key's length (2), the key, and the page of a value that lies apart.
+    node = struct.pack("<HH", 0, len(key)) + key
+    at = octets.find(node)
+    while at >= 0:
+        if octets[at // PAGE_SIZE * PAGE_SIZE + 10] == LEAF:
+            octets[at - 4 : at + 2] = struct.pack("<IH", 5_000, 1)
+            octets[at + len(node) : at + len(node) + 8] = struct.pack("<Q", 90_000)
+        at = octets.find(node, at + 1)
+    path.write_bytes(octets)
+
+
+def test_behind_a_bucket_that_kills_the_reader_all_is_looked_at(folder: Path) -> None:
+    flip(folder, DAYS[1], USER, keys.flags(INBOX, 1))
+    cut_off(folder, physical(DAYS[0], USER, keys.flags(INBOX, 2)))
+    report = verify(folder)
+    row = physical(DAYS[0], USER, keys.counters(INBOX)).hex()
+    assert [finding.text.partition(":")[0] for finding in report.findings if finding.kind == "page"] == [
+        f"bucket {DAYS[0]}, after row {row}00", "account 1"
+    ]  # fmt: skip
+    assert texts(report).count("killed the reader") == 2
+    assert f"bucket {DAYS[1]}, row f" in texts(report), "checksum of what lies behind it"
+
+
+def test_a_branch_that_leads_back_is_no_way_to_go_on(folder: Path) -> None:
+    path = folder / "data.mdb"
+    with contextlib.closing(PageFile(path)) as file:
+        root = file.metas()[0].main.root
+    assert root is not None
+    octets = bytearray(path.read_bytes())
+    begin = root * PAGE_SIZE
+    _, flags, lower = struct.unpack_from("<8sxxHH", octets, begin)
+    assert flags == BRANCH
+    nodes = struct.unpack_from(f"<{(lower - 16) // 2}H", octets, begin + 16)
+    # The first six octets of a node say which page is below it (mdb.c).
+    first, last = begin + nodes[0], begin + nodes[-1]
+    octets[last : last + 6] = octets[first : first + 6]
+    path.write_bytes(octets)
+    engine = LmdbEngine(folder)
+    with pytest.raises(StoreFault, match="out of order"):
+        engine.stored_rows(b"", 1_000_000, 1 << 40)
+    engine.close()
+    assert "page" in kinds(verify(folder))

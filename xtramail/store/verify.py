@@ -16,14 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from xtramail.model.bucket import PERMANENT, Bucket
 from xtramail.store.verify_checks import Finding as Finding
+from xtramail.store.verify_walk import buckets_on_pages, scope_text
 
 MAX_FINDINGS = 10_000
 """So many are kept; who has more has lost the store."""
 SILENCE = 60.0
 """Seconds without a word from the reader."""
 MAX_DEATHS = 64
-"""So many times a reader that died is replaced by one that starts behind the bucket where it did."""
+"""So many times a reader that died is replaced: by one that goes there row by row, then by one that starts behind the
+bucket where that died."""
+
+_LAST = Bucket(0xFFFF_FFFF)
 
 
 @dataclass(slots=True)
@@ -47,15 +52,17 @@ class Report:
 def verify(folder: Path, progress: Callable[[Report], None] = lambda report: None) -> Report:
     """Walk the store in ``folder``; ``progress`` is called now and then with what was seen so far."""
     report = Report()
-    start = 0
+    start, died, passed = PERMANENT, b"", b""
+    first: list[Finding] = []
     for _ in range(MAX_DEATHS):
-        at = b""
+        at = user = b""
         walked = ended = False
-        with _reader(folder, start) as reader, _Patience(reader) as patience:
+        with _reader(folder, start, died, passed) as reader, _Patience(reader) as patience:
             for message in _messages(reader):
                 patience.begin()
                 if "at" in message:
                     at = bytes.fromhex(message["at"])
+                user = bytes.fromhex(message.get("user", user.hex()))
                 walked = walked or "walked" in message
                 ended = ended or "end" in message
                 _count(report, message)
@@ -63,15 +70,32 @@ def verify(folder: Path, progress: Callable[[Report], None] = lambda report: Non
             errors = reader.stderr.read() if reader.stderr is not None else ""
             code = reader.wait()
         if ended and code == 0:
+            # Who died before it did so at no row: of what, nobody knows.
+            report.findings.extend(first)
             break
+        why = _death(code, errors)
+        if user:
+            report.findings += [*first, Finding("page", f"{scope_text(user)}: {why}")]
+            start, died, passed, first = _LAST, b"", user, []
+            continue
+        bucket = Bucket(int.from_bytes(at[:4], "big")) if at else start
+        death = Finding("page", f"bucket {bucket}, after row {at.hex()}: {why}")
+        if at and not walked and not died:
+            # The next reader takes row by row, and dies behind the last good one.
+            start, died, first = bucket, at, [death]
+            continue
         # Two readers see the permanent rows: a finding of both is one.
-        bucket = int.from_bytes(at[:4], "big") if at else start
-        report.findings.append(Finding("page", f"bucket {bucket}, after row {at.hex()}: {_death(code, errors)}"))
-        if walked or not at or bucket >= 0xFFFF_FFFF:
+        report.findings.append(death)
+        if walked or not at:
             break
-        start = bucket + 1
+        start, died, first = _behind(folder, bucket), b"", []
     report.findings = list(dict.fromkeys(report.findings))
     return report
+
+
+def _behind(folder: Path, bucket: Bucket) -> Bucket:
+    """The next bucket that has rows; where there is none, the reader has only to look at the rest."""
+    return next((one for one in buckets_on_pages(folder) if one > bucket), _LAST)
 
 
 class _Patience:
@@ -95,9 +119,9 @@ class _Patience:
         self._timer.cancel()
 
 
-def _reader(folder: Path, start: int) -> subprocess.Popen[str]:
+def _reader(folder: Path, start: Bucket, died: bytes, passed: bytes) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "xtramail.store.verify_walk", str(folder), str(start)],
+        [sys.executable, "-m", "xtramail.store.verify_walk", str(folder), str(start), died.hex(), passed.hex()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

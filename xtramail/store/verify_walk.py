@@ -11,9 +11,10 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_day
 from xtramail.model.clock import day_start
@@ -21,8 +22,10 @@ from xtramail.model.errors import Corrupt, FormatMismatch, StoreFault
 from xtramail.store import checksum, keys, outbound, queue_keys, schema
 from xtramail.store.bodies import chunk_count
 from xtramail.store.engine import Snapshot
+from xtramail.store.filesystem import DATA_FILE
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.message_row import BodyRef
+from xtramail.store.page_file import PageFile
 from xtramail.store.records import QueueEntry
 from xtramail.store.rows import split
 from xtramail.store.verify_checks import (
@@ -35,6 +38,8 @@ from xtramail.store.verify_checks import (
     check_mail,
     check_user,
 )
+
+T = TypeVar("T")
 
 STEP_ROWS = 2_000
 QUEUE_STEP = 500
@@ -75,28 +80,38 @@ class Walk:
         self._scopes: set[bytes] = set()
         self._queued: dict[Bucket, list[tuple[str, BodyRef]]] = {}
 
-    def run(self, start: Bucket) -> None:
-        """Everything from ``start`` on; the permanent rows' meaning is always read, because the rest hangs on it."""
+    def run(self, start: Bucket, died: bytes = b"", user: bytes = b"") -> None:
+        """Everything from ``start`` on; the permanent rows' meaning is always read, because the rest hangs on it.
+
+        ``died``: where a reader before this one did, which had told the rows up to there. Rows are taken one by one
+        until that is passed, so that all before the deadly one are looked at. ``user``: or whose mailboxes killed it.
+        """
         if not self._right_format():
             return
         self._read_queue()
         low = start.to_bytes(4, "big")
+        singly = STEP_ROWS if died else 0
         while True:
             self._tell({"at": low.hex()})
             try:
-                rows = self._engine.stored_rows(low, STEP_ROWS)
+                rows = self._engine.stored_rows(low, 1 if singly else STEP_ROWS)
             except StoreFault as error:
+                if not singly:
+                    singly = STEP_ROWS
+                    continue
                 self._find("page", f"after row {low.hex()}: {error.text}")
                 bucket = self._bucket_after(int.from_bytes(low[:4], "big"))
                 if bucket is None:
                     break
-                low = bucket.to_bytes(4, "big")
+                low, singly = bucket.to_bytes(4, "big"), 0
                 continue
             if not rows:
                 break
             for key, sealed in rows:
                 self._row(key, sealed)
-            self._tell({"rows": len(rows), "octets": sum(len(key) + len(value) for key, value in rows)})
+            if low >= died:
+                self._tell({"rows": len(rows), "octets": sum(len(key) + len(value) for key, value in rows)})
+                singly = max(singly - 1, 0)
             low = rows[-1][0] + b"\0"
         self._close_bucket()
         for bucket in sorted(self._queued):
@@ -104,14 +119,26 @@ class Walk:
             self._check_bodies(bucket, self._queued[bucket])
         self._tell({"walked": True})
         for scope in self._scopes_of_users():
-            self._report(self._engine.read(scope, partial(check_user, scope_name=scope_text(scope))))
+            if scope <= user:
+                continue
+            self._tell({"user": scope.hex()})
+            self._report(self._read(scope, partial(check_user, scope_name=scope_text(scope)), []))
 
     def _bucket_after(self, passed: int) -> Bucket | None:
-        """The next one that has rows, None when there is none or nobody can say."""
+        """The next one that has rows, None when there is none."""
         try:
-            return min((bucket for bucket in self._engine.buckets() if bucket > passed), default=None)
+            buckets = self._engine.buckets()
         except StoreFault:
-            return None
+            buckets = buckets_on_pages(self._engine.folder)
+        return min((bucket for bucket in buckets if bucket > passed), default=None)
+
+    def _read(self, scope: bytes, function: Callable[[Snapshot], T], nothing: T) -> T:
+        """``nothing`` where damaged pages keep it from being read, which is a finding."""
+        try:
+            return self._engine.read(scope, function)
+        except StoreFault as error:
+            self._find("page", f"{scope_text(scope)}: {error.text}")
+            return nothing
 
     def _scopes_of_users(self) -> list[bytes]:
         try:
@@ -171,13 +198,14 @@ class Walk:
             for scope in sorted(self._scopes):
                 if not scope.startswith(keys.USER_PREFIX):
                     continue
-                check = self._engine.read(scope, partial(_mail, scope_name=scope_text(scope), bucket=bucket))
+                unread = MailCheck(messages=0, findings=[], bodies=[])
+                check = self._read(scope, partial(_mail, scope_name=scope_text(scope), bucket=bucket), unread)
                 messages += check.messages
                 self._report(check.findings)
                 self._check_bodies(bucket, check.bodies)
             self._check_bodies(bucket, self._queued.pop(bucket, []))
             if keys.QUEUE in self._scopes:
-                self._report(self._engine.read(keys.QUEUE, partial(_ledger, bucket=bucket)))
+                self._report(self._read(keys.QUEUE, partial(_ledger, bucket=bucket), []))
             self._tell({"bucket": bucket, "day": day_start(bucket_day(bucket)), "messages": messages})
         self._chunks = {}
         self._scopes = set()
@@ -198,7 +226,7 @@ class Walk:
     def _has_chunk(self, ref: BodyRef, number: int) -> bool:
         try:
             return self._engine.read_body(ref.bucket, ref.id, number) is not None
-        except Corrupt:
+        except (Corrupt, StoreFault):
             return False
 
     def _read_queue(self) -> None:
@@ -206,7 +234,7 @@ class Walk:
         while True:
             try:
                 entries, findings = self._engine.read(keys.QUEUE, partial(_queue_step, after=last))
-            except UNREADABLE as error:
+            except (*UNREADABLE, StoreFault) as error:
                 self._find("queue", f"an entry after {last} cannot be read: {error}")
                 break
             self._report(findings)
@@ -216,11 +244,12 @@ class Walk:
             if len(entries) < QUEUE_STEP:
                 break
             last = entries[-1].id
+        ended: tuple[bytes | None, list[Finding]] = (None, [])
         for tag in (queue_keys.DUE, queue_keys.BY_DESTINATION):
             low: bytes | None = tag
             while low is not None:
                 step = partial(check_index, low=low, high=keys.after(tag), limit=STEP_ROWS)
-                low, findings = self._engine.read(keys.QUEUE, step)
+                low, findings = self._read(keys.QUEUE, step, ended)
                 self._report(findings)
 
     def _find(self, kind: str, text: str) -> None:
@@ -231,6 +260,14 @@ class Walk:
             if finding not in self._told:
                 self._told.add(finding)
                 self._tell({"finding": finding.kind, "text": finding.text})
+
+
+def buckets_on_pages(folder: Path) -> list[Bucket]:
+    """Every bucket that has rows, ascending, without LMDB: as far as the tree can be followed."""
+    with closing(PageFile(folder / DATA_FILE)) as file:
+        metas = file.metas()
+        found = file.rows(metas[0].main, lambda lost: None, set()) if metas else ()
+        return sorted({Bucket(int.from_bytes(key[:4], "big")) for key, _ in found})
 
 
 def _mail(snap: Snapshot, scope_name: str, bucket: Bucket) -> MailCheck:
@@ -259,11 +296,11 @@ def _print(message: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Arguments: the store's folder, and the bucket to start at."""
+    """Arguments: the store's folder, the bucket to start at, and in hexadecimal at which row or user others died."""
     # A damaged tree may look endless: better that this process ends than that the machine does.
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     engine = LmdbEngine(Path(arguments[0]))
-    Walk(engine, _print).run(Bucket(int(arguments[1])))
+    Walk(engine, _print).run(Bucket(int(arguments[1])), *map(bytes.fromhex, arguments[2:4]))
     _print({"end": True})
     engine.close()
 
