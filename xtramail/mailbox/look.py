@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,23 @@ class BucketPart:
         if logged is None:
             return [uid for uid, row in flags.items() if row.modseq > modseq]
         return [uid for uid in logged if (row := flags.get(uid)) is not None and row.modseq > modseq]
+
+    def patched(self, modseq: int, rows: Mapping[int, FlagRow], gone: Collection[int]) -> BucketPart:
+        """With these new rows, and without those that are ``gone``."""
+        flags = {**self.flags, **rows}
+        for uid in gone:
+            del flags[uid]
+        unseen, deleted = self.first_unseen, self.deleted
+        if unseen in rows or unseen in gone:
+            unseen = _first_unseen(flags)
+        elif fresh := [uid for uid, row in rows.items() if not row.flags & _SEEN]:
+            unseen = min(fresh) if not unseen else min(unseen, *fresh)
+        if deleted:
+            deleted = deleted.difference(rows, gone)
+        if doomed := _deleted(rows, rows):
+            deleted |= doomed
+        log = self.log.then(modseq, tuple(rows))
+        return BucketPart(modseq=modseq, flags=flags, first_unseen=unseen, deleted=deleted, log=log)
 
 
 class Flags(Mapping[int, FlagRow]):
@@ -112,27 +129,20 @@ class Look:
             # A keyword of a new name.
             return None
         self.homes.update(change.came)
-        touched: dict[Bucket, tuple[list[int], list[int]]] = {}
-        for uid in rows:
-            touched.setdefault(self.homes[uid], ([], []))[0].append(uid)
+        homes = self.homes
+        changed_in: dict[Bucket, dict[int, FlagRow]] = {}
+        gone_from: dict[Bucket, list[int]] = {}
+        for uid, row in rows.items():
+            changed_in.setdefault(homes[uid], {})[uid] = row
         for uid in change.gone:
-            touched.setdefault(self.homes[uid], ([], []))[1].append(uid)
-        if not touched.keys() <= self.parts.keys():
+            gone_from.setdefault(homes[uid], []).append(uid)
+        touched = changed_in.keys() | gone_from.keys()
+        if not touched <= self.parts.keys():
             return None
         parts = dict(self.parts)
         modseq, uids = change.after.highestmodseq, _without(self.uids, change.gone)
-        for bucket, (changed, gone) in touched.items():
-            old = parts[bucket]
-            flags = {**old.flags, **{uid: rows[uid] for uid in changed}}
-            for uid in gone:
-                del flags[uid]
-            parts[bucket] = BucketPart(
-                modseq=modseq,
-                flags=flags,
-                first_unseen=_first_unseen(flags),
-                deleted=old.deleted.difference(changed, gone) | _deleted(rows, changed),
-                log=old.log.then(modseq, tuple(changed)),
-            )
+        for bucket in touched:
+            parts[bucket] = parts[bucket].patched(modseq, changed_in.get(bucket, {}), gone_from.get(bucket, ()))
         return Look(
             mailbox=change.after,
             keywords=self.keywords,

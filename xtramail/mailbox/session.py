@@ -290,14 +290,16 @@ class Session:
     ) -> Stored:
         """NotPermitted in a mailbox selected read-only; else as ``store.messages.store_flags``."""
         self.writable(view)
-        mailbox_id, now = view.mailbox_id, self.services.clock.now()
-        stored, drops = await self._transact(
-            lambda txn: (
-                messages.store_flags(txn, mailbox_id, uids, mode, int(flags), keywords, unchanged_since, now=now),
-                txn.newest_drop(),
-            ),
-            len(uids),
-        )
+        mailbox_id, now, homes = view.mailbox_id, self.services.clock.now(), view.told.homes
+        bits = int(flags)
+
+        def work(txn: Txn) -> tuple[Stored, int]:
+            stored = messages.store_flags(
+                txn, mailbox_id, uids, mode, bits, keywords, unchanged_since, now=now, homes=homes
+            )
+            return stored, txn.newest_drop()
+
+        stored, drops = await self._transact(work, len(uids))
         if stored.rows is not None:
             self.follow(view, stored.rows, drops, flags=stored.changed)
         return stored
@@ -312,13 +314,13 @@ class Session:
         # Clients without MOVE delete by a copy into Trash.
         if self.services.full() and self.mailbox(target).special_use != mailboxes.TRASH:
             raise StoreFull
-        source, now = view.mailbox_id, self.services.clock.now()
+        source, now, homes = view.mailbox_id, self.services.clock.now(), view.told.homes
 
         def work(txn: Txn) -> tuple[int, Placed]:
             row = _target(txn, self._known(txn, target))
             if source == keys.RECOVERED:
                 return row.id, Placed(row.uidvalidity, tuple(messages.restore(txn, row.id, uids, now)))
-            pairs = messages.copy_between(txn, require(txn, source), row, uids, now)
+            pairs = messages.copy_between(txn, require(txn, source), row, uids, now, homes)
             return row.id, Placed(row.uidvalidity, tuple(pairs))
 
         home, placed = await self._transact(work, len(uids))
@@ -330,11 +332,11 @@ class Session:
         """NoSuchMailbox, LimitReached: then nothing was moved."""
         self.writable(view)
         self.keep_out(target)
-        source, now = view.mailbox_id, self.services.clock.now()
+        source, now, homes = view.mailbox_id, self.services.clock.now(), view.told.homes
 
         def work(txn: Txn) -> tuple[Placed, tuple[MailboxRow, MailboxRow], int]:
             row = _target(txn, self._known(txn, target))
-            moved = messages.move_between(txn, require(txn, source), row, uids, now)
+            moved = messages.move_between(txn, require(txn, source), row, uids, now, homes)
             return Placed(row.uidvalidity, tuple(moved.pairs)), moved.rows, txn.newest_drop()
 
         placed, rows, drops = await self._transact(work, len(uids))

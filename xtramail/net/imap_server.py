@@ -21,7 +21,7 @@ from xtramail.mailbox.fetch import StreamBroken
 from xtramail.model.errors import LimitReached
 from xtramail.model.peer import Peer
 from xtramail.model.pending import Pending
-from xtramail.net.adapter import start
+from xtramail.net.adapter import set_going
 from xtramail.net.arrival import arrived, tls_text
 from xtramail.net.deadline import Deadline
 from xtramail.net.imap_dialogue import ImapDialogue
@@ -272,7 +272,7 @@ class ImapServerProtocol(Protocol):
         if self._dialogue.session is not None:
             # Before login nobody can be told that it takes its time.
             self._watch.working()
-        start(self._waited_for(coroutine, then, on_error))
+        set_going(self._waited_for(coroutine, then, on_error))
 
     async def _waited_for(
         self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None], on_error: OnError

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, tallies
 from xtramail.store.engine import Txn
-from xtramail.store.mail_rows import Found, locate
+from xtramail.store.mail_rows import NOWHERE, Found, locate, put_flags
 from xtramail.store.mailbox_rows import keyword_ids, known_keyword_ids, require, touched
 from xtramail.store.records import FlagRow, MailboxRow, encode_flags
 from xtramail.store.tallies import CounterChange
@@ -45,17 +45,18 @@ def store_flags(
     unchanged_since: int | None = None,
     *,
     now: float,
+    homes: Mapping[int, Bucket] = NOWHERE,
 ) -> Stored:
     """Change what is asked in one MODSEQ; a message that is as wanted keeps its own.
 
-    ``flags`` are bits of ``model.flags.Flag``; ``unchanged_since`` None is no condition. Raises NoSuchMailbox, and
-    LimitReached for a 65th keyword.
+    ``flags`` are bits of ``model.flags.Flag``; ``unchanged_since`` None is no condition; ``homes`` as ``locate`` has
+    it. Raises NoSuchMailbox, and LimitReached for a 65th keyword.
     """
     mailbox = require(txn, mailbox_id)
-    present = locate(txn, mailbox, uids)
-    refused = tuple(
-        message.uid for message in present if unchanged_since is not None and message.row.modseq > unchanged_since
-    )
+    present = locate(txn, mailbox, uids, homes)
+    refused: tuple[int, ...] = ()
+    if unchanged_since is not None:
+        refused = tuple(message.uid for message in present if message.row.modseq > unchanged_since)
     if refused:
         left_alone = frozenset(refused)
         present = [message for message in present if message.uid not in left_alone]
@@ -70,12 +71,13 @@ def store_flags(
     # Of many messages most have the same flags as others.
     known: dict[Flagging, Flagging] = {}
     for message in present:
-        before = (message.row.flags, message.row.keywords)
+        row = message.row
+        before = (row.flags, row.keywords)
         after = known.get(before)
         if after is None:
-            after = known[before] = reflagged(message.row, mode, flags, named)
+            after = known[before] = reflagged(row, mode, flags, named)
         if after == before:
-            same[message.uid] = message.row
+            same[message.uid] = row
         else:
             wanted.append((message, after))
     if not wanted:
@@ -108,9 +110,13 @@ def _write(txn: Txn, mailbox_id: int, wanted: Sequence[Wanted], modseq: int) -> 
             inside = fresh[bucket] = {}
             changes[mailbox_id, bucket] = CounterChange()
         inside[uid] = row
-        if bits != old.flags:
+        if (bits ^ old.flags) & tallies.COUNTED:
             changes[mailbox_id, bucket].reflag(old.flags, bits)
     for bucket, inside in fresh.items():
+        if len(inside) == 1:
+            [(uid, row)] = inside.items()
+            put_flags(txn, mailbox_id, bucket, uid, row)
+            continue
         values = map(encode_flags, inside.values())
         txn.put_all(bucket, list(zip(keys.flags_of(mailbox_id, list(inside)), values, strict=True)))
     tallies.apply_all(txn, changes, modseq)

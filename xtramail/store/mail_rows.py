@@ -6,13 +6,15 @@ A message of Recovered has no m, n and i of its own: its row r says where they l
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import Corrupt
-from xtramail.store import checksum, keys
+from xtramail.store import keys
 from xtramail.store.engine import MAX_VALUE, Snapshot, Txn
 from xtramail.store.mailbox_rows import live_ranges
 from xtramail.store.message_row import MessageRow, size_in
@@ -23,6 +25,7 @@ from xtramail.store.records import (
     decode,
     decode_flags,
     decode_number,
+    decode_sealed_flags,
     encode_flags,
     encode_message_id,
 )
@@ -210,30 +213,55 @@ def flag_row(snap: Snapshot, mailbox_id: int, bucket: Bucket, uid: int) -> FlagR
     return decode_flags(value) if value is not None else None
 
 
-def locate(snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int]) -> list[Found]:
-    """Those of ``uids`` that are there, ascending."""
+NOWHERE: Mapping[int, Bucket] = MappingProxyType({})
+"""No message is known where it is."""
+
+
+def locate(
+    snap: Snapshot, mailbox: MailboxRow, uids: Iterable[int], homes: Mapping[int, Bucket] = NOWHERE
+) -> list[Found]:
+    """Those of ``uids`` that are there, ascending.
+
+    ``homes``: in which bucket each of them is or was, as far as known (a message never changes it), which spares
+    looking into every bucket whose UIDs reach over theirs: where mail was moved about, that is each of thirty.
+    """
     wanted = sorted(set(uids))
-    if not wanted:
-        return []
-    first, last = wanted[0], wanted[-1]
     found: list[Found] = []
-    for bucket, low, high in live_ranges(snap, mailbox):
-        if high < first or low > last:
-            continue
-        inside = wanted[bisect_left(wanted, low) : bisect_right(wanted, high)]
+    for bucket, inside in _by_bucket(snap, mailbox, wanted, homes):
         if len(inside) > _SPARSE and inside[-1] - inside[0] < _DENSE * len(inside):
             members = set(inside)
             rows = flag_rows(snap, mailbox.id, bucket, inside[0], inside[-1])
-            found.extend(Found(bucket, uid, row) for uid, row in rows if uid in members)
+            found += [Found(bucket, uid, row) for uid, row in rows if uid in members]
             continue
         values = snap.sealed_at(bucket, keys.flags_of(mailbox.id, inside))
-        found.extend(
-            Found(bucket, uid, decode_flags(value[: -checksum.SIZE]))
-            for uid, value in zip(inside, values, strict=True)
-            if value is not None
-        )
-    found.sort(key=_by_uid)
+        if None in values:
+            inside = [uid for uid, value in zip(inside, values, strict=True) if value is not None]
+        there = decode_sealed_flags([value for value in values if value is not None])
+        found += map(Found, repeat(bucket), inside, there)
+    if len(found) > 1:
+        found.sort(key=_by_uid)
     return found
+
+
+def _by_bucket(
+    snap: Snapshot, mailbox: MailboxRow, wanted: Sequence[int], homes: Mapping[int, Bucket]
+) -> Iterable[tuple[Bucket, Sequence[int]]]:
+    """In which buckets to look for which of ``wanted`` (ascending)."""
+    if not wanted:
+        return []
+    known = [homes.get(uid) for uid in wanted]
+    if None not in known:
+        at_home: dict[Bucket, list[int]] = {}
+        for home, uid in zip(known, wanted, strict=True):
+            assert home is not None
+            at_home.setdefault(home, []).append(uid)
+        return at_home.items()
+    first, last = wanted[0], wanted[-1]
+    return [
+        (bucket, inside)
+        for bucket, low, high in live_ranges(snap, mailbox)
+        if high >= first and low <= last and (inside := wanted[bisect_left(wanted, low) : bisect_right(wanted, high)])
+    ]
 
 
 def locate_all(snap: Snapshot, mailbox: MailboxRow) -> list[Found]:

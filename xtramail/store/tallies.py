@@ -16,6 +16,8 @@ from xtramail.store.records import Counters, MailboxRow, decode_counters, encode
 
 # Bare numbers: an operator of an enumeration costs a microsecond, and a STORE of many has six for each message.
 _SEEN, _DELETED = int(Flag.SEEN), int(Flag.DELETED)
+COUNTED = _SEEN | _DELETED
+"""The flags that counters tell of."""
 
 
 @dataclass(frozen=True, slots=True)

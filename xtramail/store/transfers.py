@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, tallies
 from xtramail.store.engine import Txn
-from xtramail.store.mail_rows import Found, delete_message, locate, message_row, put_flags, put_message
+from xtramail.store.mail_rows import NOWHERE, Found, delete_message, locate, message_row, put_flags, put_message
 from xtramail.store.mailbox_rows import keyword_ids, keyword_names, require, touched, with_uids
 from xtramail.store.message_row import MessageRow
 from xtramail.store.records import MailboxRow
@@ -39,10 +39,15 @@ def copy(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
 
 
 def copy_between(
-    txn: Txn, source: MailboxRow, target: MailboxRow, uids: Iterable[int], now: float
+    txn: Txn,
+    source: MailboxRow,
+    target: MailboxRow,
+    uids: Iterable[int],
+    now: float,
+    homes: Mapping[int, Bucket] = NOWHERE,
 ) -> list[tuple[int, int]]:
-    """:func:`copy`, for who has read the mailboxes' own rows already."""
-    carried = _carried(txn, source, uids)
+    """:func:`copy`, for who has read the mailboxes' own rows already; ``homes`` as ``locate`` has it."""
+    carried = _carried(txn, source, uids, homes)
     if not carried:
         return []
     tallies.check_quota(txn, sum(row.size for _, row in carried))
@@ -60,9 +65,16 @@ def move(txn: Txn, source: int, target: int, uids: Iterable[int], now: float) ->
     return list(move_between(txn, require(txn, source), require(txn, target), uids, now).pairs)
 
 
-def move_between(txn: Txn, source: MailboxRow, target: MailboxRow, uids: Iterable[int], now: float) -> Moved:
-    """:func:`move`, for who has read the mailboxes' own rows already."""
-    carried = _carried(txn, source, uids)
+def move_between(
+    txn: Txn,
+    source: MailboxRow,
+    target: MailboxRow,
+    uids: Iterable[int],
+    now: float,
+    homes: Mapping[int, Bucket] = NOWHERE,
+) -> Moved:
+    """:func:`move`, for who has read the mailboxes' own rows already; ``homes`` as ``locate`` has it."""
+    carried = _carried(txn, source, uids, homes)
     if not carried:
         return Moved(pairs=[], rows=(source, source))
     modseq = next_modseq(txn, keys.micros(now))
@@ -77,8 +89,9 @@ def move_between(txn: Txn, source: MailboxRow, target: MailboxRow, uids: Iterabl
     return Moved(pairs=placed, rows=(source, emptied))
 
 
-def _carried(txn: Txn, source: MailboxRow, uids: Iterable[int]) -> Carried:
-    rows = ((found, message_row(txn, source.id, found.bucket, found.uid)) for found in locate(txn, source, uids))
+def _carried(txn: Txn, source: MailboxRow, uids: Iterable[int], homes: Mapping[int, Bucket]) -> Carried:
+    present = locate(txn, source, uids, homes)
+    rows = ((found, message_row(txn, source.id, found.bucket, found.uid)) for found in present)
     return [(found, row) for found, row in rows if row is not None]
 
 

@@ -39,7 +39,8 @@ class Watchers:
         All are called even when one raises; then the first error is raised.
         """
         # Snapshots of both levels: a watcher may un-watch itself or others, or begin to watch.
-        called = [(scope, number) for scope in dict.fromkeys(scopes) for number in self._by_scope.get(scope, {})]
+        by_scope = self._by_scope
+        called = [(scope, number) for scope in dict.fromkeys(scopes) for number in by_scope.get(scope, ())]
         if called:
             run_all([partial(self._call, scope, number) for scope, number in called])
 

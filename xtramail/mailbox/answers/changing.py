@@ -29,6 +29,9 @@ _MODES: dict[StoreMode, FlagMode] = {
 }
 
 
+_STORED = status.ok("Stored")
+
+
 async def store(session: Session, command: commands.Store) -> Answer:
     """The new flags of every message are told, unless silent (RFC 3501 §6.4.6); changes by others always are.
 
@@ -47,9 +50,12 @@ async def store(session: Session, command: commands.Store) -> Answer:
     loud = frozenset() if command.silent else done_with
     if loud and others.flags:
         others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
-    told = [uid for uid in uids if uid in done_with and not view.expunged(uid)]
+    told = [uid for uid in uids if uid in done_with]
+    if view.untold:
+        told = [uid for uid in told if not view.expunged(uid)]
     if command.unchanged_since is None:
-        told = sorted([*told, *view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords)])
+        gone = view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords) if view.untold else []
+        told = sorted([*told, *gone]) if gone else told
     untagged = [changes_text(view, others, with_uid=command.uid)]
     if not command.silent:
         untagged.append(flag_lines(view, told, with_uid=command.uid))
@@ -59,11 +65,14 @@ async def store(session: Session, command: commands.Store) -> Answer:
 
 
 def _stored(command: commands.Store, untagged: bytes, stored: Stored, view: View) -> Answer:
-    tagged = status.ok("Stored")
+    tagged = _STORED
     if stored.refused:
         numbers = stored.refused if command.uid else [view.number(uid) for uid in stored.refused]
         tagged = status.ok("Some changed meanwhile", responses.modified_code(SequenceSet.of_numbers(numbers)))
-    return Answer(tagged=tagged, untagged=untagged, telling=telling_of(command.uid))
+    # What changed was told a moment ago, in the same turn, and HIGHESTMODSEQ is of concern to QRESYNC alone: to look
+    # again costs a STORE 4 %.
+    telling = telling_of(command.uid) if view.terms.qresync or not stored.rows else None
+    return Answer(tagged=tagged, untagged=untagged, telling=telling)
 
 
 async def copy(session: Session, command: commands.Copy) -> Answer:
