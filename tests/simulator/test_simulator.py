@@ -47,6 +47,12 @@ FOUND: dict[str, tuple[int, tuple[Event, ...]]] = {
         Event(0.0, "hold", (), 87),
         Event(0.001, "bounce", (), 79),
     )),
+    "the clock is set ahead while a look at it is written down": (1036126839764, (
+        Event(4.0, "submission", ("s40", "ann@local.example", "desk@local.example", "staff@relay.example",
+                                  "uma@brief.example"), 10),
+        Event(0.3, "dies"),
+        Event(0.0, "jump", (), 4_000_000.0),
+    )),
 }
 """Seeds and schedules in which a promise was broken once."""
 

@@ -175,7 +175,8 @@ class RetentionJob:
         dead = retention.dead_buckets(
             live,
             classes,
-            day_of(self._clock.now()),
+            # Of the look that was judged: the clock may have been set since, while that was written down.
+            day_of(state.wall),
             log_from=None if oldest is None else day_of(oldest),
             younger=younger_days(state),
         )
