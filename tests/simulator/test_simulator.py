@@ -65,6 +65,13 @@ SELDOM: dict[str, tuple[int, tuple[Event, ...]]] = {
         Event(5.0, "mood", ("primary.example", "rcpt 550")),
         Event(200.0, "wait"),
     )),
+    "a user deletes what waits for his primary": (0, (
+        Event(1.0, "mood", ("primary.example", "refuses")),
+        Event(1.0, "mail", ("m1", "zoe@sender.example", "ray@relay.example"), 10),
+        Event(5.0, "delete", ("ray@relay.example",), 2),
+        Event(5.0, "mood", ("primary.example", "accepts")),
+        Event(200.0, "wait"),
+    )),
 }
 """What chance meets too seldom in so many seeds."""
 
