@@ -1,9 +1,10 @@
 """scripts/bench [all]: everything that stands beside other servers, and RESULTS.md with its chart written anew.
 
 Runs the benchmarks one after another, each as its own program, and writes RESULTS.md, results.svg and results.json
-beside them. Ends with 1 when one failed, or when a row is behind and side_by_side/goals.py has no reason for it.
-A full run wants a machine that has nothing else to do: delivery takes 4 minutes, imap 5, scale the longest. --quick
-takes a few minutes, prints the tables, and writes nothing unless --into says where.
+beside them; what --only leaves out stays as it was measured before. Ends with 1 when one failed, or when a row is
+behind and side_by_side/goals.py has no reason for it. A full run wants a machine that has nothing else to do: delivery
+takes 4 minutes, imap 5, scale about ten. --quick takes a few minutes, prints the tables, and writes nothing unless
+--into says where.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from side_by_side.chart import chart  # noqa: E402
 from side_by_side.goals import unexplained  # noqa: E402
 from side_by_side.report import CHART, report  # noqa: E402
-from side_by_side.rows import Results, machine, parse  # noqa: E402
+from side_by_side.rows import Results, parse  # noqa: E402
 
 PROGRAMS = {
     "delivery": "mail coming in",
@@ -50,15 +51,16 @@ def main() -> None:
     options = parser.parse_args()
     into: Path | None = options.into or (None if options.quick else HERE)
     failed: list[str] = []
-    if options.render:
-        assert into is not None
-        figures = json.loads((into / FIGURES).read_text("utf-8"))
-    else:
-        figures, failed = measure(options.folder, quick=options.quick, only=options.only or list(PROGRAMS))
+    programs: dict[str, Any] = {}
+    if into is not None and (into / FIGURES).exists():
+        programs = json.loads((into / FIGURES).read_text("utf-8"))["programs"]
+    if not options.render:
+        fresh, failed = measure(options.folder, quick=options.quick, only=options.only or list(PROGRAMS))
+        programs |= fresh
     if into is not None:
-        write(into, figures)
-    lacking = [name for one in figures["programs"].values() for name in unexplained(parse(one))]
-    if lacking and not figures["quick"]:
+        write(into, programs)
+    lacking = [name for one in programs.values() if not one["quick"] for name in unexplained(parse(one))]
+    if lacking:
         failed.append(f"behind, and side_by_side/goals.py does not say why: {'; '.join(lacking)}")
     for problem in failed:
         print(f"scripts/bench: {problem}", file=sys.stderr)
@@ -67,54 +69,53 @@ def main() -> None:
 
 def measure(folder: Path | None, *, quick: bool, only: list[str]) -> tuple[dict[str, Any], list[str]]:
     """The figures of the programs in ``only``, and what went wrong."""
-    began, load = time.time(), os.getloadavg()[0]
-    if load > QUIET:
-        print(f"scripts/bench: the machine is busy already (load {load:.1f}): figures will be worse", file=sys.stderr)
+    if os.getloadavg()[0] > QUIET:
+        print("scripts/bench: the machine is busy already: figures will be worse", file=sys.stderr)
     failed, programs = [], {}
     with tempfile.TemporaryDirectory(prefix="xtramail-figures-") as name:
         for program in (one for one in PROGRAMS if one in only):
             file = Path(name) / f"{program}.json"
             command = [sys.executable, str(HERE / f"{program}.py"), "--json", str(file)]
             command += ["--folder", str(folder)] if folder is not None else []
+            began, load = time.time(), os.getloadavg()[0]
             print(f"{program}:", flush=True)
             done = subprocess.run([*command, "--quick"] if quick else command)
             if done.returncode:
                 failed.append(f"{program} ended with {done.returncode}")
             if file.exists():
-                programs[program] = json.loads(file.read_text("utf-8"))
-    figures = {
-        "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(began)),
-        "minutes": round((time.time() - began) / 60, 1),
-        "load": round(load, 2),
-        "quick": quick,
-        "revision": _revision(),
-        "machine": machine(),
-        "programs": programs,
-    }
-    return figures, failed
+                programs[program] = json.loads(file.read_text("utf-8")) | {
+                    "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(began)),
+                    "minutes": round((time.time() - began) / 60, 1),
+                    "load": round(load, 2),
+                    "quick": quick,
+                    "revision": _revision(),
+                }
+    return programs, failed
 
 
-def write(into: Path, figures: dict[str, Any]) -> None:
+def write(into: Path, programs: dict[str, Any]) -> None:
     """RESULTS.md, the chart and the figures themselves."""
-    sections: dict[str, Results] = {
-        title: parse(figures["programs"][program])
-        for program, title in PROGRAMS.items()
-        if program in figures["programs"]
-    }
-    versions: dict[str, str] = {}
-    for one in figures["programs"].values():
-        versions |= one.get("versions", {})
-    facts = {
-        **{name.capitalize(): version for name, version in versions.items()},
-        "xtramail": figures["revision"],
-        "measured": f"{figures['began']}, in {figures['minutes']:g} minutes, load before {figures['load']:g}",
-    }
-    if figures["quick"]:
-        facts["note"] = "a quick run, which shows that it works and no more"
+    measured = {title: programs[program] for program, title in PROGRAMS.items() if program in programs}
+    sections: dict[str, Results] = {title: parse(one) for title, one in measured.items()}
     into.mkdir(parents=True, exist_ok=True)
-    (into / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    (into / FIGURES).write_text(json.dumps({"programs": programs}, indent=1) + "\n", "utf-8")
     (into / CHART).write_text(chart(sections, "How many times what xtramail takes the others take"), "utf-8")
-    (into / "RESULTS.md").write_text(report(sections, figures["machine"], facts), "utf-8")
+    page = report(sections, {title: _facts(one) for title, one in measured.items()})
+    (into / "RESULTS.md").write_text(page, "utf-8")
+
+
+def _facts(figures: dict[str, Any]) -> dict[str, str]:
+    """On what, of what and when the figures of a program were measured."""
+    on = figures["machine"]
+    when = f"{figures['began']}, in {figures['minutes']:g} minutes, load before {figures['load']:g}"
+    return {
+        "machine": f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB",
+        "kernel": on["kernel"],
+        "Python": on["python"],
+        **{name.capitalize(): version for name, version in figures.get("versions", {}).items()},
+        "xtramail": figures["revision"],
+        "measured": when + (": a quick run, which shows that it works and no more" if figures["quick"] else ""),
+    }
 
 
 def _revision() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .goals import GOALS, NOT_BEHIND, Word, judged, reason
 from .rows import OURS, Results, Row, names, others, ratio, short
@@ -19,18 +18,13 @@ with the load generator on the same machine. "Times" is what the other takes whe
 """
 
 
-def report(sections: Mapping[str, Results], machine: Mapping[str, Any], facts: Mapping[str, str]) -> str:
-    """The document; ``facts`` are further lines on how it was measured, by name."""
+def report(sections: Mapping[str, Results], facts: Mapping[str, Mapping[str, str]]) -> str:
+    """The document; ``facts`` are lines on how each section was measured, by name."""
     lines = [_INTRODUCTION, f"![times]({CHART})", ""]
-    told = {
-        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB",
-        "kernel": machine["kernel"],
-        "Python": machine["python"],
-        **facts,
-    }
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
     for section, results in sections.items():
-        lines += [f"## {section[:1].upper()}{section[1:]}", "", *_table(results), ""]
+        lines += [f"## {section[:1].upper()}{section[1:]}", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in facts[section].items()]
+        lines += ["", *_table(results), ""]
     return "\n".join(lines)
 
 
