@@ -64,10 +64,13 @@ def test_copies_have_no_limit_while_the_primary_is_not_up(
 def test_what_was_learned_is_frozen_while_the_primary_is_away_and_the_rest_is_asked_to_wait(
     world: RelayWorld, event: Event
 ) -> None:
-    known, unknown = "dee@ask.example", "eve@ask.example"
+    known, unknown, denied = "dee@ask.example", "eve@ask.example", "ned@ask.example"
     world.primary.knows["dee"] = Reply.of(250, "2.1.5", "ok")
+    world.primary.knows["ned"] = Reply.of(550, "5.1.1", "who?")
     assert id_of(world.receive(known))
+    assert rcpt(world.intake.begin(PEER), denied).code == 550
     to(world, event, domain="ask.example")
+    assert rcpt(world.intake.begin(PEER), denied).code == 450, "its no may have been the first sign of the outage"
     world.primary.knows = {"dee": Reply.of(550, "5.1.1", "who?")}
     world.clock.advance(60 * 86_400.0)
     assert rcpt(world.intake.begin(PEER), known).code == 250

@@ -172,6 +172,13 @@ def test_a_header_bomb_is_refused(world: World, bomb: bytes) -> None:
     assert world.submit(world.ann, "bob@local.example", message=message[: 8 << 20]).text.startswith("550 5.6.0")
 
 
+@pytest.mark.parametrize(("fields", "code"), [(2_000, 250), (2_001, 550)])
+def test_a_header_of_two_thousand_fields_passes_and_one_more_does_not(world: World, fields: int, code: int) -> None:
+    message = b"From: ann@local.example\r\n" + b"A: b\r\n" * (fields - 1) + b"\r\nhi\r\n"
+    reply = world.submit(world.ann, "bob@local.example", message=message)
+    assert (reply.code, len(world.mailbox(world.bob))) == (code, int(code == 250))
+
+
 @pytest.mark.parametrize("fold", [b" ", b"\t"])
 def test_a_header_that_begins_folded_is_refused_for_it_could_hide_a_bcc(world: World, fold: bytes) -> None:
     reply = world.submit(world.ann, "bob@local.example", message=fold + b"Bcc: zoe@else.example\r\n" + DRAFT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from pathlib import Path
 from random import Random
 
@@ -116,6 +117,41 @@ def test_a_lost_branch_loses_no_row(tmp_path: Path, store: tuple[bytes, Rows]) -
     assert found == expected
     assert told.found_alone == len(expected) and not told.in_doubt
     assert [lost.why for lost in told.lost] == [f"page {root} says that it is page 0"]
+
+
+def test_a_branch_that_leads_to_itself_is_gone_round(tmp_path: Path, store: tuple[bytes, Rows]) -> None:
+    octets, expected = store
+    place = tmp_path / "data.mdb"
+    place.write_bytes(octets)
+    with contextlib.closing(PageFile(place)) as file:
+        root = file.metas()[0].main.root
+    assert root is not None
+    damaged, begin = bytearray(octets), root * PAGE_SIZE
+    last = begin + struct.unpack_from("<H", damaged, begin + struct.unpack_from("<H", damaged, begin + 12)[0] - 2)[0]
+    # The first six octets of a node say which page is below it (mdb.c).
+    damaged[last : last + 6] = root.to_bytes(6, "little")
+    found, told = salvaged(place, bytes(damaged))
+    assert found == expected
+    assert told.found_alone > 0
+    assert [lost.why for lost in told.lost] == [f"page {root} is reached twice"]
+
+
+def test_a_meta_page_that_counts_more_rows_than_its_tree_has_is_not_believed(
+    tmp_path: Path, store: tuple[bytes, Rows]
+) -> None:
+    octets, expected = store
+    place = tmp_path / "data.mdb"
+    place.write_bytes(octets)
+    with contextlib.closing(PageFile(place)) as file:
+        newest = file.metas()[0].transaction % 2
+    damaged = bytearray(octets)
+    # Entries of the main tree (mdb.c: MDB_meta, MDB_db).
+    struct.pack_into("<Q", damaged, newest * PAGE_SIZE + 120, len(expected) + 5)
+    found, told = salvaged(place, bytes(damaged))
+    assert found == expected
+    assert [lost.why for lost in told.lost] == [
+        f"the meta page counts {len(expected) + 5} rows, and its tree has {len(expected)}"
+    ]
 
 
 def test_both_meta_pages_lost_is_said_and_no_message_row_is_missing(

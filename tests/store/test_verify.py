@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import struct
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
 import pytest
+from msgspec.structs import replace
 
 from tests.store.filled import DAYS, USER, fill
 from xtramail.model.bucket import PERMANENT, Bucket
@@ -185,6 +188,22 @@ def test_a_mailbox_that_forgot_a_bucket_is_noticed(folder: Path) -> None:
     assert "UIDNEXT is 3" in texts(report) and "does not name this bucket" in texts(report)
 
 
+def test_a_mailbox_that_knows_fewer_uids_of_a_bucket_than_lie_there_is_noticed(folder: Path) -> None:
+    engine = LmdbEngine(folder)
+    row = engine.read(USER, lambda snap: messages.require(snap, INBOX))
+    engine.close()
+    ranges = tuple((bucket, low + 2, high) for bucket, low, high in row.buckets)
+    overwrite(folder, PERMANENT, USER, keys.mailbox(INBOX), encode(replace(row, buckets=ranges)))
+    report = verify(folder)
+    assert kinds(report) == {"uids"}
+    assert texts(report).count("messages outside of UIDs") == 2
+
+
+def test_a_mailbox_that_its_name_does_not_lead_to_is_named(folder: Path) -> None:
+    lose(folder, PERMANENT, USER, keys.mailbox_name("INBOX"))
+    assert f"account 1, mailbox {INBOX}: it cannot be found by its name" in texts(verify(folder))
+
+
 def test_a_bucket_that_vanished_is_noticed_by_who_names_it(folder: Path) -> None:
     def change(txn: lmdb.Transaction[bytes]) -> None:
         cursor = txn.cursor()
@@ -211,6 +230,29 @@ def test_a_queue_entry_without_its_indexes_is_named(folder: Path) -> None:
     assert "queue entry 2 for example.org: it has no due time" in texts(report)
     assert "queue entry 2 for example.org: not in the order" in texts(report)
     assert "an index names queue entry 3, which does not exist" in texts(report)
+
+
+def test_a_held_queue_entry_that_is_due_all_the_same_is_named(folder: Path) -> None:
+    engine = LmdbEngine(folder)
+    entry = engine.read(keys.QUEUE, lambda snap: outbound.find(snap, 2))
+    engine.close()
+    assert entry is not None
+    overwrite(folder, PERMANENT, keys.QUEUE, queue_keys.entry(2), encode(replace(entry, held=True)))
+    report = verify(folder)
+    assert texts(report) == "queue entry 2 for example.org: it is held and has a due time"
+
+
+def test_a_reader_of_which_nothing_is_heard_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xtramail.store.verify.SILENCE", 2.0)
+    monkeypatch.setattr("xtramail.store.verify.MAX_DEATHS", 1)
+    with (folder / "lock.mdb").open("r+b") as lock:
+        # Whoever opens the store waits for this.
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        at_last = threading.Timer(60, fcntl.lockf, (lock.fileno(), fcntl.LOCK_UN))
+        at_last.start()
+        report = verify(folder)
+        at_last.cancel()
+    assert "killed the reader (SIGKILL)" in texts(report)
 
 
 def test_a_ledger_that_does_not_balance_is_told(folder: Path) -> None:
