@@ -258,6 +258,7 @@ CALLS = [
     change(tokens.revoke_token, lambda d, o: tokens.revoke_token(d, o.ids.get("acorn token", "0")), case="of a domain"),
     lists(audit_log.audit_rows, lambda d, o: audit_log.audit_rows(d, most=999), Role.USER),
     look(audit_log.audit_rows, lambda d, o: audit_log.audit_rows(d, domain=ACORN, most=999), case="of a domain"),
+    change(audit_log.accept_head, lambda d, o: audit_log.accept_head(d, None), Role.OPERATOR, of_tenant=True),
     look(audit_log.verify_audit, lambda d, o: audit_log.verify_audit(d), Role.OPERATOR, of_tenant=True),
     # Mail.
     lists(following.follow, lambda d, o: following.follow(d, Query(), most=9).stories, before=lambda d: mailed(d)),

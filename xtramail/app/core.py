@@ -10,9 +10,11 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from xtramail.app.alerting import Alerting
+from xtramail.app.changes_head import ChangesHead
 from xtramail.app.changes_log import ChangesLog
 from xtramail.app.drilling import Drilling
 from xtramail.app.outgoing import DAY, Outgoing, knock_seconds
+from xtramail.app.paths import Paths
 from xtramail.app.people import People
 from xtramail.app.self_checks import SelfChecks
 from xtramail.app.settings import Settings
@@ -300,7 +302,9 @@ class Core:
             fault=maillog.fault_alarm("expiry"),
         )
 
-        self.changes_log = ChangesLog(reactor, engine=engine)
+        self.changes_log = ChangesLog(
+            reactor, engine=engine, head=ChangesHead.beside(Paths.of(settings, None).keys)
+        )
         published = PublishedKeys(engine=engine, texts=self.outgoing.texts, clock=clock)
         self.published_keys = Rounds(
             reactor, work=published.look, every=LOOK_SECONDS, fault=maillog.fault_alarm("dkim-keys")

@@ -10,12 +10,13 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from xtramail.directory.desk import Desk
+from xtramail.directory.desk import Change, Desk
 from xtramail.directory.users import account_of
 from xtramail.model.actor import Role
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput
 from xtramail.store import audit, keys
+from xtramail.store.audit import read_noted as read_noted
 from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import AuditRow
 
@@ -91,21 +92,26 @@ def verify_audit(desk: Desk, *, noted: tuple[int, bytes] | None = None) -> Check
     return desk.engine.read(keys.AUDIT, lambda snap: _walk(snap, noted))
 
 
+def head_fault(engine: Engine, noted: tuple[int, bytes]) -> str:
+    """What is wrong with the log's end, when it once ended as ``noted``; empty: nothing. Reads two rows."""
+    return engine.read(keys.AUDIT, lambda snap: audit.head_fault(snap, noted))
+
+
+async def accept_head(desk: Desk, noted: tuple[int, bytes] | None) -> str:
+    """Go on from how the log ends now, though it once ended as ``noted`` (None: nobody can read how); that is a row of
+    it. What was wrong; empty, and no row, where nothing is. For operators."""
+    desk.require(Role.OPERATOR, "audit accept")
+    desk.require_change("audit accept")
+    fault = "how it ended before cannot be read" if noted is None else head_fault(desk.engine, noted)
+    if fault:
+        told = {"accepted": fault, "noted": f"{noted[0]}:{noted[1].hex()}" if noted is not None else ""}
+        await desk.change(Change("audit accept", "log of changes", after=told), [])
+    return fault
+
+
 def head(engine: Engine) -> tuple[int, bytes]:
     """Number and seal of the newest row; see ``store.audit.head``."""
     return engine.read(keys.AUDIT, audit.head)
-
-
-def read_noted(text: str) -> tuple[int, bytes]:
-    """``NUMBER:SEAL`` as it was printed; BadInput."""
-    number, _, seal = text.strip().partition(":")
-    try:
-        octets = bytes.fromhex(seal)
-        if not (number.isascii() and number.isdigit() and len(number) < 19 and len(octets) == audit.SEAL):
-            raise ValueError
-    except ValueError:
-        raise BadInput(f"head {text!r}: write it as it was printed, NUMBER:SEAL with {2 * audit.SEAL} digits") from None
-    return int(number), octets
 
 
 def _walk(snap: Snapshot, noted: tuple[int, bytes] | None) -> Checked:
@@ -118,13 +124,13 @@ def _walk(snap: Snapshot, noted: tuple[int, bytes] | None) -> Checked:
         elif not broken and audit.seal_of(seal, number, value) != sealed:
             broken, fault = number, f"row {number} is not as it was written, or one before it was taken out"
         if not broken and noted is not None and number == noted[0] and sealed != noted[1]:
-            broken, fault = number, f"row {number} has another seal than was noted: rows up to it were written anew"
+            broken, fault = number, audit.head_fault(snap, noted)
         last, seal = number, sealed
     newest, kept = audit.head(snap)
     if not broken and (newest, kept) != (last, seal):
         broken, fault = min(newest, last) + 1, f"the newest row is to be {newest}, and there are rows up to {last}"
     if not broken and noted is not None and noted[0] > last:
-        broken, fault = last + 1, f"row {noted[0]} was there, and the rows end with {last}: the newest were taken away"
+        broken, fault = last + 1, audit.head_fault(snap, noted)
     return Checked(rows=rows, number=newest, seal=kept, broken=broken, fault=fault)
 
 

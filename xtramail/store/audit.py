@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from xtramail.model.bucket import PERMANENT
+from xtramail.model.errors import BadInput
 from xtramail.store import audit_keys, keys
 from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.records import AuditRow, decode, encode
@@ -38,9 +39,39 @@ def head(snap: Snapshot) -> tuple[int, bytes]:
     return audit_keys.number(value[:-SEAL]), value[-SEAL:]
 
 
+def seal_at(snap: Snapshot, number: int) -> bytes:
+    """Of one row; no octets where there is none."""
+    value = snap.get(PERMANENT, audit_keys.row(number))
+    return b"" if value is None else value[:SEAL]
+
+
 def seal_of(before: bytes, number: int, value: bytes) -> bytes:
     """32 octets that stand for a row and all before it."""
     return blake2b(before + audit_keys.row(number) + value, digest_size=SEAL).digest()
+
+
+def head_fault(snap: Snapshot, noted: tuple[int, bytes]) -> str:
+    """What is wrong with the end of the rows, when they once ended as ``noted``; empty: nothing. Reads two rows."""
+    number, seal = noted
+    last = head(snap)[0]
+    if number > last:
+        gone = f"row {number} is" if number == last + 1 else f"rows {last + 1} to {number} are"
+        return f"{gone} missing at the end"
+    if seal_at(snap, number) != seal:
+        return f"row {number} has another seal than was noted: rows up to it were written anew"
+    return ""
+
+
+def read_noted(text: str) -> tuple[int, bytes]:
+    """``NUMBER:SEAL`` as it was printed; BadInput."""
+    number, _, seal = text.strip().partition(":")
+    try:
+        octets = bytes.fromhex(seal)
+        if not (number.isascii() and number.isdigit() and len(number) < 19 and len(octets) == SEAL):
+            raise ValueError
+    except ValueError:
+        raise BadInput(f"head {text!r}: write it as it was printed, NUMBER:SEAL with {2 * SEAL} digits") from None
+    return int(number), octets
 
 
 def newest(snap: Snapshot, since: float = 0.0) -> Iterator[tuple[int, AuditRow]]:

@@ -106,6 +106,11 @@ def changed(
     )
 
 
+def changes_head_unwritten(*, file: Path, reason: str) -> None:
+    """How the log of changes ends cannot be noted beside the keys: what is cut off its end is not noticed by itself."""
+    _warn("changes-head-unwritten", file=file, reason=reason)
+
+
 def changes_stand(*, number: int, seal: str) -> None:
     """The newest row of the log of changes when the server starts."""
     _tell("changes-stand", number=number, seal=seal)

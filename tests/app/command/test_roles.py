@@ -9,7 +9,8 @@ import pytest
 
 from tests.app.command.office import Office
 from xtramail.model.bucket import PERMANENT
-from xtramail.store import audit_keys, keys
+from xtramail.store import audit, audit_keys, keys
+from xtramail.store.engine import Txn
 
 
 @pytest.fixture
@@ -88,3 +89,28 @@ def test_the_log_is_verified_and_a_broken_row_is_named(owned: Office) -> None:
 def test_times_in_the_log_of_changes_are_told_as_times(owned: Office) -> None:
     owned.done("token", "add", "billing", "--expires", "2999-12-31T00:00")
     assert "expires: 2999-12-31T00:00:00Z" in owned.done("audit", "list", "--limit", "1")
+
+
+def test_rows_that_are_cut_off_the_end_are_found_and_accepted_by_a_person(owned: Office) -> None:
+    before = int(owned.json("audit", "verify")["rows"])
+    with owned.engine() as engine:
+        engine.transact(keys.AUDIT, cut).result()
+    owned.json("status")
+    broken = owned.run("audit", "verify")
+    assert broken.exit_code == 1
+    assert f"rows 2 to {before} are missing at the end" in broken.stdout and "xtramail audit accept" in broken.stdout
+    told = owned.json("audit", "accept")["accepted"]
+    assert told == f"rows 2 to {before} are missing at the end"
+    found = owned.json("audit", "verify")
+    assert (found["whole"], found["rows"]) == (True, 2)
+    row = owned.json("audit", "list")[0]
+    assert (row["what"], row["after"]["accepted"]) == ("audit accept", told)
+    assert "nothing to accept" in owned.done("audit", "accept")
+
+
+def cut(txn: Txn) -> None:
+    """All but the first row, and no seal is broken."""
+    first = txn.get(PERMANENT, audit_keys.row(1))
+    assert first is not None
+    txn.delete_range(PERMANENT, audit_keys.row(2), keys.after(audit_keys.ROWS))
+    txn.put(PERMANENT, audit_keys.HEAD, audit_keys.row(1) + first[: audit.SEAL])

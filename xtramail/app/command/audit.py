@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
-from xtramail.app.command.context import Commands, Context, cell, count_of, when
+from xtramail.app.command.context import Commands, Context, cell, count_of, sure, when
 from xtramail.app.command.trace import moment_back
 from xtramail.directory import audit_log
 from xtramail.directory.audit_log import Entry
+from xtramail.model.errors import BadInput
 from xtramail.store.records import AuditRow
 
+_RESTORED = """
+A store that was restored from a backup is older than what was noted, so rows are missing, or others have their numbers.
+If that is so, and it was you: xtramail audit accept"""
 _TIMES = frozenset({"expires", "since"})
 """What rows have as seconds since 1970."""
 
@@ -84,10 +88,15 @@ def list_(context: Context, since: str | None, actor: str, domain: str, thing: s
 def verify(context: Context, noted: str | None) -> None:
     """Walk all rows and see that none was altered, taken out or put in; exit code 1 if one was.
 
-    Who can write the store could make all of them anew, from some row on to the end. That is seen by a --head which
-    was kept elsewhere: what this command printed earlier, or a line `changed` of the server's log.
+    How the rows end is held against the note beside the password keys, which each change renews. Who can write both
+    could make all rows anew, from some row on to the end. That is seen by a --head which was kept elsewhere: what this
+    command printed earlier, or a line `changed` of the server's log.
     """
     found = audit_log.verify_audit(context.desk, noted=audit_log.read_noted(noted) if noted else None)
+    kept, by_note = context.changes_head.noted(), False
+    if kept is not None and not found.broken:
+        found = audit_log.verify_audit(context.desk, noted=kept)
+        by_note = bool(found.broken)
     head = f"{found.number}:{found.seal.hex()}" if found.number else ""
     value = {
         "rows": found.rows,
@@ -98,6 +107,30 @@ def verify(context: Context, noted: str | None) -> None:
     }
     if found.broken:
         text = f"broken at row {found.broken}: {found.fault}."
-        context.done(value, f"{text}\nSee: xtramail audit list, the server's log, and the newest good backup")
+        see = "See: xtramail audit list, the server's log, and the newest good backup"
+        context.done(value, f"{text}\n{see}{_RESTORED if by_note else ''}")
         click.get_current_context().exit(1)
     context.done(value, f"{count_of(found.rows, 'row')}, all as they were written.\nHead: {head or 'none yet'}")
+
+
+@audit.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def accept(context: Context, yes: bool) -> None:
+    """Go on from how the log of changes ends now, though it ended otherwise: after a restore of an older backup.
+
+    What is missing stays missing; that it was accepted, and by whom, is a row of the log.
+    """
+    kept = context.changes_head
+    try:
+        noted, legible = kept.noted(), True
+    except BadInput:
+        noted, legible = None, False
+    fault = audit_log.head_fault(context.engine, noted) if noted is not None else ""
+    if legible and not fault:
+        context.done({"accepted": ""}, "it ends as it was noted: nothing to accept.")
+        return
+    sure(f"{fault or 'what was noted cannot be read'}: go on from how the log ends now?", yes=yes)
+    told = context.run(audit_log.accept_head(context.desk, noted))
+    kept.write(audit_log.head(context.engine))
+    context.done({"accepted": told}, f"accepted: {told}.")

@@ -10,13 +10,15 @@ import pwd
 import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from xtramail.app.changes_head import ChangesHead
 from xtramail.app.command.group import Commands as Commands
 from xtramail.app.command.group import Reporting as Reporting
 from xtramail.app.command.group import json_text, load, plain
@@ -91,7 +93,18 @@ class Context:
         engine = LmdbEngine(self.store_folder, map_size=self.settings.store.map_size)
         click.get_current_context().call_on_close(engine.close)
         schema.open_format(engine)
+        click.get_current_context().call_on_close(partial(self._note_changes, engine))
         return engine
+
+    @property
+    def changes_head(self) -> ChangesHead:
+        return ChangesHead.beside(self.paths.keys)
+
+    def _note_changes(self, engine: LmdbEngine) -> None:
+        """How the log of changes ends after this command. Where that cannot be, ``audit verify`` and the server say
+        so."""
+        with suppress(OSError):
+            self.changes_head.follow(engine)
 
     @cached_property
     def desk(self) -> Desk:

@@ -119,7 +119,7 @@ def _quick(context: Context, patient: Patient) -> Iterator[Finding]:
         partial(machine.space, patient),
         partial(machine.clock, patient, kept_right),
         partial(machine.ledger, patient),
-        partial(machine.changes, lambda: verify_audit(context.desk)),
+        partial(machine.changes, lambda: verify_audit(context.desk, noted=context.changes_head.noted())),
         partial(machine.queue, patient),
         partial(machine.backup, patient),
         partial(machine.held, patient),
