@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.ssl import CertificateOptions
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
 
 from tests.net.scripted_host import DROP, HANG, HELLO, ScriptedHost, served
 from tests.net.test_smtp_client import QUICK, talking, told
 from xtramail.app.authority import issue
+from xtramail.delivery.courier import Hop
 from xtramail.model.secret import Secret
+from xtramail.net.adapter import start
 from xtramail.net.smtp_client import CourierSettings
+from xtramail.net.smtp_dial import Dialer
+from xtramail.net.tls_client import ClientContexts
 
 NOW = time.time()
 DAY = 86_400.0
@@ -173,3 +181,33 @@ async def test_a_handshake_that_hangs_is_given_up(tmp_path: Path) -> None:
         host.answers["STARTTLS"] = HANG
         carried = await client.send(tls="required")
         assert carried.fault == "TLS: no answer in 0.2 s"
+
+
+@implementer(IReactorPluggableNameResolver)
+class Unanswered(MemoryReactorClock):
+    """Its names are looked up for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameResolver = self
+
+    def installNameResolver(self, resolver: object) -> None: ...
+
+    def resolveHostName(self, receiver: Any, *_name: object, **_more: object) -> Unanswered:
+        receiver.resolutionBegan(self)
+        return self
+
+    def cancel(self) -> None: ...
+
+
+def test_a_name_that_nobody_answers_for_is_given_up_in_time() -> None:
+    reactor = Unanswered()
+    dialer = Dialer(reactor, settings=SETTINGS, contexts=ClientContexts())
+    faults: list[str] = []
+    waited = start(dialer.connect(Hop(host="far.example", port=25)))
+    waited.addErrback(lambda failure: faults.append(failure.value.text))
+    reactor.advance(SETTINGS.connect - 0.1)
+    assert faults == []
+    reactor.advance(0.2)
+    assert len(faults) == 1 and faults[0].startswith("connect: ")
+    assert reactor.getDelayedCalls() == []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ import pytest
 
 from tests.store.harness import Harness, Reader
 from xtramail.model.bucket import PERMANENT, bucket_of
-from xtramail.model.errors import NoSuchMailbox, StoreBusy, StoreFault
+from xtramail.model.errors import NoSuchMailbox, StoreBusy, StoreFault, StoreFull
 from xtramail.store import keys
 from xtramail.store.engine import Engine, Txn
 from xtramail.store.lmdb_engine import LmdbEngine, open_environment
@@ -337,6 +338,23 @@ def test_on_a_full_disk_the_small_find_their_room_beside_a_large_one(tmp_path: P
     )
     assert ended.stderr == ""
     assert ended.stdout.splitlines() == ["None None StoreFull None 1", "[b'before', b'behind', b'first'] None"]
+
+
+@pytest.mark.parametrize("make", ["lmdb", "lmdb-thread"])
+def test_a_transaction_that_makes_nothing_of_a_full_map_is_refused_for_it(tmp_path: Path, make: str) -> None:
+    harness = Harness(make, tmp_path, map_size=4 << 20, reserve=0)
+
+    def careless(txn: Txn) -> None:
+        txn.put(PERMANENT, b"first", b"v")
+        with suppress(StoreFull):
+            for number in range(1_000):
+                txn.put(PERMANENT, b"%d" % number, bytes(60_000))
+
+    with pytest.raises(StoreFull):
+        harness.done(harness.engine.transact(USER, careless))
+    assert value_of(harness.engine, b"first") is None
+    harness.done(harness.engine.transact(USER, put(b"small", b"v")))
+    assert value_of(harness.engine, b"small") == b"v"
 
 
 @pytest.mark.parametrize("make", ["lmdb", "lmdb-thread"])
