@@ -64,3 +64,14 @@ def test_a_new_folder_is_private(tmp_path: Path) -> None:
 
 def test_room_is_told_in_octets(tmp_path: Path) -> None:
     assert 0 < filesystem.disk_free(tmp_path) <= filesystem.disk_size(tmp_path)
+
+
+def test_a_store_on_a_network_file_system_is_refused_unless_it_is_wanted(tmp_path: Path) -> None:
+    def mounts() -> str:
+        return f"/dev/sda1 / ext4 rw 0 0\nserver:/mail {tmp_path} nfs4 rw 0 0\n"
+
+    folder = tmp_path / "store"
+    with pytest.raises(StoreFault, match="is on nfs4: a store on a network file system loses data"):
+        filesystem.check_folder(folder, create=True, allow_network=False, mounts=mounts)
+    filesystem.check_folder(folder, create=True, allow_network=True, mounts=mounts)
+    filesystem.check_folder(folder, create=True, allow_network=False, mounts=lambda: "/dev/sda1 / ext4 rw 0 0\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from xtramail.model.errors import StoreFault
@@ -59,12 +60,14 @@ def disk_size(path: Path) -> int:
     return state.f_blocks * state.f_frsize
 
 
-def check_folder(folder: Path, *, create: bool, allow_network: bool) -> None:
-    """StoreFault when ``folder`` holds no store, or lies where LMDB would lose data."""
+def check_folder(
+    folder: Path, *, create: bool, allow_network: bool, mounts: Callable[[], str] = mounts_now
+) -> None:
+    """StoreFault when ``folder`` holds no store, or lies where LMDB would lose data, by the text of ``mounts()``."""
     if not (folder / DATA_FILE).exists():
         if not create:
             raise StoreFault(f"There is no store in {folder}: make one with `xtramail init`, or name another folder.")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kind = kind_of(folder, mounts_now())
+    kind = kind_of(folder, mounts())
     if is_network(kind) and not allow_network:
         raise StoreFault(f"{folder} is on {kind}: a store on a network file system loses data; use a local disk.")
