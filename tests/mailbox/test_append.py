@@ -9,7 +9,7 @@ import pytest
 from tests.imap_world import ANN, MAIL, World
 from xtramail.mailbox.append import Appending
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, bucket_at
-from xtramail.model.errors import TooLarge
+from xtramail.model.errors import StoreFault, StoreFull, TooLarge
 from xtramail.model.flags import Flag
 from xtramail.model.pending import drive
 from xtramail.store import bodies, keys, mailboxes, messages
@@ -72,6 +72,17 @@ def test_an_append_into_the_selected_mailbox_is_told_before_it_is_acknowledged()
     client.say("SELECT INBOX")
     lines = client.append(MAIL).splitlines()
     assert lines[:2] == ["* 1 EXISTS", "* 1 RECENT"] and lines[2].startswith("T OK [APPENDUID")
+
+
+@pytest.mark.parametrize(("error", "code"), [(StoreFull(), "LIMIT"), (StoreFault(), "UNAVAILABLE")])
+def test_a_message_of_which_a_piece_could_not_be_kept_is_refused(error: Exception, code: str) -> None:
+    world = World()
+    client = world.client()
+    # The last piece, with all that leads to it, is written after those: there is room for that one.
+    world.engine.fail_next(error)
+    assert client.append(b"Subject: big\r\n\r\n" + b"0123456789" * 100_000).startswith(f"T NO [{code}]")
+    assert "* 0 EXISTS" in client.say("SELECT INBOX")
+    assert "T OK" in client.append(MAIL)
 
 
 def test_a_large_message_is_handed_to_the_store_piece_by_piece() -> None:
