@@ -31,6 +31,23 @@ def test_status_tells_size_and_what_is_deleted() -> None:
     assert f"(SIZE {len(MAIL)} DELETED 0)" in client.say("STATUS INBOX (SIZE DELETED)")
 
 
+def test_status_that_is_asked_again_tells_what_came_changed_and_expired() -> None:
+    world = World()
+    world.deliver()
+    client, other = world.client(), opened(world)
+    ask = "STATUS INBOX (MESSAGES UNSEEN)"
+    assert "(MESSAGES 1 UNSEEN 1)" in client.say(ask)
+    other.say("STORE 1 +FLAGS (\\Seen)")
+    assert "(MESSAGES 1 UNSEEN 0)" in client.say(ask)
+    first = world.engine.buckets()[0]
+    world.clock.advance(2 * 86_400)
+    world.deliver()
+    assert "(MESSAGES 2 UNSEEN 1)" in client.say(ask)
+    assert "(MESSAGES 2 UNSEEN 1)" in client.say(ask)
+    world.engine.drop_bucket(first, int(world.clock.now() * 1e6)).result()
+    assert "(MESSAGES 1 UNSEEN 1)" in client.say(ask)
+
+
 def test_the_append_limit_is_told_and_held() -> None:
     client = World().client()
     limit = int(one(r" APPENDLIMIT=(\d+)", client.say("CAPABILITY")))

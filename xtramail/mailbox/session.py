@@ -18,6 +18,7 @@ from xtramail.directory.domain_room import any_room
 from xtramail.mailbox import recovered
 from xtramail.mailbox.look import Looks, OwnChange
 from xtramail.mailbox.run_memory import RunMemory
+from xtramail.mailbox.statuses import Statuses
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.bucket import Bucket
@@ -82,6 +83,7 @@ class Session:
         self.account = account
         self.view: View | None = None
         self.terms: Terms = PLAIN
+        self.statuses = Statuses()
         self._scope = keys.user_scope(account.id)
         self.under_way = 0
         """Messages that are being changed, all of them by one commit that has not come yet."""

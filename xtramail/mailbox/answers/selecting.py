@@ -90,7 +90,7 @@ def status_line(session: Session, name: str, items: tuple[StatusItem, ...]) -> b
     row = session.mailbox(name)
 
     def read(snap: Snapshot) -> dict[StatusItem, int | bytes | None]:
-        counted = mailboxes.status(snap, row)
+        counted = session.statuses.of(snap, row)
         values: dict[StatusItem, int | bytes | None] = {
             StatusItem.MESSAGES: counted.messages,
             StatusItem.UIDNEXT: counted.uidnext,
