@@ -297,6 +297,10 @@ class ImapDialogue:
             service=self._service.name, account=account.address, peer=self._line.peer, mechanism=mechanism
         )
         self._line.logged_in()
+        if not session.still_valid():
+            # Revoked while its mailboxes were made, when nobody watched yet.
+            self._line.hang_up("This login is no longer valid")
+            return
         self._client.meet(session)
         code = responses.capability_code(connection.capabilities())
         self._complete(status.ok("Logged in", code), None)

@@ -325,8 +325,6 @@ class ImapServerProtocol(Protocol):
     def logged_in(self) -> None:
         self._login_deadline.clear()
         self._moved()
-        # What it came by may have been revoked while its mailboxes were made, when nobody watched yet.
-        self._watch.hinted()
 
     # Without a command
 

@@ -78,12 +78,13 @@ class ServerContexts:
         all stays as it was.
         """
         by_identity: dict[Identity, SSL.Context] = {}
-        default = self._context(self._certificates.default())
+        first = self._certificates.default()
+        default = self._context(first)
 
         def choose(connection: SSL.Connection) -> None:
             name = connection.get_servername()
             identity = self._certificates.for_host(name.decode("ascii", "replace")) if name else None
-            if identity is None:
+            if identity is None or identity is first:
                 # RFC 6066 §3 allows an alert, but senders give up on it: the default certificate serves them.
                 return
             context = by_identity.get(identity)
@@ -91,7 +92,9 @@ class ServerContexts:
                 context = by_identity[identity] = self._context(identity)
             connection.set_context(context)
 
-        default.set_tlsext_servername_callback(choose)
+        if len(self._certificates.identities) > 1:
+            # Where there is nothing to choose, nobody is asked: pyOpenSSL's way to us is 2 % of a login.
+            default.set_tlsext_servername_callback(choose)
         self._default = default
         return default
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def line_of(event: LogEvent) -> bytes | None:
         # Twisted tells of each factory and port; our own events say what matters of them.
         if str(event.get("log_namespace", "")).startswith(("twisted", "log_legacy", "-")):
             return None
-    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
+    second, micros = divmod(round(event.get("log_time", 0.0) * 1_000_000), 1_000_000)
     line: dict[str, object] = {
-        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": f"{_second(second)}.{micros // 1000:03d}Z",
         "level": _LEVELS.get(level, "critical"),
         "event": mail_event or "log",
     }
@@ -81,6 +82,11 @@ def line_of(event: LogEvent) -> bytes | None:
     except ValueError:
         # Half a surrogate pair has no UTF-8 form.
         return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
+
+
+@lru_cache(maxsize=16)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @implementer(ILogObserver)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xtramail.mailbox.block import flags_of
 from xtramail.mailbox.fetch_pieces import FlagTexts, told_of
@@ -121,10 +122,16 @@ _MODSEQ_TOLD = told_of(Attribute.UID, Attribute.MODSEQ)
 
 def mailbox_flags(view: View) -> bytes:
     """FLAGS, and PERMANENTFLAGS that says which of them last and that keywords can be made."""
-    names = [*SYSTEM_FLAGS, *(keyword.encode("ascii") for keyword in view.keywords)]
-    if view.access is Access.READ_ONLY:
+    return _mailbox_flags(view.keywords, view.access)
+
+
+@lru_cache(maxsize=256)
+def _mailbox_flags(keywords: tuple[str, ...], access: Access) -> bytes:
+    """Most mailboxes have the same few."""
+    names = [*SYSTEM_FLAGS, *(keyword.encode("ascii") for keyword in keywords)]
+    if access is Access.READ_ONLY:
         permanent = responses.permanent_flags_code((), keywords_creatable=False)
         return responses.flags(names) + responses.ok("Read-only mailbox", permanent)
     # RFC 9051 §7.1: \* goes once there is no room for another keyword.
-    permanent = responses.permanent_flags_code(names, keywords_creatable=len(view.keywords) < MAX_KEYWORDS)
+    permanent = responses.permanent_flags_code(names, keywords_creatable=len(keywords) < MAX_KEYWORDS)
     return responses.flags(names) + responses.ok("Flags that last", permanent)

@@ -30,6 +30,9 @@ class Attribute(Enum):
     PREVIEW = b"PREVIEW"
     """RFC 8970 §3."""
 
+    # Of one object; the enumeration's own hash is a call of Python for each item of each FETCH.
+    __hash__ = object.__hash__
+
 
 class SectionText(Enum):
     """Which octets of the message or part are asked for (RFC 9051 §6.4.5.1)."""
@@ -44,6 +47,9 @@ class SectionText(Enum):
     """All of it, without its transfer encoding (RFC 3516 §4.2)."""
     BINARY_SIZE = "BINARY.SIZE"
     """How many octets that is."""
+
+    # As Attribute's.
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,8 @@ def preauth(text: str, code: bytes = b"") -> bytes:
 # Response codes: for the ``code`` arguments here and of ``status``
 
 
-def capability_code(capabilities: Iterable[str]) -> bytes:
+@lru_cache(maxsize=256)
+def capability_code(capabilities: tuple[str, ...]) -> bytes:
     return b"CAPABILITY " + " ".join(capabilities).encode("ascii")
 
 
@@ -201,7 +202,7 @@ def in_progress_code(tag: bytes, done: int | None = None, goal: int | None = Non
 # Data
 
 
-def capability(capabilities: Iterable[str]) -> bytes:
+def capability(capabilities: tuple[str, ...]) -> bytes:
     return b"* %b\r\n" % capability_code(capabilities)
 
 
