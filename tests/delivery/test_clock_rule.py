@@ -60,6 +60,11 @@ def test_a_clock_set_back_pauses() -> None:
     assert "back by 2.0 days" in after_look(state, look(1e9 - 2 * DAY, 60.0)).paused
 
 
+def test_a_clock_set_back_between_two_runs_pauses() -> None:
+    state = after_look(ClockState(), look(1e9, 0.0))
+    assert "back by 2.0 days since the server last ran" in after_look(state, look(1e9 - 2 * DAY, 5.0, "b")).paused
+
+
 NOON = 1_795_000_000.0
 """A right time."""
 
