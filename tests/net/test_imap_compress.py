@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -88,11 +89,17 @@ def test_a_bomb_is_opened_in_steps_and_meets_the_limits() -> None:
     both = compressed(level=9)
     octets = both.octets(b"a" * (64 << 20))
     assert len(octets) < 100_000
-    both.client.send(octets)
-    for _ in range(2000):
-        answer = both.heard()
-        if answer or both.client.closed:
-            break
+    tracemalloc.start()
+    try:
+        both.client.send(octets)
+        for _ in range(2000):
+            answer = both.heard()
+            if answer or both.client.closed:
+                break
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20, f"{peak >> 10} KiB"
     assert "* BYE Too much to read past" in answer
     assert both.client.protocol.connection.buffered == 0
 
