@@ -20,10 +20,12 @@ from xtramail.model.collation import searchfold
 from xtramail.model.errors import LimitReached
 from xtramail.model.flags import Flag
 from xtramail.model.ids import id_from_text
+from xtramail.store.records import FlagRow
 from xtramail.store.search_texts import USUAL
 from xtramail.wire.imap import search_keys as keys
 from xtramail.wire.imap.search_keys import Comparison, DateField, Recency, SearchKey
 
+_SEEN = int(Flag.SEEN)
 MOST_NEEDLES = 256
 """Texts that one search looks for: each goes through all that was stored."""
 
@@ -144,13 +146,13 @@ def _without(uids: Sequence[int], some: Sequence[int]) -> Sequence[int]:
 
 def _flags(key: SearchKey, view: View) -> Test:
     match key:
-        case keys.HasFlag(flag=flag, present=True):
-            return _each(lambda place: bool(place.row.flags & flag))
-        case keys.HasFlag(flag=flag):
-            return _each(lambda place: not place.row.flags & flag)
+        case keys.HasFlag(flag=flag, present=present):
+            # A bare number: the enumeration's own operator is ten times slower.
+            bits = int(flag)
+            return _rows(lambda row: bool(row.flags & bits) is present)
         case keys.HasKeyword(keyword=keyword, present=present):
             ids = {index for index, name in enumerate(view.keywords) if name.lower() == keyword.lower()}
-            return _each(lambda place: (not ids.isdisjoint(place.row.keywords)) is present)
+            return _rows(lambda row: (not ids.isdisjoint(row.keywords)) is present)
         case keys.IsRecent(recency=recency):
             return _recency(recency, view)
         case keys.InNumbers(numbers=numbers) | keys.InUids(numbers=numbers) if numbers.saved:
@@ -163,9 +165,17 @@ def _flags(key: SearchKey, view: View) -> Test:
             named = numbers.resolved(view.uids[-1] if view.uids else 0)
             return Test(Cost.FLAGS, lambda batch, uids: named.select(uids))
         case keys.ModSeqAtLeast(modseq=modseq):
-            return _each(lambda place: place.row.modseq >= modseq)
+            return _rows(lambda row: row.modseq >= modseq)
         case _:
             return Test(Cost.FLAGS, lambda batch, uids: uids)
+
+
+def _rows(fits: Callable[[FlagRow], bool]) -> Test:
+    def keep(batch: Batch, uids: Sequence[int]) -> Sequence[int]:
+        uids, _, rows = batch.view.columns(uids)
+        return [uid for uid, row in zip(uids, rows, strict=True) if fits(row)]
+
+    return Test(Cost.FLAGS, keep)
 
 
 def _each(fits: Callable[[Place], bool]) -> Test:
@@ -179,7 +189,7 @@ def _recency(recency: Recency, view: View) -> Test:
         case Recency.OLD:
             return _each(lambda place: not view.is_recent(place.uid))
         case Recency.NEW:
-            return _each(lambda place: view.is_recent(place.uid) and not place.row.flags & Flag.SEEN)
+            return _each(lambda place: view.is_recent(place.uid) and not place.row.flags & _SEEN)
 
 
 def _row(column: Callable[[Run], Sequence[int]], fits: Callable[[int], bool]) -> Test:
