@@ -7,7 +7,7 @@ import pytest
 
 from tests.delivery.world import HOSTNAME, MESSAGE, PEER, World, forward, id_of, rcpt, reverse
 from xtramail.model.bucket import PERMANENT, Bucket, bucket_at, bucket_day
-from xtramail.model.clock import day_of
+from xtramail.model.clock import SetClock, day_of
 from xtramail.model.errors import StoreFault, StoreFull
 from xtramail.model.ids import id_text
 from xtramail.model.outcome import Fate, Reply
@@ -338,3 +338,21 @@ def test_a_message_whose_day_was_dropped_while_it_came_is_not_acknowledged(world
     world.engine.drop_bucket(bucket_at(world.clock.now(), domain.retention_class), 1).result()
     assert drive(transaction.commit()).code == 451
     assert world.mailbox(world.ann) == []
+
+
+def test_who_waits_for_the_processor_keeps_the_structure_of_his_mail() -> None:
+    """A second passes at every look at the clock, and nothing is worked in it: a busy machine."""
+
+    class Busy(SetClock):
+        def monotonic(self) -> float:
+            self.steady += 1.0
+            return self.steady
+
+        def worked(self) -> float:
+            return 0.0
+
+    world = World(clock=Busy())
+    header = b"Message-ID: <parts@sender.example>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    world.receive("ann@local.example", message=header + b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n")
+    (row,) = world.mailbox(world.ann)
+    assert (row.message_id, len(row.parts)) == ("<parts@sender.example>", 3)

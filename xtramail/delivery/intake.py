@@ -188,7 +188,7 @@ def begin_spool(
         body_id=arrival.message_id,
         buckets=tuple(dict.fromkeys((*arrival.buckets(), *also))),
         return_path_length=len(top),
-        clock=clock.monotonic,
+        clock=clock.worked,
     )
     spool.write(top + received)
     return spool

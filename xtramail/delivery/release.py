@@ -148,7 +148,7 @@ def _readers(known: Resolver, wanted: Mapping[str, Sequence[str]]) -> list[Accou
 
 def _message(engine: Engine, stored: Stored, now: float) -> NewMessage:
     """As it came, for who has no copy at all."""
-    scanner = Scanner(clock=time.monotonic)
+    scanner = Scanner(clock=time.thread_time)
     for chunk in bodies.chunks(engine, stored.body):
         scanner.feed(chunk)
     return new_message(scanner.finish(), stored.body, object_id=stored.body.id, internaldate=now, source="smtp")

@@ -190,7 +190,7 @@ class Replay:
             top = None
         if top is None:
             return None
-        scanner = Scanner(clock=self._clock.monotonic)
+        scanner = Scanner(clock=self._clock.worked)
         scanner.feed(top)
         message.header_message_id = scanner.finish().message_id
         message.reverse_path = "" if message.sent else reverse_path(top)

@@ -44,7 +44,7 @@ class Spool:
         return_path_length: int,
         clock: Callable[[], float],
     ) -> None:
-        """``body_id`` unused in every one of ``buckets``; ``clock`` steady seconds, for the scanner's time budget."""
+        """``body_id`` unused in every one of ``buckets``; ``clock`` seconds of work, for the scanner's time budget."""
         self._body_id = body_id
         self._return_path_length = return_path_length
         self._writers = {bucket: BodyWriter(engine, bucket, body_id) for bucket in buckets}

@@ -51,7 +51,7 @@ class SubmissionText:
 
         def spool(body_id: MessageId, where: tuple[Bucket, ...]) -> Spool:
             return Spool(
-                engine, body_id=body_id, buckets=where, return_path_length=len(top), clock=clock.monotonic
+                engine, body_id=body_id, buckets=where, return_path_length=len(top), clock=clock.worked
             )
 
         self._relayed = spool(arrival.message_id, buckets)

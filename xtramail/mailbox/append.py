@@ -71,7 +71,7 @@ class Appending:
         self.bucket = bucket_at(self._now, retention_class_of(services.engine, session.account))
         self.id = services.ids.next()
         self._writer = bodies.BodyWriter(services.engine, self.bucket, self.id)
-        self._scanner = Scanner(clock=services.clock.monotonic)
+        self._scanner = Scanner(clock=services.clock.worked)
         self._message: NewMessage | None = None
         self._tail: bodies.Tail = []
         self._search_text = NOTHING

@@ -14,13 +14,16 @@ FIRST_SECOND = EPOCH_SECONDS + DAY_SECONDS
 
 
 class Clock(Protocol):
-    """Wall clock and monotonic clock, both in seconds."""
+    """Wall clock, monotonic clock, and the clock of what one works, all in seconds."""
 
     def now(self) -> float:
         """Seconds since 1970-01-01 UTC; may jump."""
 
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
+
+    def worked(self) -> float:
+        """Seconds of the processor that this thread has had: a bound on work must not be reached by waiting for it."""
 
 
 class SystemClock:
@@ -32,6 +35,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def worked(self) -> float:
+        return time.thread_time()
 
 
 class SetClock:
@@ -45,6 +51,9 @@ class SetClock:
         return self.wall
 
     def monotonic(self) -> float:
+        return self.steady
+
+    def worked(self) -> float:
         return self.steady
 
     def advance(self, seconds: float) -> None:

@@ -42,6 +42,9 @@ class HourAgo:
     def monotonic(self) -> float:
         return self.clock.monotonic()
 
+    def worked(self) -> float:
+        return self.clock.worked()
+
 
 @dataclass(frozen=True, slots=True)
 class Coming:
@@ -74,7 +77,7 @@ async def prepared(
     reserved = found.octets > _IN_ONE_COMMIT
     body_id = await _reserved_id(engine, bucket, ids) if reserved else ids.next()
     writer = bodies.BodyWriter(engine, bucket, body_id)
-    scanner = Scanner(clock=clock.monotonic)
+    scanner = Scanner(clock=clock.worked)
     head = b""
     for chunk in found.chunks():
         if b"\0" in chunk:

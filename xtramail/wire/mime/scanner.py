@@ -23,7 +23,7 @@ _CR: Final = 13
 
 
 def summarise(message: bytes | memoryview, *, clock: Callable[[], float] | None = None) -> Summary:
-    """The Summary of a whole message; ``clock`` gives seconds that only grow (the time budget needs it)."""
+    """The Summary of a whole message; ``clock`` gives seconds of work (the time budget needs it)."""
     scanner = Scanner(clock=clock)
     if len(message) <= _SLICE:
         scanner.feed(message)
@@ -37,7 +37,8 @@ def summarise(message: bytes | memoryview, *, clock: Callable[[], float] | None 
 class Scanner:
     """``feed`` the octets in any pieces, then ``finish``. The Summary does not depend on how the octets were cut.
 
-    ``clock`` gives seconds that only grow; only time spent inside ``feed`` counts against ``limits.TIME_SECONDS``.
+    ``clock`` gives seconds of work: those spent inside ``feed`` count against ``limits.TIME_SECONDS``, and on a busy
+    machine most of the seconds that pass there are others'.
     Offsets in the Summary count from the first octet fed: feed the trace header first.
     """
 
