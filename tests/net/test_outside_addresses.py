@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.internet.abstract import isIPAddress
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
 
 from tests.net.scripted_host import ScriptedHost
 from tests.net.test_smtp_client import talking, told
 from tests.net.test_smtp_dial import SETTINGS
+from xtramail.delivery.courier import Hop
 from xtramail.net.adapter import start
 from xtramail.net.outside_addresses import outside_addresses
+from xtramail.net.smtp_dial import Dialer
 from xtramail.net.smtp_line import LineLost
+from xtramail.net.tls_client import ClientContexts
 
 
 class Reactor(Clock):
@@ -69,3 +76,33 @@ async def test_nothing_is_connected_to_where_the_name_leads_here() -> None:
         assert told(carried) == [("deferred", "connect", 0)]
         assert "localhost leads into this server's own network" in carried.fault and host.connections == 0
         assert told(await client.send(host="localhost"))[0][0] == "delivered"
+
+
+@implementer(IReactorPluggableNameResolver)
+class Rebinding(MemoryReactorClock):
+    """A name leads into the world when it is asked for first, and here from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameResolver = self
+        self.asked: list[str] = []
+
+    def installNameResolver(self, resolver: object) -> None: ...
+
+    def resolveHostName(self, receiver: Any, name: str, port: int = 0, **_more: object) -> None:
+        self.asked.append(name)
+        first = self.asked.count(name) == 1
+        place = name if isIPAddress(name) else "93.184.216.34" if first else "127.0.0.1"
+        receiver.resolutionBegan(self)
+        receiver.addressResolved(IPv4Address("TCP", place, port))
+        receiver.resolutionComplete()
+
+
+def test_what_is_connected_to_is_what_was_looked_at() -> None:
+    reactor = Rebinding()
+    dialer = Dialer(reactor, settings=SETTINGS, contexts=ClientContexts())
+    start(dialer.connect(Hop(host="mail.far.example", port=25, inside=False))).addErrback(lambda _failure: None)
+    reactor.advance(1)
+    assert [place for place, *_ in reactor.tcpClients] == ["93.184.216.34"]
+    assert reactor.asked.count("mail.far.example") == 1
+    dialer.cut()
