@@ -9,7 +9,8 @@ import pytest
 from tests.delivery.world import World
 from xtramail.delivery.cards import REST, Cards, Words
 from xtramail.directory.primaries import step
-from xtramail.directory.routes import add_route, read, remove_route
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route, remove_route
 from xtramail.directory.users import set_user
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, StoreFull

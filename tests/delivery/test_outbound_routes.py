@@ -14,7 +14,8 @@ from xtramail.delivery.asking import hops_of
 from xtramail.delivery.courier import Hop
 from xtramail.delivery.routing import NoMailHost
 from xtramail.directory.domains import parse_change, set_domain
-from xtramail.directory.routes import add_route, read
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route
 from xtramail.model.outcome import Fate
 from xtramail.model.pending import drive
 from xtramail.model.secret import Secret

@@ -17,7 +17,8 @@ from xtramail.delivery.relay_rate import RelayRate
 from xtramail.delivery.waiting import waiting
 from xtramail.directory.domains import parse_change, remove_domain, set_domain
 from xtramail.directory.relay_clients import RelayClients
-from xtramail.directory.routes import add_route, read, remove_route
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route, remove_route
 from xtramail.model.errors import NotPermitted
 from xtramail.model.outcome import Fate, Reply
 from xtramail.model.pending import drive

@@ -8,7 +8,8 @@ from tests.delivery.world import MESSAGE, id_of
 from xtramail.delivery.story import STATE, Stories, Story
 from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.directory.primaries import step
-from xtramail.directory.routes import add_route, read
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route
 from xtramail.model.bucket import CLASS_LOG, bucket_class
 from xtramail.model.clock import utc_text
 from xtramail.model.outcome import Fate

@@ -18,6 +18,7 @@ from xtramail.directory import (
     domains,
     mirrors,
     relay_accounts,
+    route_words,
     routes,
     senders,
     tenants,
@@ -89,7 +90,7 @@ class Offices:
         drive(relay_accounts.create(desk, ACORN, KEYRING))
         drive(aliases.set_alias(desk, f"sales@{ACORN}", [ANN.key, BOB.key]))
         drive(senders.add_sender(desk, f"news@{ACORN}", [ANN.key]))
-        drive(routes.add_route(desk, ACORN, routes.read("second.acorn.example")))
+        drive(routes.add_route(desk, ACORN, route_words.read("second.acorn.example")))
         drive(domain_aliases.add_domain_alias(desk, "eichel.example", ACORN))
         drive(dkim_keys.create(desk, ACORN, KEYRING, selector="one", algorithm="ed25519"))
         drive(blocks.block(desk, BOB, "test"))

@@ -14,7 +14,8 @@ from xtramail.directory.domains import parse_change, set_domain
 from xtramail.directory.effective import Effective, ServerValue, of_address, of_domain
 from xtramail.directory.mirrors import add_mirror
 from xtramail.directory.precedence import Level
-from xtramail.directory.routes import add_route, read
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route
 from xtramail.directory.sending_limits import RATE, limit_of
 from xtramail.directory.users import set_user
 from xtramail.model.address import Address

@@ -10,7 +10,8 @@ from tests import desks
 from tests.delivery.world import World
 from xtramail.directory.domains import parse_change, set_domain
 from xtramail.directory.reachable import may_be_inside
-from xtramail.directory.routes import Route, add_route, all_routes, read, remove_route, route_of, routes_of
+from xtramail.directory.route_words import Route, read
+from xtramail.directory.routes import add_route, all_routes, remove_route, route_of, routes_of
 from xtramail.directory.tenants import add_tenant
 from xtramail.directory.users import remove_user
 from xtramail.model.address import Address
@@ -93,27 +94,6 @@ def test_all_users_live_here(world: World) -> None:
         add(world, "here")
     drive(remove_route(world.desk, RELAY, "here"))
     assert listed(world) == [("in", "primary.example:25", 10, "")]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"host": "a b"}, "host 'a b'"),
-        ({"host": "a:0"}, "port"),
-        ({"host": "a", "priority": -1}, "priority -1: a number from 0 to 65535"),
-        ({"host": "a", "when": "sometimes", "out": True}, "choose one of always, up, down"),
-        ({"host": "a", "when": "up"}, r"only for hosts that mail goes out by \(--out\)"),
-        ({"host": "a", "out": True, "user": RAY}, "leave --user or --out away"),
-        ({"host": "a", "login": "us"}, r"only for hosts that mail goes out by"),
-        ({"host": "a", "out": True, "login": "us"}, "a name and a password, or neither"),
-        ({"host": "here", "out": True}, "nothing goes out by it"),
-        ({"host": "here", "priority": 1}, "it has no priority"),
-        ({"host": "a", "user": "no address"}, "name@example.org"),
-    ],
-)
-def test_what_cannot_be_is_refused_with_field_and_rule(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        read(**options)
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_changed(world: World) -> None:

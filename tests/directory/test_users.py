@@ -8,7 +8,8 @@ from tests.delivery.relay_world import RelayWorld, outcome
 from tests.delivery.world import World
 from xtramail.directory import users
 from xtramail.directory.open_mail import open_mail
-from xtramail.directory.routes import add_route, read
+from xtramail.directory.route_words import read
+from xtramail.directory.routes import add_route
 from xtramail.model.address import Address
 from xtramail.model.errors import AlreadyExists, BadInput, NoSuchAccount, NoSuchDomain, NotPermitted, StoreFull
 from xtramail.model.outcome import Reply

@@ -19,6 +19,7 @@ from xtramail.directory import (
     mirrors,
     passwords,
     relay_accounts,
+    route_words,
     routes,
     senders,
     tenants,
@@ -155,9 +156,9 @@ def furnished(engine: Engine | None = None) -> Office:
     drive(domain_aliases.add_domain_alias(desk, "büro.example", "office.example"))
     drive(blocks.block(desk, ann, "sent too much, says Bob"))
     drive(senders.add_sender(desk, "*@office.example", ["ann@office.example"]))
-    drive(routes.add_route(desk, "office.example", routes.read("out.example", out=True, when="up", priority=5)))
-    drive(routes.add_route(desk, "office.example", routes.read("third.example", priority=10)))
-    drive(routes.add_route(desk, "office.example", routes.read("far.example", user="zoe@office.example")))
+    drive(routes.add_route(desk, "office.example", route_words.read("out.example", out=True, when="up", priority=5)))
+    drive(routes.add_route(desk, "office.example", route_words.read("third.example", priority=10)))
+    drive(routes.add_route(desk, "office.example", route_words.read("far.example", user="zoe@office.example")))
     drive(dkim_keys.create(desk, "office.example", KEYRING, algorithm="ed25519"))
     drive(dkim_keys.create(desk, "büro.example", KEYRING, algorithm="ed25519"))
     drive(admins.add_admin(desk, "tim@acme.example", role="tenant-admin", tenant="acme", password=chosen))

@@ -7,7 +7,7 @@ import click
 from xtramail.app.command.context import Commands, Context, password_from_stdin
 from xtramail.app.own_doors import refuse_own_doors
 from xtramail.directory import routes
-from xtramail.directory.routes import HIGHEST, WHEN, Route
+from xtramail.directory.route_words import HERE, HIGHEST, WHEN, Route, read
 from xtramail.model.secret import Secret
 
 COLUMNS = ("domain", "way", "host", "priority", "for", "user", "login")
@@ -65,7 +65,7 @@ def add(
     route add D HOST --out --for up   what D sends goes by HOST, and directly while that is down
     """
     password = Secret(password_from_stdin()) if login else None
-    new = routes.read(host, out=out, when=when, priority=priority, user=user, login=login, password=password)
+    new = read(host, out=out, when=when, priority=priority, user=user, login=login, password=password)
     if not new.here:
         refuse_own_doors(context.settings, [(new.host, new.port)])
     done = context.run(routes.add_route(context.desk, domain, new))
@@ -77,7 +77,7 @@ def words(one: Route) -> str:
     if one.way == "out":
         when = {"always": "", "up": " while that answers", "down": " while its primary is down"}[one.when]
         return f"what {one.domain} sends goes by {one.target}{when}"
-    if one.host == routes.HERE:
+    if one.host == HERE:
         return f"{one.user or f'every user of {one.domain}'} lives here; other hosts get nothing of it"
     return f"mail for {one.user or one.domain} is handed to {one.target}, priority {one.priority}"
 

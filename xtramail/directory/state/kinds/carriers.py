@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from xtramail.directory.domains import host_text
 from xtramail.directory.outbound import PORT
-from xtramail.directory.routes import MOST, When, read
+from xtramail.directory.route_words import MOST, When, read
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World, stale
 from xtramail.model.actor import Role
 from xtramail.model.address import domain_key

@@ -17,7 +17,7 @@ from xtramail.directory.domain_rules import check_domain
 from xtramail.directory.domain_settings import SETTINGS
 from xtramail.directory.domains import MAX_DAYS, RECIPIENT_MODES, TLS_MODES, host_text, parse_host
 from xtramail.directory.relay_clients import ACCOUNT, AUTHORITIES, CREATED
-from xtramail.directory.routes import HIGHEST
+from xtramail.directory.route_words import HIGHEST
 from xtramail.directory.state.given_passwords import check_own_hash
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World, same
 from xtramail.directory.state.kinds.aliases import refuse_while_leading

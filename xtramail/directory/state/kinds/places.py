@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from xtramail.directory.domains import host_text
 from xtramail.directory.places import STEP
-from xtramail.directory.routes import HERE, HIGHEST, MOST
+from xtramail.directory.route_words import HERE, HIGHEST, MOST
 from xtramail.directory.state.kind import Kind, Row, Says, Work, World
 from xtramail.directory.state.moments import kept_moment, moment_text, read_moment
 from xtramail.model.actor import Role

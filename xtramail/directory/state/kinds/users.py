@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from xtramail.directory import password_policy
 from xtramail.directory.domain_settings import OF_USERS, regular
 from xtramail.directory.renewed_passwords import RENEWED, trace
-from xtramail.directory.routes import HERE
+from xtramail.directory.route_words import HERE
 from xtramail.directory.state.given_passwords import check_hash, regular_hash, who_has_it
 from xtramail.directory.state.kind import Kind, Progress, Row, Says, Work, World, is_hex, same, stale
 from xtramail.directory.state.kinds.aliases import refuse_while_leading
