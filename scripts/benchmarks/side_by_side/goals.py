@@ -56,7 +56,14 @@ GOALS: Mapping[str, Goal] = {
 
 _CALLS = "seven tenths are the interpreter's: a thousand Python calls a message, spread over all layers"
 _READY = "a durable commit, and all is worked out at once that a sync or a search asks for; others do it at first sight"
-_TEXTS = "the text for SEARCH lies beside the packed body as it is: no search has to unpack anything"
+_TEXTS = (
+    "the text for SEARCH lies beside the packed body as it is, 19 KiB of it: zstd on rows over 16,000 octets would save"
+    " 10 KiB, for 30 us more in a delivery and 58 ms more in a SEARCH TEXT of 10,000 messages"
+)
+_COUNTED = (
+    "half is what any command costs; the first time a row of counters for each day is read (60 us for thirty), which is"
+    " why expiry has nothing to count anew"
+)
 REASONS: Mapping[str, str] = {
     "SMTP": _CALLS,
     "STARTTLS": _CALLS,
@@ -66,8 +73,7 @@ REASONS: Mapping[str, str] = {
     "STORE": "one durable commit of its own (two flushes) against an index that mdbox does not flush",
     "EXPUNGE of many": "durable, and rows are written that let each message be recovered",
     "SELECT, first": "a row a message is read, where the others keep an array in a file; once after a restart",
-    "STATUS": "a row of counters for each day is read, which is why expiry has nothing to count anew",
-    "SEARCH UNSEEN": "each message's flags are looked at one by one, in Python",
+    "STATUS": _COUNTED,
     "COPY": "as STORE: it waits for the disk before it answers",
     "APPEND 12 KB": _READY,
     "APPEND 2 KB": _READY,
