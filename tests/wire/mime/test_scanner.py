@@ -392,6 +392,18 @@ def test_forwards_of_forwards_are_bounded_too() -> None:
     check_imap(summary)
 
 
+def test_when_its_time_is_over_nothing_more_is_looked_into() -> None:
+    ticks = count()
+    scanner = Scanner(clock=lambda: next(ticks) * limits.TIME_SECONDS / 2)
+    scanner.feed(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n")
+    part = b"--b\r\n\r\nx\r\n"
+    for _ in range(50):
+        scanner.feed(part)
+    assert next(ticks) < 10, "octets that are only counted cost no look at the clock"
+    assert scanner.size == 45 + 50 * len(part)
+    assert scanner.finish().opaque
+
+
 def test_limits_hit_the_same_whatever_the_pieces() -> None:
     message = nested(limits.DEPTH + 5) + b"\r\ntext"
     assert in_pieces(message, list(range(0, len(message), 7))) == summarise(message)
