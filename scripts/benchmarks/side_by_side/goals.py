@@ -61,8 +61,8 @@ _TEXTS = (
     " 10 KiB, for 30 us more in a delivery and 58 ms more in a SEARCH TEXT of 10,000 messages"
 )
 _SMALL = (
-    "of a message of 3.6 KB the text for SEARCH takes 3.4 KiB and the body 2.6, in pages of 4 KiB where they do not share"
-    " one, what a header sync asks for 1.5; the rest is room in the pages of the tree"
+    "of a message of 3.6 KB the text for SEARCH takes 3.4 KiB and the body 2.6, in pages of 4 KiB where they do not"
+    " share one, what a header sync asks for 1.5; the rest is room in the pages of the tree"
 )
 _COUNTED = (
     "half is what any command costs; the first time a row of counters for each day is read (60 us for thirty), which is"
