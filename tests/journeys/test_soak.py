@@ -23,6 +23,9 @@ def test_a_week_of_constant_mail_leaves_the_server_as_it_was(tmp_path: Path) -> 
         life.run()
         life.promises(hours_late=LATE)
         growth = life.growth()
-    for name, most in (("file", 1.35), ("memory", 1.25), ("descriptors", 1.5), ("threads", 2.0)):
+        file, wanted = life.room()
+    # How much mail comes is the machine's affair: it is little where there is much else to do.
+    assert file < 1.5 * wanted, (file, wanted)
+    for name, most in (("memory", 1.25), ("descriptors", 1.5), ("threads", 2.0)):
         before, after = growth[name]
         assert after < before * most, (name, growth)

@@ -72,6 +72,28 @@ SELDOM: dict[str, tuple[int, tuple[Event, ...]]] = {
         Event(5.0, "mood", ("primary.example", "accepts")),
         Event(200.0, "wait"),
     )),
+    "a device is revoked and goes on sending": (0, (
+        Event(1.0, "device", ("ann@local.example",), 1),
+        Event(1.0, "device submission", ("d1", "ann@local.example", "zoe@sender.example"), 0),
+        Event(1.0, "revoke", ("ann@local.example",), 0),
+        Event(1.0, "device submission", ("d2", "ann@local.example", "zoe@sender.example"), 0),
+    )),
+    "the clock goes weeks ahead while mail waits": (0, (
+        Event(1.0, "mood", ("primary.example", "mail 451")),
+        Event(1.0, "mail", ("m1", "zoe@sender.example", "ray@relay.example"), 10),
+        Event(5.0, "jump", (), 4_000_000.0),
+        Event(200.0, "wait"),
+        Event(200.0, "wait"),
+    )),
+    "many days are over at once": (0, (
+        Event(1.0, "mail", ("m1", "zoe@sender.example", "uma@brief.example"), 10),
+        Event(1.0, "sleep", (), 90_000.0),
+        Event(1.0, "mail", ("m2", "zoe@sender.example", "uma@brief.example"), 10),
+        Event(1.0, "sleep", (), 80_000.0),
+        Event(6_000.0, "mail", ("m3", "zoe@sender.example", "uma@brief.example"), 10),
+        Event(1.0, "sleep", (), 1_300_000.0),
+        Event(200.0, "wait"),
+    )),
 }
 """What chance meets too seldom in so many seeds."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulator.primaries import Handed
-from xtramail.delivery.clock_rule import AGREEMENT, AHEAD, BEHIND
+from xtramail.delivery.clock_rule import AGREEMENT, AHEAD, BEHIND, DAYS_PER_DAY
 from xtramail.delivery.relay import Attempt
 from xtramail.delivery.retention import read_state
 from xtramail.delivery.turn import MOST_LOST
@@ -34,6 +34,8 @@ OPEN = frozenset(str(fate) for fate in OPEN_FATES)
 CLOSED = frozenset(map(str, Fate)) - OPEN
 UNDER_WAY = 1.0
 """Seconds: so long before its first word to a host an attempt may have begun."""
+A_DAY = AGREEMENT - 1_000.0
+"""Seconds, less what may lie between a drop and our look."""
 STRANGERS = ("@sender.example", "@world.example")
 Place = tuple[int, str]
 """Our id of a message, and a recipient as the sender wrote it."""
@@ -105,6 +107,8 @@ class Truth:
     """Until then (steady) nobody believes the clock."""
     gone: set[Bucket] = field(default_factory=set)
     """Dropped, as was last seen."""
+    lost: dict[int, float] = field(default_factory=dict)
+    """Days whose mail went, and when."""
     latest: float = 0.0
     """The latest that the wall clock ever said."""
     engine: Any = None
@@ -120,6 +124,9 @@ class Truth:
         for one in attempt.changed:
             place = (attempt.entry.message_id, one.address)
             self.told[place] = one.fate
+            over = one.fate == Fate.BOUNCED and one.reply.startswith("given up after")
+            believed = self.clock.monotonic() >= self.unbelieved
+            assert believed or not over, f"{self._name(place)} is given up by a clock that nobody believes"
             if one.fate in CLOSED:
                 self.doubtful.discard(place)
                 continue
@@ -236,6 +243,9 @@ class Truth:
         rows, balance, entries, counted, dropped = self.engine.read(keys.QUEUE, _look)
         fresh, self.gone = dropped - self.gone, dropped
         assert not fresh or self.clock.monotonic() >= self.unbelieved, f"{fresh} go by a clock that nobody believes"
+        self.lost |= dict.fromkeys({bucket_day(one) for one in fresh}, self.clock.now())
+        today = [day for day, at in self.lost.items() if abs(self.clock.now() - at) < A_DAY]
+        assert len(today) <= DAYS_PER_DAY, f"{len(today)} days of mail go in one"
         assert balance.holds and all(count >= 0 for count in balance.fates.values()), balance
         for bucket, kept, found in counted:
             assert kept == found, f"bucket {bucket}: counts {kept}, rows {found}"
