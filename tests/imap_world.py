@@ -15,7 +15,8 @@ from xtramail.directory.domain_room import DomainRoom
 from xtramail.directory.guard import Guard, GuardLimits
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
-from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
+from xtramail.mailbox.services import MailboxLimits, MailboxServices
+from xtramail.mailbox.session import Session
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS
 from xtramail.model.clock import SetClock
 from xtramail.model.errors import BadCredentials, LoginBusy

@@ -10,7 +10,8 @@ from tests.store.harness import Reader
 from tests.store.samples import DAY_ONE, NOW, new
 from xtramail.mailbox.append import Appending
 from xtramail.mailbox.look import Looks
-from xtramail.mailbox.session import MailboxServices, Session
+from xtramail.mailbox.services import MailboxServices
+from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access, Telling
 from xtramail.model.clock import DAY_SECONDS
 from xtramail.model.flags import Flag

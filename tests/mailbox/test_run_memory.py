@@ -8,7 +8,7 @@ from typing import Any
 from tests.imap_world import MAIL, World, drive
 from xtramail.mailbox.run_memory import RunMemory
 from xtramail.mailbox.search import SearchRun
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.flags import Flag
 from xtramail.store import keys

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.imap_world import World, drive
 from xtramail.mailbox.run_memory import RunMemory
 from xtramail.mailbox.search import SearchRun
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.view import Access, Telling, View
 from xtramail.model.flags import Flag
 from xtramail.model.sequence import SequenceSet

@@ -30,7 +30,8 @@ from xtramail.directory.holding import hold_domain, release_domain
 from xtramail.directory.passwords import device_mark
 from xtramail.mailbox.look import Looks
 from xtramail.mailbox.recovery import deleted, put_back
-from xtramail.mailbox.session import MailboxLimits, MailboxServices, Session
+from xtramail.mailbox.services import MailboxLimits, MailboxServices
+from xtramail.mailbox.session import Session
 from xtramail.mailbox.view import Access
 from xtramail.model.address import Address
 from xtramail.model.clock import day_of

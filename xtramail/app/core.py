@@ -45,7 +45,7 @@ from xtramail.directory.renewed_passwords import RenewedPasswords
 from xtramail.directory.rewriting import Rewriting
 from xtramail.directory.signing_keys import SigningKeys
 from xtramail.mailbox.look import Looks
-from xtramail.mailbox.session import MailboxLimits, MailboxServices
+from xtramail.mailbox.services import MailboxLimits, MailboxServices
 from xtramail.model.bucket import CLASS_HELD, CLASS_LOG, bucket_class, bucket_day
 from xtramail.model.clock import Clock
 from xtramail.model.errors import BadInput

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from xtramail.mailbox.session import MailboxServices, Session
+from xtramail.mailbox.services import MailboxServices
+from xtramail.mailbox.session import Session
 from xtramail.model.address import domain_key
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, Bucket, bucket_at
 from xtramail.model.errors import NoSuchMailbox, StoreFull, TooLarge

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from xtramail.mailbox.batch import Batch
 from xtramail.mailbox.matching import Cost, Test, stages
 from xtramail.mailbox.run import TEXT_OCTETS, Run
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.turns import Turns
 from xtramail.mailbox.view import Telling, View
 from xtramail.store.search_texts import Pieces, peek_texts

@@ -7,27 +7,24 @@ protocol: IMAP's wording is ``answers``', the store's rows are ``store``'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 from unicodedata import normalize
 
 from msgspec.structs import replace
 
-from xtramail.directory.domain_room import any_room
 from xtramail.mailbox import recovered
-from xtramail.mailbox.look import Looks, OwnChange
-from xtramail.mailbox.run_memory import RunMemory
+from xtramail.mailbox.look import OwnChange
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.statuses import Statuses
 from xtramail.mailbox.terms import PLAIN, Terms
 from xtramail.mailbox.view import Access, View
 from xtramail.model.bucket import Bucket
-from xtramail.model.clock import Clock
 from xtramail.model.errors import NoSuchMailbox, NotPermitted, OverQuota, StoreFull, Unavailable
 from xtramail.model.flags import Flag
-from xtramail.model.ids import IdSource
 from xtramail.store import accounts, keys, mailboxes, messages
-from xtramail.store.engine import Engine, Snapshot, Txn
+from xtramail.store.engine import Snapshot, Txn
 from xtramail.store.mailbox_names import INBOX
 from xtramail.store.mailbox_rows import require
 from xtramail.store.messages import FlagMode, Stored
@@ -37,33 +34,6 @@ from xtramail.wire.imap.utf7 import Spelling
 
 T = TypeVar("T")
 _NOTHING: Mapping[int, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailboxLimits:
-    """What one client may use."""
-
-    message_octets: int = 50 << 20
-    search_seconds: float = 30.0
-    slice_seconds: float = 0.015
-    """Longest work in one go, so that a reactor turn stays under 20 ms."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailboxServices:
-    """What every session shares."""
-
-    engine: Engine
-    looks: Looks
-    clock: Clock
-    ids: IdSource
-    limits: MailboxLimits
-    runs: RunMemory = field(default_factory=RunMemory)
-    """What SEARCH keeps in memory."""
-    room: Callable[[Account, int], bool] = any_room
-    """Whether so many more octets of a user are within his domain's quota."""
-    full: Callable[[], bool] = lambda: False
-    """Only the reserve is left of the store, and that is for deleting and expiry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from xtramail.mailbox import envelopes
 from xtramail.mailbox.rows import SLICE, read_rows, slices
 from xtramail.mailbox.run_sort import run_sort
 from xtramail.mailbox.search import SearchRun
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.turns import Turns
 from xtramail.mailbox.view import Telling, View
 from xtramail.model.collation import casemap

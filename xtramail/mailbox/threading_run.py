@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from xtramail.mailbox import envelopes
 from xtramail.mailbox.rows import SLICE, read_rows, slices
 from xtramail.mailbox.search import SearchRun
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.mailbox.thread_tree import MOST_REFERENCES, Letter, Node
 from xtramail.mailbox.threads import threads_of
 from xtramail.mailbox.turns import Turns

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.model.errors import LimitReached
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
 from xtramail.net.password_check import PasswordCheck

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xtramail.mailbox.maildrop import KnownSizes
-from xtramail.mailbox.session import MailboxServices
+from xtramail.mailbox.services import MailboxServices
 from xtramail.net.connection_service import ConnectionService
 from xtramail.net.limits import Limits
 from xtramail.net.password_check import PasswordCheck
