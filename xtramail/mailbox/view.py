@@ -304,10 +304,9 @@ class View:
             known = before.parts.get(bucket)
             if known is None or known is part:
                 continue
-            for uid in part.changed_since(known.modseq):
-                row, old = part.flags[uid], known.flags.get(uid)
-                if old is not None and old.modseq != row.modseq and self._quiet.get(uid) != row.modseq:
-                    changed.append(uid)
+            rows, quiet, old = part.flags, self._quiet, known.flags
+            told = [uid for uid in part.changed_since(known.modseq) if quiet.get(uid) != rows[uid].modseq]
+            changed += [uid for uid in told if uid in old and old[uid].modseq != rows[uid].modseq]
         self._quiet.clear()
         changed.sort()
         return tuple(FlagChange(number=self.number(uid), uid=uid, row=now.flags[uid]) for uid in changed)

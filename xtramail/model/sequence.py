@@ -55,8 +55,15 @@ class SequenceSet:
     def select(self, ordered: Sequence[int]) -> list[int]:
         """The members of ``ordered`` (ascending) that lie in the set; cost bound by the ranges and the result."""
         found: list[int] = []
+        at = 0
         for low, high in self.ranges:
-            found += ordered[bisect_left(ordered, low) : bisect_right(ordered, high)]
+            at = bisect_left(ordered, low, at)
+            if low < high:
+                end = bisect_right(ordered, high, at)
+                found += ordered[at:end]
+                at = end
+            elif at < len(ordered) and ordered[at] == low:
+                found.append(low)
         return found
 
     def __bytes__(self) -> bytes:

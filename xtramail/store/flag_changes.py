@@ -11,14 +11,15 @@ from xtramail.store import keys, tallies
 from xtramail.store.engine import Txn
 from xtramail.store.mail_rows import NOWHERE, Found, locate, put_flags
 from xtramail.store.mailbox_rows import keyword_ids, known_keyword_ids, require, touched
-from xtramail.store.records import FlagRow, MailboxRow, encode_flags
+from xtramail.store.records import FlagRow, MailboxRow, encode_all_flags
 from xtramail.store.tallies import CounterChange
 from xtramail.store.user_clock import next_modseq
 
 FlagMode = Literal["add", "remove", "replace"]
 Flagging = tuple[int, tuple[int, ...]]
 """Flags and keyword ids."""
-Wanted = tuple[Found, Flagging]
+Wanted = dict[Flagging, Flagging]
+"""What flags and keywords become, by what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +67,17 @@ def store_flags(
         named = known_keyword_ids(txn, mailbox_id, keywords)
     else:
         named = frozenset(keyword_ids(txn, mailbox_id, keywords))
-    same: dict[int, FlagRow] = {}
-    wanted: list[Wanted] = []
     # Of many messages most have the same flags as others.
-    known: dict[Flagging, Flagging] = {}
+    wanted: Wanted = {}
     for message in present:
         row = message.row
         before = (row.flags, row.keywords)
-        after = known.get(before)
-        if after is None:
-            after = known[before] = reflagged(row, mode, flags, named)
-        if after == before:
-            same[message.uid] = row
-        else:
-            wanted.append((message, after))
-    if not wanted:
-        return Stored(changed={}, same=same, refused=refused)
+        if before not in wanted:
+            wanted[before] = reflagged(row, mode, flags, named)
+    if all(before == after for before, after in wanted.items()):
+        return Stored(changed={}, same={message.uid: message.row for message in present}, refused=refused)
     modseq = next_modseq(txn, keys.micros(now))
-    changed = _write(txn, mailbox_id, wanted, modseq)
+    changed, same = _write(txn, mailbox_id, present, wanted, modseq)
     return Stored(changed=changed, same=same, refused=refused, rows=(mailbox, touched(txn, mailbox, modseq)))
 
 
@@ -99,11 +93,21 @@ def reflagged(row: FlagRow, mode: FlagMode, flags: int, named: frozenset[int]) -
             return flags, tuple(sorted(named))
 
 
-def _write(txn: Txn, mailbox_id: int, wanted: Sequence[Wanted], modseq: int) -> dict[int, FlagRow]:
+def _write(
+    txn: Txn, mailbox_id: int, present: Sequence[Found], wanted: Wanted, modseq: int
+) -> tuple[dict[int, FlagRow], dict[int, FlagRow]]:
+    """Rows that changed, and those that were as wanted, by UID."""
     changed: dict[int, FlagRow] = {}
+    same: dict[int, FlagRow] = {}
     fresh: dict[Bucket, dict[int, FlagRow]] = {}
     changes: dict[tuple[int, Bucket], CounterChange] = {}
-    for (bucket, uid, old), (bits, ids) in wanted:
+    for bucket, uid, old in present:
+        before = (old.flags, old.keywords)
+        after = wanted[before]
+        if after == before:
+            same[uid] = old
+            continue
+        bits, ids = after
         changed[uid] = row = FlagRow(modseq, bits, ids, old.savedate)
         inside = fresh.get(bucket)
         if inside is None:
@@ -116,8 +120,8 @@ def _write(txn: Txn, mailbox_id: int, wanted: Sequence[Wanted], modseq: int) -> 
         if len(inside) == 1:
             [(uid, row)] = inside.items()
             put_flags(txn, mailbox_id, bucket, uid, row)
-            continue
-        values = map(encode_flags, inside.values())
-        txn.put_all(bucket, list(zip(keys.flags_of(mailbox_id, list(inside)), values, strict=True)))
+        else:
+            values = encode_all_flags(inside.values())
+            txn.put_all(bucket, list(zip(keys.flags_of(mailbox_id, list(inside)), values, strict=True)))
     tallies.apply_all(txn, changes, modseq)
-    return changed
+    return changed, same

@@ -6,7 +6,7 @@ Owns their octets, no key, and reads nothing. Any change raises ``keys.FORMAT``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -70,6 +70,17 @@ def encode_flags(row: FlagRow) -> bytes:
     """13 octets and one for each keyword."""
     packed = _FLAG.pack(row.modseq, row.flags, row.savedate)
     return packed + bytes(row.keywords) if row.keywords else packed
+
+
+def encode_all_flags(rows: Iterable[FlagRow]) -> list[bytes]:
+    """:func:`encode_flags` of many."""
+    pack = _FLAG.pack
+    return [
+        pack(row.modseq, row.flags, row.savedate) + bytes(row.keywords)
+        if row.keywords
+        else pack(row.modseq, row.flags, row.savedate)
+        for row in rows
+    ]
 
 
 def decode_flags(value: bytes) -> FlagRow:

@@ -21,6 +21,7 @@ from xtramail.store.hot_rows import decode_flags as decode_flags
 from xtramail.store.hot_rows import decode_message_id as decode_message_id
 from xtramail.store.hot_rows import decode_number as decode_number
 from xtramail.store.hot_rows import decode_sealed_flags as decode_sealed_flags
+from xtramail.store.hot_rows import encode_all_flags as encode_all_flags
 from xtramail.store.hot_rows import encode_clock as encode_clock
 from xtramail.store.hot_rows import encode_counters as encode_counters
 from xtramail.store.hot_rows import encode_flags as encode_flags

@@ -46,22 +46,21 @@ async def store(session: Session, command: commands.Store) -> Answer:
     )
     view.quieten(stored.changed)
     others = view.sync(telling_of(command.uid))
-    done_with = stored.changed.keys() | stored.same.keys()
-    loud = frozenset() if command.silent else done_with
-    if loud and others.flags:
-        others = replace(others, flags=tuple(change for change in others.flags if change.uid not in loud))
+    done_with = {**stored.changed, **stored.same}
+    if others.flags and not command.silent:
+        others = replace(others, flags=tuple(change for change in others.flags if change.uid not in done_with))
     told = [uid for uid in uids if uid in done_with]
     if view.untold:
         told = [uid for uid in told if not view.expunged(uid)]
-    if command.unchanged_since is None:
-        gone = view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords) if view.untold else []
-        told = sorted([*told, *gone]) if gone else told
-    untagged = [changes_text(view, others, with_uid=command.uid)]
+        if command.unchanged_since is None:
+            told += view.reflag_gone(uids, _MODES[command.mode], command.flags, command.keywords)
+            told.sort()
+    untagged = changes_text(view, others, with_uid=command.uid)
     if not command.silent:
-        untagged.append(flag_lines(view, told, with_uid=command.uid))
+        untagged += flag_lines(view, told, with_uid=command.uid)
     elif view.terms.condstore:
-        untagged.append(modseq_lines(view, told))
-    return _stored(command, b"".join(untagged), stored, view)
+        untagged += modseq_lines(view, told)
+    return _stored(command, untagged, stored, view)
 
 
 def _stored(command: commands.Store, untagged: bytes, stored: Stored, view: View) -> Answer:

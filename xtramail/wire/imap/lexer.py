@@ -177,16 +177,26 @@ class Cursor:
         """At most ``ranges`` after joining; else Declined with LIMIT: a long set must not cost the connection."""
         text = self._match(_SET, "Expected message numbers")
         joined: list[tuple[int, int]] = []
-        behind = 0
+        behind, ordered = -1, True
         for piece in text.split(b","):
-            low, colon, high = piece.partition(b":")
-            first = _set_number(low)
-            last = _set_number(high) if colon else first
-            joined.append((first, last) if first <= last else (last, first))
-            # Most sets are written in order and apart, and need no sorting.
-            behind = -1 if behind < 0 or joined[-1][0] <= behind + 1 else joined[-1][1]
-        if behind > 0 or len(joined) == 1:
-            numbers = SequenceSet(ranges=tuple(joined), star=joined[-1][1] == STAR)
+            if b":" in piece:
+                low, _, high = piece.partition(b":")
+                first, last = _set_number(low), _set_number(high)
+                if first > last:
+                    first, last = last, first
+            else:
+                first = last = _set_number(piece)
+            if first > behind + 1:
+                joined.append((first, last))
+            elif first == behind + 1 and ordered:
+                joined[-1] = joined[-1][0], last
+            else:
+                joined.append((first, last))
+                ordered = False
+            behind = last
+        # Most sets are written in order, and need no sorting.
+        if ordered:
+            numbers = SequenceSet(ranges=tuple(joined), star=behind == STAR)
         else:
             numbers = SequenceSet.of(joined)
         if len(numbers.ranges) > ranges:
