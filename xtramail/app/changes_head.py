@@ -9,7 +9,6 @@ another machine protects.
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +61,13 @@ class ChangesHead:
 
     def write(self, newest: tuple[int, bytes]) -> None:
         """In place of what was noted. OSError. Nobody waits for the disk: what was noted before is true, too."""
-        descriptor, temporary = tempfile.mkstemp(dir=self.file.parent, prefix=f".{NAME}.")
+        # By hand: tempfile would be loaded for each command.
+        temporary = self.file.with_name(f".{NAME}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as stream:
                 stream.write(f"{newest[0]}:{newest[1].hex()}\n")
             os.replace(temporary, self.file)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
