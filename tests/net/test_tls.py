@@ -12,11 +12,16 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -258,6 +263,54 @@ async def test_a_bad_new_certificate_keeps_the_old_one_and_says_why(folder: Path
         identities, faults = served.told[-1]
         assert [identity.name for identity in identities] == ["mail.example.org"]
         assert "holds no PEM certificate" in faults[0].reason
+
+
+def issue_weak(folder: Path, name: str) -> None:
+    """A certificate in order but for its key, which is too short for OpenSSL."""
+    key = ec.generate_private_key(ec.SECP192R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    since = datetime.fromtimestamp(NOW - 60, UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=90))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / f"{name}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+@pytest.mark.parametrize("name", [None, "mail.example.org"])
+@ensureDeferred
+async def test_a_new_certificate_that_openssl_refuses_keeps_the_old_one_and_is_told(
+    folder: Path, direct: bool, name: str | None
+) -> None:
+    with serving(folder, direct=direct) as served:
+        before = await visiting(served.port)
+        issue_weak(folder, "mail.example.org")
+        served.clock.advance(30.0)
+        assert (await visiting(served.port, name=name)).serial == before.serial
+        faults = [fault.reason for _, found in served.told for fault in found]
+        assert any("OpenSSL refuses it: ee key too small" in reason for reason in faults)
+
+
+@ensureDeferred
+async def test_of_several_one_that_openssl_refuses_keeps_its_old_one_and_is_told(folder: Path, direct: bool) -> None:
+    issue(folder, ["other.example.org"], now=NOW)
+    with serving(folder, direct=direct) as served:
+        before = [await visiting(served.port, name=name) for name in (None, "other.example.org")]
+        assert before[0].serial != before[1].serial
+        issue_weak(folder, "other.example.org")
+        served.clock.advance(30.0)
+        after = [await visiting(served.port, name=name) for name in (None, "other.example.org")]
+        assert [seen.serial for seen in after] == [seen.serial for seen in before]
+        faults = [fault.reason for _, found in served.told for fault in found]
+        assert any("OpenSSL refuses it: ee key too small" in reason for reason in faults)
 
 
 @ensureDeferred

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from OpenSSL import SSL
 
 from xtramail.model.errors import Refused
 
@@ -124,6 +125,19 @@ def _check_chain(path: Path, chain: tuple[x509.Certificate, ...], key_file: Path
             ) from None
 
 
+def present(context: SSL.Context, chain: tuple[x509.Certificate, ...], key: PrivateKey, file: Path) -> None:
+    """Have ``context`` show the chain to its peers; CertificateFault, which names ``file``, when OpenSSL refuses it."""
+    try:
+        context.use_certificate(chain[0])
+        for issuer in chain[1:]:
+            context.add_extra_chain_cert(issuer)
+        context.use_privatekey(key)
+    except SSL.Error as error:
+        # Such as a key that is too short, or a signature made with SHA-1.
+        reasons = ", ".join(reason for _library, _function, reason in error.args[0])
+        raise CertificateFault(f"{file}: OpenSSL refuses it: {reasons}") from None
+
+
 def file_name_to_host(name: str) -> str:
     """The host that a file's NAME stands for; wildcards as lego (``_.``), acme.sh (``*.``) and others write them."""
     host = re.sub(r"^(?:_wildcard|_|\*)\.", "*.", name.lower())
@@ -140,6 +154,7 @@ def check_pair(certificate_file: Path, key_file: Path, *, name: str = "") -> Ide
     chain = _read_chain(certificate_file)
     key = _read_key(key_file)
     _check_chain(certificate_file, chain, key_file, key)
+    present(SSL.Context(SSL.TLS_SERVER_METHOD), chain, key, certificate_file)
     names = certificate_names(chain[0])
     if not names:
         raise CertificateFault(f"{certificate_file}: names no host (subject alternative name); clients would refuse it")

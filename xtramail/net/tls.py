@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from xtramail.net.certificate_store import CertificateStore, Fault
-from xtramail.net.certificates import CertificateFault, Identity
+from xtramail.net.certificates import CertificateFault, Identity, present
 
 # Forward secrecy and authenticated encryption only; TLS 1.3's own suites all have both.
 SERVER_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -112,15 +112,7 @@ class ServerContexts:
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
         context.set_timeout(int(self._lifetime))
         context.set_alpn_select_callback(self._select)
-        try:
-            context.use_certificate(identity.chain[0])
-            for issuer in identity.chain[1:]:
-                context.add_extra_chain_cert(issuer)
-            context.use_privatekey(identity.key)
-        except SSL.Error as error:
-            # Such as a signature made with SHA-1.
-            reasons = ", ".join(reason for _library, _function, reason in error.args[0])
-            raise CertificateFault(f"{identity.certificate_file}: OpenSSL refuses it: {reasons}") from None
+        present(context, identity.chain, identity.key, identity.certificate_file)
         return context
 
     def _select(self, _connection: SSL.Connection, offered: list[bytes]) -> Any:
