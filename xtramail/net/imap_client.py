@@ -25,6 +25,8 @@ class ImapClient:
         self._hidden: frozenset[str] = frozenset()
         """From what calls itself so, whoever logs in."""
         self._name = ""
+        self._masked: frozenset[str] = frozenset()
+        """What is hidden now: mostly nothing, and then there is nothing to do."""
 
     def identify(self, command: Id, session: Session | None) -> None:
         """``session`` where there is one already."""
@@ -36,16 +38,20 @@ class ImapClient:
     def forget(self) -> None:
         """RFC 3501 §6.2.1: nothing that was said before TLS counts."""
         self._hidden, self._name = frozenset(), ""
+        self._masked = frozenset()
 
     def meet(self, session: Session | None) -> None:
         """Hide what this client or its account chokes on, and note which client it is."""
         connection = self._line.connection
+        hidden = self._hidden
+        if session is not None:
+            # Set by the account's administrator.
+            hidden |= capability_names(session.account.settings.get(HIDDEN_CAPABILITIES, ""))
+        if hidden != self._masked:
+            connection.mask(hidden)
+            self._masked = hidden
         if session is None:
-            connection.mask(self._hidden)
             return
-        # Set by the account's administrator.
-        own = capability_names(session.account.settings.get(HIDDEN_CAPABILITIES, ""))
-        connection.mask(self._hidden | own)
         if session.terms.offered != connection.offered:
             session.speak(replace(session.terms, offered=connection.offered))
         if self._name:

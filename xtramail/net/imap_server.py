@@ -8,7 +8,6 @@ login, a delay, a peer that does not read; long work gives the other connections
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -118,7 +117,7 @@ class ImapServerProtocol(Protocol):
         self._handshaking = False
         if self._dialogue.ticket is not None:
             self._dialogue.ticket.handshake_ended()
-        self.peer = replace(self.peer, tls=tls_text(self.transport))
+        self.peer = Peer(address=self.peer.address, port=self.peer.port, tls=tls_text(self.transport))
         self._moved()
         if self._service.config.tls_active:
             self._greet()

@@ -107,6 +107,10 @@ class SocketTransport(tcp.Server):
         self._fault: Exception | None = None
         """Why it is over. Found while the protocol was writing, perhaps; told by the reactor."""
 
+    def _getLogPrefix(self, applicationObject: object) -> str:
+        """Twisted asks interfaces for a name that stands in no line of our log, for each connection."""
+        return "-"
+
     # What the protocol asks for.
 
     def write(self, data: bytes) -> None:
