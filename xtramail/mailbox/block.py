@@ -7,7 +7,8 @@ is felt. What the columns are made into is ``fetch_pieces``'.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from xtramail.mailbox.view import View
 from xtramail.model.bucket import Bucket
@@ -17,8 +18,7 @@ from xtramail.store.message_row import Listed, MessageRow
 from xtramail.store.records import FlagRow
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """Columns of messages; made by :func:`gather`."""
 
     view: View

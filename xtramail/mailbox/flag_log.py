@@ -5,14 +5,13 @@ Owns remembering a bounded number of changes. It is no source of truth: what it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 _MOST = 256
 """UIDs remembered for a bucket."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlagLog:
+class FlagLog(msgspec.Struct, frozen=True):
     """Every change with a MODSEQ above ``since``: (MODSEQ, UIDs that came or changed), oldest first."""
 
     since: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from xtramail.mailbox.flag_log import FlagLog
 from xtramail.model.bucket import PERMANENT, Bucket
@@ -21,8 +22,7 @@ from xtramail.store.engine import Engine, Snapshot
 from xtramail.store.records import FlagRow, MailboxRow
 
 
-@dataclass(frozen=True, slots=True)
-class BucketPart:
+class BucketPart(msgspec.Struct, frozen=True):
     """What a look knows of one bucket: the messages of this mailbox in it, by ascending UID, as of ``modseq``."""
 
     modseq: int
@@ -93,8 +93,7 @@ class Flags(Mapping[int, FlagRow]):
         return sum(len(part.flags) for part in self._parts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """Never changes once made; parts that did not change are shared from look to look (compare them by identity)."""
 
     mailbox: MailboxRow
@@ -154,8 +153,7 @@ class Look:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnChange:
+class OwnChange(msgspec.Struct, frozen=True, kw_only=True):
     """What one transaction of ours did to a mailbox, whose own row was ``before`` and is ``after``."""
 
     before: MailboxRow

@@ -7,11 +7,11 @@ protocol: IMAP's wording is ``answers``', the store's rows are ``store``'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 from unicodedata import normalize
 
+import msgspec
 from msgspec.structs import replace
 
 from xtramail.mailbox import recovered
@@ -36,8 +36,7 @@ T = TypeVar("T")
 _NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """Result of COPY and MOVE: pairs of old and new UID, ascending, in a mailbox of this UIDVALIDITY."""
 
     uidvalidity: int

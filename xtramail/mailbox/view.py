@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+import msgspec
 
 from xtramail.mailbox.look import Look, SharedLook, with_fresh
 from xtramail.mailbox.terms import PLAIN, Terms
@@ -53,15 +54,13 @@ class Columns(NamedTuple):
     flags: Sequence[FlagRow]
 
 
-@dataclass(frozen=True, slots=True)
-class FlagChange:
+class FlagChange(msgspec.Struct, frozen=True):
     number: int
     uid: int
     row: FlagRow
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What to tell, in this order: expunges, keywords, exists and recent, flags."""
 
     expunged: tuple[tuple[int, int], ...] = ()

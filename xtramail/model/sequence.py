@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 STAR = 0xFFFF_FFFF
 """``*`` as it is parsed: the largest number in use. (4294967295 itself is never a UID here.)"""
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceSet:
+class SequenceSet(msgspec.Struct, frozen=True):
     """Ranges sorted, disjoint, not adjacent: ``((1, 3), (7, 7))`` is ``1:3,7``. ``star`` tells that ``*`` was named."""
 
     ranges: tuple[tuple[int, int], ...]

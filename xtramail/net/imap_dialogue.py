@@ -188,7 +188,7 @@ class ImapDialogue:
         view.behind = view.untold
         code = responses.highestmodseq_code(view.settled)
         if tagged.outcome is Outcome.OK and not tagged.code:
-            return replace(tagged, code=code)
+            return Tagged(tagged.outcome, tagged.text, code)
         self._line.write(responses.ok("Highest", code))
         return tagged
 

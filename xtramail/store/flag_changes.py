@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, tallies
@@ -22,8 +23,7 @@ Wanted = dict[Flagging, Flagging]
 """What flags and keywords become, by what they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """What a STORE did, by UID: rows that changed, rows that were as wanted already, and messages it left alone.
 
     ``refused`` are those changed since ``unchanged_since``. UIDs that are not there appear nowhere.

@@ -6,7 +6,8 @@ A mailbox is read bucket by bucket: :func:`counters` says which bucket changed, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from xtramail.model.bucket import Bucket
 from xtramail.store import keys, tallies
@@ -39,8 +40,7 @@ MAX_REFERENCES = 16
 """References looked up for a thread, the nearest ones: each costs a seek in every live bucket."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(msgspec.Struct, frozen=True):
     """``references``: Message-IDs this one answers, oldest first, In-Reply-To behind them; they find its thread."""
 
     row: MessageRow
@@ -49,8 +49,7 @@ class NewMessage:
     references: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """Where a message is now (APPENDUID is ``uidvalidity`` and ``uid``)."""
 
     uid: int
@@ -59,8 +58,7 @@ class Added:
     mailbox_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class BucketLook:
+class BucketLook(msgspec.Struct, frozen=True):
     """One mailbox in one bucket: what is there, by UID, as of ``modseq``."""
 
     bucket: Bucket

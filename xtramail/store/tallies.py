@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from xtramail.model.bucket import Bucket
 from xtramail.model.errors import OverQuota
@@ -20,8 +21,7 @@ COUNTED = _SEEN | _DELETED
 """The flags that counters tell of."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxStatus:
+class MailboxStatus(msgspec.Struct, frozen=True):
     """What STATUS tells (RFC 9051 §6.3.11); ``size`` in octets, the sum of RFC822.SIZE."""
 
     messages: int
@@ -33,8 +33,7 @@ class MailboxStatus:
     highestmodseq: int
 
 
-@dataclass(slots=True)
-class CounterChange:
+class CounterChange(msgspec.Struct):
     """What one transaction does to one mailbox in one bucket, summed up before it is written."""
 
     messages: int = 0

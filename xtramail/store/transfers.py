@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from xtramail.model.bucket import Bucket
@@ -21,8 +21,7 @@ from xtramail.store.user_clock import next_modseq
 Carried = list[tuple[Found, MessageRow]]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """What a MOVE did: pairs of old and new UID, ascending, and the source's own row before and after it."""
 
     pairs: Sequence[tuple[int, int]]

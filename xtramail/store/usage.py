@@ -36,10 +36,14 @@ def add(txn: Txn, changes: Mapping[Bucket, int]) -> None:
     if held is None:
         held = counted(txn, changes)
     else:
+        first_there = not changes.keys() <= held.keys()
         for bucket, more in changes.items():
             held[bucket] = held.get(bucket, 0) + more
-    kept = [(bucket, octets) for bucket, octets in sorted(held.items()) if octets]
-    row = struct.pack(">" + "IQ" * len(kept), *chain.from_iterable(kept))
+        if first_there:
+            held = dict(sorted(held.items()))
+    if not all(held.values()):
+        held = {bucket: octets for bucket, octets in held.items() if octets}
+    row = struct.pack(">" + "IQ" * len(held), *chain.from_iterable(held.items()))
     txn.put(PERMANENT, keys.USAGE, row)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from xtramail.mailbox.block import flags_of
 from xtramail.mailbox.fetch_pieces import FlagTexts, told_of
@@ -24,8 +25,7 @@ class NothingSelected(Refused):
     """No mailbox is selected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Told in this order: ``untagged``, ``stream``, what changed in the selected mailbox, ``tagged``.
 
     ``stream`` gives whole lines in pieces, each made when it is asked for; an empty piece only gives others a turn. An

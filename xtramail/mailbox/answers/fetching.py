@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from xtramail.mailbox.answers.answer import Answer, changes_text, chosen, selected, telling_of
 from xtramail.mailbox.fetch import FetchRun, plan_of

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
+
 from xtramail.wire.errors import MisuseError
 
 # literal = "{" number64 ["+"] "}" CRLF; longer numbers are cut off by the pattern and are then no literal.
@@ -20,15 +22,13 @@ _HEAD_OCTETS = 512
 _NUMBER_DIGITS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     """A complete command without its last CRLF; literals inline with their announcements."""
 
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """The command announces a literal: ``take``, ``stream`` or ``refuse`` it.
 
     ``octets``: the command so far, up to "}", for its first two literals; empty for later ones, so that many literals
@@ -43,15 +43,13 @@ class Asked:
     """Octets of the command's literals before this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """Octets of the streamed literal."""
 
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
+class Streamed(msgspec.Struct, frozen=True):
     """The streamed literal and its line are complete; ``rest`` stood between the literal and CRLF."""
 
     rest: bytes

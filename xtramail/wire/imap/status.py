@@ -5,8 +5,9 @@ Owns the one table from mail's words to IMAP codes. Does not own the bytes of an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from xtramail.model import errors
 
@@ -19,8 +20,7 @@ class Outcome(Enum):
     __hash__ = object.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(msgspec.Struct, frozen=True):
     """The answer that completes a command. ``code`` without brackets, such as ``b"READ-WRITE"``; empty for none."""
 
     outcome: Outcome
