@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from xtramail.model.errors import StoreBusy
 from xtramail.model.pending import Pending
-from xtramail.net.adapter import deferred, start
+from xtramail.net.adapter import deferred, set_going, start
 
 
 def outcome_of(finished: Deferred[Any]) -> list[Any]:
@@ -68,6 +68,19 @@ def test_what_the_coroutine_raises_fails_the_deferred() -> None:
 
     seen = outcome_of(start(work()))
     assert seen[0].check(StoreBusy) is StoreBusy
+
+
+def test_a_run_that_nobody_asks_about_goes_on_when_what_it_waits_for_is_there() -> None:
+    pending: Pending[int] = Pending()
+    seen: list[int] = []
+
+    async def work() -> None:
+        seen.append(await pending)
+
+    set_going(work())
+    assert seen == []
+    pending.settle(7)
+    assert seen == [7]
 
 
 def test_cancelling_closes_the_coroutine_and_forgets_what_it_waited_for() -> None:

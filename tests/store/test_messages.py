@@ -16,6 +16,7 @@ from tests.store.samples import (
     new,
     write,
 )
+from xtramail.model.bucket import Bucket
 from xtramail.model.errors import LimitReached, NoSuchMailbox, NoSuchMessage, OverQuota
 from xtramail.model.flags import Flag
 from xtramail.store import accounts, keys, mailboxes, messages
@@ -221,6 +222,21 @@ def test_one_store_gives_one_modseq_and_leaves_what_is_as_wanted_alone(engine: M
     assert set(stored.changed) == {1, 3} and set(stored.same) == {2} and stored.refused == ()
     assert {row.modseq for row in stored.changed.values()} == {box(engine).highestmodseq}
     assert {tally.modseq for tally in tallies(engine).values()} == {box(engine).highestmodseq}
+
+
+def test_messages_are_looked_for_only_where_they_are_known_to_be(engine: MemoryEngine) -> None:
+    inbox = box(engine).id
+    for number in (1, 2, 3):
+        add(engine, inbox, new(DAY_ONE if number < 3 else DAY_TWO, number=number))
+
+    def store(flags: int, homes: dict[int, Bucket]) -> set[int]:
+        work = messages.store_flags
+        return set(write(engine, lambda t: work(t, inbox, [1, 2, 3], "add", flags, (), now=NOW, homes=homes)).changed)
+
+    assert store(Flag.SEEN, {1: DAY_ONE, 2: DAY_ONE, 3: DAY_TWO}) == {1, 2, 3}
+    # Each message is in one bucket for ever, so that one which is not there is nowhere.
+    assert store(Flag.FLAGGED, {1: DAY_ONE, 2: DAY_TWO, 3: DAY_TWO}) == {1, 3}
+    assert store(Flag.FLAGGED, {1: DAY_ONE}) == {2}, "where one is not known, all are looked for everywhere"
 
 
 def test_a_store_that_changes_nothing_gives_no_modseq(engine: MemoryEngine) -> None:

@@ -48,6 +48,26 @@ def test_what_we_write_as_a_string_is_read_as_the_same(octets: bytes) -> None:
         assert cursor.atom() == b"next"
 
 
+NUMBER = st.one_of(st.integers(1, 40), st.just(STAR))
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(
+    st.lists(st.one_of(NUMBER.map(lambda n: (n, n)), st.tuples(NUMBER, NUMBER)), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_a_sequence_set_is_the_same_in_whatever_order_it_is_written(
+    pairs: list[tuple[int, int]], ordered: bool
+) -> None:
+    written = sorted(pairs) if ordered else pairs
+    texts = [b"*" if n == STAR else b"%d" % n for pair in written for n in pair]
+    pieces = [low if low == high else low + b":" + high for low, high in zip(texts[::2], texts[1::2], strict=True)]
+    found = Cursor(b",".join(pieces)).sequence_set(1000)
+    assert found == SequenceSet.of(pairs)
+    here = [1, 2, 3, 5, 8, 13, 21, 34, 40]
+    assert found.select(here) == [number for number in here if number in found]
+
+
 @pytest.mark.parametrize(
     ("octets", "ranges", "star"),
     [
