@@ -16,6 +16,11 @@ from xtramail.wire.mime import limits
 _INLINE: Final = frozenset(
     "a abbr b bdi bdo big cite code del em font i ins mark s small span strike strong sub sup tt u wbr".split()
 )
+_PARTS: Final = " "
+"""Of a tag: words stop at it."""
+_INSIDE: Final = ""
+"""It may stand inside a word."""
+_COMMENT: Final = "!--"
 _UNSEEN: Final = frozenset(("style", "script", "title", "noscript", "template"))
 # html.unescape counts on int() of any length.
 _huge_reference = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}").sub
@@ -28,42 +33,61 @@ def html_to_text(markup: str) -> str:
     if len(pieces) > limits.HTML_TAGS:
         pieces.pop()
     shown = [pieces[0]]
+    show = shown.append
+    # The same few tags, attributes and all, come again and again: each is looked at once (2 % of a message).
+    kinds: dict[str, str] = {}
     unseen = ""
     """What ends the part that is not shown: a closing tag, or ``-->``."""
     for piece in pieces[1:]:
-        if unseen == "-->":
-            _, closed, text = piece.partition("-->")
-            if closed:
-                unseen = ""
-                shown.append(text)
-            continue
         tag, closed, text = piece.partition(">")
-        name = tag.partition(" ")[0].lower()
         if unseen:
-            if name == unseen:
+            if unseen == "-->":
+                _, closed, text = piece.partition("-->")
+                if closed:
+                    unseen = ""
+                    show(text)
+            elif _name(tag) == unseen:
                 unseen = ""
-                shown.append(" " + text)
+                show(" " + text)
             continue
-        if name[:3] == "!--":
+        kind = kinds.get(tag)
+        if kind is None:
+            kind = kinds[tag] = _kind(tag)
+        if closed and kind == _PARTS:
+            if text and not text.isspace():
+                show(" " + text)
+            elif shown[-1] != " ":
+                show(" ")
+        elif closed and kind == _INSIDE:
+            show(text)
+        elif kind == _COMMENT:
             _, closed, text = piece.partition("-->")
             if closed:
-                shown.append(text)
+                show(text)
             else:
                 unseen = "-->"
-        elif not closed:
+        elif closed:
+            unseen = kind
+        else:
             # "a < b" is no tag.
-            shown.append(piece if tag[:1] in ("/", "!") or tag[:1].isalpha() else "<" + piece)
-        elif name in _UNSEEN:
-            unseen = "/" + name
-        elif name in _INLINE or name[1:] in _INLINE:
-            shown.append(text)
-        elif text and not text.isspace():
-            shown.append(" " + text)
-        elif shown[-1] != " ":
-            shown.append(" ")
+            show(piece if tag[:1] in ("/", "!") or tag[:1].isalpha() else "<" + piece)
     text = _unescape("".join(shown))
     # Far quicker than splitting into words: most spaces stand alone.
     return " ".join([piece.strip() for piece in text.split("  ") if piece and piece != " "])
+
+
+def _name(tag: str) -> str:
+    return tag.partition(" ")[0].lower()
+
+
+def _kind(tag: str) -> str:
+    """_PARTS, _INSIDE or _COMMENT; of one that hides what follows, the tag that ends it."""
+    name = _name(tag)
+    if name[:3] == "!--":
+        return _COMMENT
+    if name in _UNSEEN:
+        return "/" + name
+    return _INSIDE if name in _INLINE or name[1:] in _INLINE else _PARTS
 
 
 def _unescape(text: str) -> str:
