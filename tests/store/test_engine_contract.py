@@ -397,6 +397,21 @@ def test_while_the_newest_commit_is_the_same_nothing_has_changed(harness: Harnes
     assert engine.newest_commit() > inside[1]
 
 
+def test_domain_writes_count_what_is_written_of_domains_before_it_is_told_and_nothing_else(harness: Harness) -> None:
+    engine, domain = harness.engine, keys.domain_scope("local.example")
+    first = engine.domain_writes()
+    harness.done(engine.transact_all([(USER, put(b"k", b"v")), (keys.QUEUE, put(b"k", b"v"))]))
+    assert engine.domain_writes() == first
+    told: list[int] = []
+    alone = engine.transact(domain, put(b"k", b"v"))
+    alone.when_done(lambda _: told.append(engine.domain_writes()))
+    harness.done(alone)
+    together = engine.transact_all([(USER, put(b"k", b"v")), (domain, put(b"k", b"w"))])
+    together.when_done(lambda _: told.append(engine.domain_writes()))
+    harness.done(together)
+    assert first < told[0] < told[1] == engine.domain_writes()
+
+
 def test_watchers_hear_of_their_scope_only_and_until_they_stop(harness: Harness) -> None:
     heard: list[str] = []
     stop = harness.engine.watch(USER, lambda: heard.append("user"))

@@ -400,6 +400,33 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
     assert stdout.readline() == "written\n"
 
 
+def test_what_another_process_wrote_makes_stale_what_is_known_of_domains_at_once_and_until_it_is_told(
+    tmp_path: Path,
+) -> None:
+    engine = LmdbEngine(tmp_path, create=True)
+    known = engine.domain_writes()
+    with subprocess.Popen(
+        [sys.executable, "-c", STRANGER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as stranger:
+        tell(stranger, "one")
+        seen = engine.domain_writes()
+        assert known < seen < engine.domain_writes()
+        # Behind a commit of ours, too, and although nobody looked in between.
+        engine.poll()
+        known = engine.domain_writes()
+        tell(stranger, "two")
+        engine.transact(USER, put(b"ours", b"v")).result()
+        assert engine.domain_writes() > known
+        tell(stranger, "three")
+        engine.poll()
+        told = engine.domain_writes()
+        assert told == engine.domain_writes() > known
+        assert stranger.stdin is not None
+        stranger.stdin.close()
+        assert stranger.wait(30) == 0
+    engine.close()
+
+
 @pytest.mark.parametrize("make", ["lmdb", "lmdb-thread"])
 def test_another_processs_commit_is_noticed_and_wakes_everybody(tmp_path: Path, make: str) -> None:
     harness = Harness(make, tmp_path)

@@ -65,7 +65,7 @@ class Directory:
         self._keep_yes = keep_yes
         self._keep_no = keep_no
         self._served: dict[str, DomainRow | None] = {}
-        """What was looked up by domain key, as of the commit :attr:`_as_of`: a login and a recipient ask twice."""
+        """What was looked up by domain key, as of :attr:`_as_of` (``Engine.domain_writes``)."""
         self._as_of = 0
         self._resolver = Resolver(engine=engine, clock=clock, served=self.domain, operator=operator)
 
@@ -75,7 +75,7 @@ class Directory:
             key = domain_key(name)
         except BadInput:
             return None
-        newest = self._engine.newest_commit()
+        newest = self._engine.domain_writes()
         if newest != self._as_of or len(self._served) >= _REMEMBERED:
             self._served.clear()
             self._as_of = newest

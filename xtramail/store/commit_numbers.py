@@ -34,6 +34,11 @@ class CommitNumbers:
                 self._known = self._under_way
             self._under_way = 0
 
+    def strange(self, newest: Callable[[], int]) -> bool:
+        """As :meth:`stranger_wrote`, and leaves it at that."""
+        with self._lock:
+            return self._stranger or newest() not in (self._known, self._under_way)
+
     def stranger_wrote(self, newest: Callable[[], int]) -> bool:
         """Whether anybody else has committed since the last call; ``newest()`` is the last number now."""
         with self._lock:

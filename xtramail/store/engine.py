@@ -122,6 +122,10 @@ class Engine(Protocol):
         """Number of the newest commit, whoever made it: while it is the same, so is every row. Much cheaper than a
         read."""
 
+    def domain_writes(self) -> int:
+        """While it is the same, so are the rows of all domains, whoever may have written: for what is kept in memory of
+        them, which mail that comes must not make stale."""
+
     def lone_commit(self) -> int:
         """Number of the commit that was told of last, while or after its Pending is settled, when it was made of one
         transaction alone; 0 when several shared it, or a stranger has written since and watchers were woken."""

@@ -360,6 +360,12 @@ class LmdbEngine(EngineVerbs):
         with self._begin() as txn:
             return txn.id()
 
+    def domain_writes(self) -> int:
+        # Until it is told of, nobody knows what a stranger wrote, nor whether he still does.
+        if self._numbers.strange(self.newest_commit):
+            self._domain_writes += 1
+        return self._domain_writes
+
     def lone_commit(self) -> int:
         return self._lone_commit
 
@@ -367,6 +373,7 @@ class LmdbEngine(EngineVerbs):
         if not self._numbers.stranger_wrote(self.newest_commit):
             return False
         self._lone_commit = 0
+        self._domain_writes += 1
         self._watchers.wake_all()
         return True
 

@@ -32,6 +32,7 @@ class EngineVerbs(ABC):
         self._on_corrupt = on_corrupt
         self._clock = clock
         self._watchers = Watchers()
+        self._domain_writes = 0
 
     @abstractmethod
     def submit(self, work: Work, scopes: Sequence[bytes] | None, octets: int = 0) -> Pending[Any]:
@@ -52,7 +53,7 @@ class EngineVerbs(ABC):
         def work(rows: WriteRows, drops: Callable[[], DropMap]) -> T:
             return function(ScopeTxn(rows, scope, drops, self._on_corrupt))
 
-        return self.submit(work, (scope,))
+        return self._counted(self.submit(work, (scope,)), (scope,))
 
     def transact_all(self, parts: Sequence[tuple[bytes, TxnFunction[Any]]]) -> Pending[list[Any]]:
         taken = tuple(parts)
@@ -60,7 +61,20 @@ class EngineVerbs(ABC):
         def work(rows: WriteRows, drops: Callable[[], DropMap]) -> list[Any]:
             return [function(ScopeTxn(rows, scope, drops, self._on_corrupt)) for scope, function in taken]
 
-        return self.submit(work, tuple(scope for scope, _ in taken))
+        scopes = tuple(scope for scope, _ in taken)
+        return self._counted(self.submit(work, scopes), scopes)
+
+    def domain_writes(self) -> int:
+        return self._domain_writes
+
+    def _counted(self, pending: Pending[T], scopes: Sequence[bytes]) -> Pending[T]:
+        """Before anybody else hears that it is done."""
+        if any(scope.startswith(keys.DOMAIN_PREFIX) for scope in scopes):
+            pending.when_done(self._domain_written)
+        return pending
+
+    def _domain_written(self, _done: Pending[Any]) -> None:
+        self._domain_writes += 1
 
     def append_body(self, bucket: Bucket, body_id: int, first: int, chunks: Sequence[bytes]) -> Pending[None]:
         taken = tuple(chunks)
