@@ -26,7 +26,7 @@ from xtramail.store.engine import Txn
 from xtramail.store.message_row import BodyRef
 from xtramail.store.messages import NewMessage
 from xtramail.store.new_message import new_message
-from xtramail.store.records import Account, LedgerRow, QueueEntry, QueueRecipient
+from xtramail.store.records import Account, LedgerRow, MailboxRow, QueueEntry, QueueRecipient
 
 Part = tuple[bytes, Callable[[Txn], Any]]
 
@@ -168,11 +168,18 @@ def filing(arrival: Arrival, sender: Account, sent: Spooled, now: float, places:
 
 
 def _add(txn: Txn, name: str, use: str, bucket: Bucket, message: NewMessage, now: float) -> None:
-    mailboxes.ensure_special(txn, now)
-    mailbox = mailboxes.mailbox_by_use(txn, use) if use else mailboxes.mailbox_by_name(txn, name)
+    mailbox = _mailbox(txn, name, use)
+    if mailbox is None:
+        # Who has his INBOX has the others, or is given them with his next session: looking for them each time is 2 %.
+        mailboxes.ensure_special(txn, now)
+        mailbox = _mailbox(txn, name, use)
     if mailbox is None:
         raise NoSuchMailbox
     messages.add(txn, mailbox.id, bucket, message, now)
+
+
+def _mailbox(txn: Txn, name: str, use: str) -> MailboxRow | None:
+    return mailboxes.mailbox_by_use(txn, use) if use else mailboxes.mailbox_by_name(txn, name)
 
 
 def bodies_written(arrival: Arrival, text: Spooled, sent: Spooled | None, kept: Sequence[Copy]) -> Iterator[Part]:

@@ -31,6 +31,7 @@ from xtramail.store.engine import Engine
 from xtramail.telemetry.crashpoint import reach
 
 SENDER_OK = Reply.of(250, "2.1.0", "sender ok")
+NOBODY = ReversePath(address=None)
 LOOP = Reply.of(554, "5.4.6", "Mail loop: this message has been through too many hosts, or too often through this one")
 
 
@@ -51,8 +52,8 @@ class Intake:
             self,
             peer,
             message_id=self.ids.next(),
-            path=ReversePath(address=None),
-            recipients=Recipients(self.policy, ReversePath(address=None), outside=False),
+            path=NOBODY,
+            recipients=Recipients(self.policy, NOBODY, outside=False),
             handed_by=handed_by,
         )
 

@@ -45,6 +45,7 @@ def domain_key(domain: str) -> str:
     return ascii_name.lower()
 
 
+@lru_cache(maxsize=2_048)
 def key_of(text: str) -> str:
     """``Address.key`` of an address as it came from anywhere; what is none stands for itself, without case."""
     try:
@@ -53,6 +54,7 @@ def key_of(text: str) -> str:
         return text.casefold()
 
 
+@lru_cache(maxsize=2_048)
 def _is_plain(local: str) -> bool:
     """Whether it needs no quotes."""
     return _UNQUOTED.fullmatch(local) is not None and ".." not in f".{local}."

@@ -7,6 +7,7 @@ same time does not meet ours. Shown as 13 lower-case characters of base32hex, wh
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from typing import NewType
 
 from xtramail.model.clock import EPOCH_SECONDS, Clock
@@ -30,6 +31,7 @@ class IdSource:
         return MessageId(self._last)
 
 
+@lru_cache(maxsize=256)
 def id_text(value: int) -> str:
     """13 characters of base32hex."""
     return "".join([_DIGITS[value >> shift & 31] for shift in range(60, -1, -5)])

@@ -29,23 +29,28 @@ MAX_TEXT = 2000
 _encode = msgspec.json.Encoder().encode
 """Ten times as fast as Python's own, twice in each session."""
 
+_AS_IT_IS = frozenset({int, float, bool, type(None)})
 _NUMBERS = (bool, int, float)
+_SHOWN = (Address, Path)
+_LISTS = (tuple, list, set, frozenset)
 _LEVELS = {LogLevel.debug: "debug", LogLevel.info: "info", LogLevel.warn: "warning", LogLevel.error: "error"}
 
 
 def plain(value: object) -> object:
     """A value as it may stand in the log: numbers, cut text, lists of those; the type's name for everything else."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, str):
         return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "..."
     if value is None or isinstance(value, _NUMBERS):
         return value
-    if isinstance(value, Address | Path):
+    if isinstance(value, _SHOWN):
         return plain(str(value))
     if isinstance(value, Peer):
         return value.address
-    if isinstance(value, tuple | list | set | frozenset):
+    if isinstance(value, _LISTS):
         return [plain(one) for one in list(value)[:100]]
     return f"<{type(value).__name__}>"
 
