@@ -54,10 +54,11 @@ def html_to_text(markup: str) -> str:
         if kind is None:
             kind = kinds[tag] = _kind(tag)
         if closed and kind == _PARTS:
-            if text and not text.isspace():
-                show(" " + text)
-            elif shown[-1] != " ":
+            # One space is enough, so that hardly any are left to be made single at the end.
+            if shown[-1] != " ":
                 show(" ")
+            if text and not text.isspace():
+                show(text)
         elif closed and kind == _INSIDE:
             show(text)
         elif kind == _COMMENT:
@@ -92,12 +93,12 @@ def _kind(tag: str) -> str:
 
 def _unescape(text: str) -> str:
     """Character references resolved; the two that make up nearly all of them without a pattern."""
-    references = text.count("&")
-    if not references:
+    if "&" not in text:
         return text
-    spaces = text.count("&nbsp;")
-    if spaces:
-        text = text.replace("&nbsp;", " ")
-    if references == spaces + text.count("&amp;"):
-        return text.replace("&amp;", "&")
+    references = text.count("&")
+    spaced = text.replace("&nbsp;", " ")
+    plain = spaced.replace("&amp;", "&")
+    if references * 20 == (len(text) - len(spaced)) * 4 + (len(spaced) - len(plain)) * 5:
+        return plain
+    text = spaced
     return html.unescape(_huge_reference("\ufffd", text) if "&#" in text else text)

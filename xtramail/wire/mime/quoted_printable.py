@@ -6,7 +6,6 @@ import binascii
 from typing import Final
 
 _BLANKS: Final = b" \t"
-_AT_LINE_END: Final = (b" \r\n", b"\t\r\n", b" \n", b"\t\n")
 
 
 def decode_quoted_printable(octets: bytes) -> bytes:
@@ -15,9 +14,15 @@ def decode_quoted_printable(octets: bytes) -> bytes:
     White space at the end of a line was added on the way and goes, also behind the ``=`` of a soft line break
     (RFC 2045 §6.7 rule 3); ``binascii`` leaves it.
     """
-    if octets.endswith((b" ", b"\t")) or any(blank in octets for blank in _AT_LINE_END):
+    if octets.endswith((b" ", b"\t")) or _has_blank_ends(octets):
         octets = b"\n".join([_bare(line) for line in octets.split(b"\n")])
     return binascii.a2b_qp(octets)
+
+
+def _has_blank_ends(octets: bytes) -> bool:
+    if b" \r\n" in octets or b" \n" in octets:
+        return True
+    return b"\t" in octets and (b"\t\r\n" in octets or b"\t\n" in octets)
 
 
 def _bare(line: bytes) -> bytes:
