@@ -143,7 +143,7 @@ class IntakeTransaction:
                 origin="smtp",
                 handed_by=self._handed_by,
             )
-            self._arrival = mirroring(intake.engine, arrival)
+            self._arrival = mirroring(intake.policy.beside, arrival)
             self._spool = begin_spool(intake.engine, intake.clock, self._arrival, intake.policy.settings.hostname)
             reach("intake.first-chunk")
         return self._arrival, self._spool
@@ -182,14 +182,13 @@ def trace_header(arrival: Arrival, hostname: str) -> tuple[bytes, bytes]:
 def begin_spool(
     engine: Engine, clock: Clock, arrival: Arrival, hostname: str, *, also: tuple[Bucket, ...] = ()
 ) -> Spool:
-    """A spool in each bucket of ``arrival``, and in those named ``also``, with the trace header written."""
+    """A spool in each bucket of ``arrival``, and in those named ``also``, that begins with the trace header."""
     top, received = trace_header(arrival, hostname)
-    spool = Spool(
+    return Spool(
         engine,
         body_id=arrival.message_id,
         buckets=tuple(dict.fromkeys((*arrival.buckets(), *also))),
         return_path_length=len(top),
         clock=clock.worked,
+        top=top + received,
     )
-    spool.write(top + received)
-    return spool

@@ -197,7 +197,7 @@ class JournalTransaction:
             relay_client=self._domain,
             sent_for=() if sender is None else self._author(sender),
         )
-        self._arrival = mirroring(journal.engine, arrival, authors=() if sender is None else (str(sender),))
+        self._arrival = mirroring(journal.policy.beside, arrival, authors=() if sender is None else (str(sender),))
         also = (self._arrival.home,) if self._arrival.sent_for else ()
         self._spool = begin_spool(
             journal.engine, journal.clock, self._arrival, journal.policy.settings.hostname, also=also

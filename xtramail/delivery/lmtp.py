@@ -137,7 +137,7 @@ class LmtpTransaction(AnswersEach):
                 routes=tuple(by_address.values()),
                 origin="lmtp",
             )
-            self._arrival = mirroring(lmtp.engine, arrival)
+            self._arrival = mirroring(lmtp.policy.beside, arrival)
             self._spool = begin_spool(lmtp.engine, lmtp.clock, self._arrival, lmtp.policy.settings.hostname)
         return self._arrival, self._spool
 

@@ -11,20 +11,19 @@ from dataclasses import replace
 
 from xtramail.delivery.arrival import Arrival
 from xtramail.delivery.policy import Route
-from xtramail.directory.mirrors import Mirrored, mirrored
+from xtramail.directory.mirrors import Beside, Mirrored
 from xtramail.model.address import Address
 from xtramail.model.errors import BadInput, Corrupt
-from xtramail.store.engine import Engine
 
 
-def mirroring(engine: Engine, arrival: Arrival, *, authors: Iterable[str] = ()) -> Arrival:
+def mirroring(mailboxes: Beside, arrival: Arrival, *, authors: Iterable[str] = ()) -> Arrival:
     """``arrival`` with its mirrors. ``authors``: in whose name it is sent, where that was proven.
 
     Who has the message anyway, as its recipient or in Sent, gets no second one. A recipient keeps his own for the days
     of his mirror where those are more.
     """
     try:
-        found = mirrored(engine, _parties(arrival, authors))
+        found = mailboxes.mirrored(_parties(arrival, authors))
     except Corrupt:
         # A row that cannot be read must not keep mail out.
         return arrival

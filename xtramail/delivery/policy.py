@@ -14,6 +14,7 @@ from xtramail.delivery.forwarding import Forwarding
 from xtramail.delivery.route import Route as Route
 from xtramail.directory.directory import Directory, Resolution, Standing
 from xtramail.directory.domain_room import DomainRoom
+from xtramail.directory.mirrors import Beside
 from xtramail.directory.rewriting import Rewriting
 from xtramail.model.address import Address
 from xtramail.model.clock import Clock
@@ -83,6 +84,7 @@ class Policy:
         settings: PolicySettings,
     ) -> None:
         self._domain_room = DomainRoom(engine, clock)
+        self.beside = Beside(engine)
         self.forwarding = Forwarding(directory=directory, rewriting=rewriting)
         self._engine = engine
         self._directory = directory

@@ -177,7 +177,7 @@ class SubmissionTransaction:
         if self._refusal is not None:
             return None
         self._arrival = arrival = mirroring(
-            submission.engine, self._arrived(header.authors), authors=header.authors
+            submission.policy.beside, self._arrived(header.authors), authors=header.authors
         )
         self._text = SubmissionText(
             submission.engine,

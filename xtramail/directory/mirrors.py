@@ -19,6 +19,7 @@ from xtramail.store.mirrors import MirrorRow
 from xtramail.store.records import Account, DomainRow
 
 MAX_DAYS = 3_650
+_REMEMBERED = 4_096
 OWN = "own"
 GONE = "gone"
 """What stands for a mailbox: each user's own, or one that was removed since."""
@@ -76,36 +77,56 @@ def kept_for(snap: Snapshot, domain: DomainRow, local_key: str) -> Keeping | Non
     return Keeping(retention_class=own.retention_class, days=own.days)
 
 
-def mirrored(engine: Engine, addresses: Iterable[Address]) -> tuple[Mirrored, ...]:
-    """The mailboxes beside in which mail of these is kept, each once, with the most days of any of them."""
-    found: dict[int, Mirrored] = {}
-    by_domain: dict[str, set[str]] = {}
-    for address in addresses:
-        try:
-            by_domain.setdefault(address.domain_key, set()).add(address.local_key)
-        except BadInput:
-            # What the envelope of a stranger said.
-            continue
-    for name, locals_ in by_domain.items():
-        for one in engine.read(keys.domain_scope(name), lambda snap, some=locals_: _rows(snap, some)):  # type: ignore[misc]
-            number, keeping = one
-            known = found.get(number)
-            if known is not None and known.keeping.days >= keeping.days:
+class Beside:
+    """In which mailboxes beside mail is kept. What it knows of a domain holds until a row of some domain is written:
+    each message asks, and nearly all domains have none."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._as_of = -1
+        self._known: dict[str, list[tuple[str, int, Keeping]]] = {}
+
+    def mirrored(self, addresses: Iterable[Address]) -> tuple[Mirrored, ...]:
+        """The mailboxes beside in which mail of these is kept, each once, with the most days of any of them."""
+        found: dict[int, Mirrored] = {}
+        newest = self._engine.domain_writes()
+        if newest != self._as_of or len(self._known) >= _REMEMBERED:
+            self._known.clear()
+            self._as_of = newest
+        for address in dict.fromkeys(addresses):
+            try:
+                name = address.domain_key
+            except BadInput:
+                # What the envelope of a stranger said.
                 continue
-            account = engine.read(keys.user_scope(number), accounts.get_account)
-            if account is not None and account.kind != "list":
-                found[number] = Mirrored(account=account, keeping=keeping)
-    return tuple(found.values())
+            for local, number, keeping in self._of_domain(name):
+                if local and local != address.local_key:
+                    continue
+                known = found.get(number)
+                if known is not None and known.keeping.days >= keeping.days:
+                    continue
+                account = self._engine.read(keys.user_scope(number), accounts.get_account)
+                if account is not None and account.kind != "list":
+                    found[number] = Mirrored(account=account, keeping=keeping)
+        return tuple(found.values())
+
+    def _of_domain(self, name: str) -> list[tuple[str, int, Keeping]]:
+        rows = self._known.get(name)
+        if rows is None:
+            rows = self._known[name] = self._engine.read(keys.domain_scope(name), _rows)
+        return rows
 
 
-def _rows(snap: Snapshot, locals_: set[str]) -> list[tuple[int, Keeping]]:
-    """The account of each mirror of these that is a mailbox beside, and how it keeps them."""
-    rows = [row for row in mirrors.mirrors(snap) if row.into and (not row.local or row.local in locals_)]
+def _rows(snap: Snapshot) -> list[tuple[str, int, Keeping]]:
+    """Local key (empty: all), account and keeping of each mirror of a domain that is a mailbox beside."""
+    rows = [row for row in mirrors.mirrors(snap) if row.into]
     domain = domains.get_domain(snap) if rows else None
     if domain is None:
         return []
     own = Keeping(retention_class=domain.retention_class, days=domain.retention_days)
-    return [(row.into, Keeping(row.retention_class, row.days) if row.retention_class else own) for row in rows]
+    return [
+        (row.local, row.into, Keeping(row.retention_class, row.days) if row.retention_class else own) for row in rows
+    ]
 
 
 async def add_mirror(desk: Desk, source: str, *, into: str = "", days: int = 0) -> Mirror:
