@@ -6,6 +6,7 @@ Owns reading the header of an entity. Finding the octets is ``scanner``'s, rende
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from xtramail.wire.mime import limits
@@ -48,6 +49,15 @@ _MESSAGE_FIELDS: Final = _CONTENT_FIELDS | {
     b"received",
 }
 _US_ASCII: Final[Parameters] = [(b"charset", b"us-ascii")]
+
+
+_SHORT: Final = 256
+
+
+@lru_cache(maxsize=512)
+def _short_fields(header: bytes) -> dict[bytes, list[bytes]]:
+    """What a short header of a part says; most are the same few, message after message."""
+    return values(unfold(header), _CONTENT_FIELDS)
 
 
 class Kind(Enum):
@@ -113,14 +123,14 @@ class Entity:
 
     def read_header(self, header: bytes) -> None:
         """Fill in what ``header`` says; anything missing or broken gets the defaults of RFC 2045 §5.2, §6.1."""
-        # One more than is allowed, so that the count tells.
-        lines = unfold(header, most=limits.FIELDS + 1)
         if self.is_message:
-            fields = values(lines, _MESSAGE_FIELDS)
-            self.fields = fields
-            self.unfolded = lines
+            # One more than is allowed, so that the count tells.
+            self.unfolded = unfold(header, most=limits.FIELDS + 1)
+            self.fields = fields = values(self.unfolded, _MESSAGE_FIELDS)
+        elif len(header) <= _SHORT:
+            fields = _short_fields(header)
         else:
-            fields = values(lines, _CONTENT_FIELDS)
+            fields = values(unfold(header), _CONTENT_FIELDS)
         self._read_content_type(fields.get(b"content-type"))
         if (found := fields.get(b"content-transfer-encoding")) is not None:
             self.encoding = parse_token(found[0]) or b"7bit"
