@@ -35,6 +35,7 @@ from xtramail.directory import (
     domain_aliases,
     domains,
     effective,
+    forwarding_names,
     holding,
     maintenance,
     mirrors,
@@ -273,6 +274,8 @@ CALLS = [
 PARTS = {
     alias_targets.refuse_while_target: "asked by those who remove a user or alias, once they may",
     alias_targets.refuse_while_leading: "asked by who removes a domain, once they may",
+    forwarding_names.require_served: "a rule about another domain, asked by who names it, once he may",
+    forwarding_names.refuse_while_forwarding: "asked by who removes a domain, once he may",
     reachable.require_reachable: "a rule about hosts, asked by those who set one, once they may",
     blocks.put: "asked by the server, and by block",
 }
