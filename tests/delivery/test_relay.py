@@ -344,6 +344,20 @@ def test_a_bug_in_a_notice_does_not_keep_the_outcome_from_being_written(world: R
     assert world.fates(number) == {RAY: Fate.BOUNCED} and world.queue() == [] and world.balanced()
 
 
+def test_a_bounce_and_its_report_are_one_commit(world: RelayWorld) -> None:
+    number = id_of(world.submit(world.ann, RAY, message=MESSAGE.replace(b"zoe@sender", b"ann@local")))
+    commits: list[int] = []
+
+    def refused(call: Call) -> Carried | None:
+        commits.append(world.engine.newest_commit())
+        return refuse(Stage.RCPT, 550, "5.1.1")(call)
+
+    world.courier.script = refused
+    world.deliver(world.only())
+    assert world.fates(number) == {RAY: Fate.BOUNCED} and len(world.mailbox(world.ann)) == 1
+    assert world.engine.newest_commit() == commits[0] + 1, "who dies between two leaves a sender who is not told"
+
+
 def test_a_notice_that_cannot_be_filed_this_moment_is_made_anew(world: RelayWorld) -> None:
     number = id_of(world.submit(world.ann, RAY, message=MESSAGE.replace(b"zoe@sender", b"ann@local")))
     world.courier.script = refuse(Stage.RCPT, 550, "5.1.1")
