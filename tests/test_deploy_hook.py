@@ -20,7 +20,7 @@ HOOK = ROOT / "certs" / "deploy-hook.sh"
 def call(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "XTRAMAIL_CERTIFICATES": str(folder), "XTRAMAIL_SERVICE": ""}
     return subprocess.run(
-        [str(HOOK), *arguments], env=environment | variables, capture_output=True, text=True, timeout=30, check=False
+        [str(HOOK), *arguments], env=environment | variables, capture_output=True, text=True, timeout=240, check=False
     )
 
 

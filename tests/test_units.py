@@ -44,7 +44,7 @@ def analysed(*arguments: str) -> str:
     tool = shutil.which("systemd-analyze")
     assert tool is not None, "systemd-analyze is missing; run: apt-get install systemd"
     done = subprocess.run(
-        [tool, "--no-pager", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [tool, "--no-pager", *arguments], capture_output=True, text=True, timeout=240, check=False
     )
     return done.stdout + done.stderr
 

@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*TWISTD, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        [*TWISTD, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=240, check=False
     )
 
 
@@ -183,7 +183,7 @@ def test_a_server_starts_without_a_file_survives_sighup_and_stops_on_sigterm(tmp
         assert [line["names"] for line in reloaded if line["event"] == "certificates-loaded"] == [["mail.example.org"]]
         process.send_signal(signal.SIGTERM)
         lines_until(process, "server-stopped")
-        assert process.wait(30) == STOPPED
+        assert process.wait(90) == STOPPED
         assert not (tmp_path / "pid").exists()
 
 
@@ -248,7 +248,7 @@ def test_the_log_file_of_a_daemon_is_json_and_opened_again(tmp_path: Path) -> No
         process.send_signal(signal.SIGHUP)
         _wait_for(log, "settings-reloaded", process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == STOPPED
+        assert process.wait(90) == STOPPED
         assert json.loads(log.read_text().splitlines()[-1])["event"] == "server-stopped"
 
 

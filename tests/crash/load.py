@@ -98,7 +98,7 @@ def drained(server: Installation) -> None:
             server.command("queue", "release", held)
         return not waiting
 
-    eventually(empty, within=60, what="the queue drains by itself")
+    eventually(empty, what="the queue drains by itself")
 
 
 def audit(server: Installation, primary: ScriptedPrimary, known: Acknowledged) -> None:

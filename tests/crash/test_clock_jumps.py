@@ -121,7 +121,7 @@ class World:
         waiting = len(self.server.queue())
         before = len(self.primary.messages)
         self.primary.accept()
-        eventually(lambda: not self.server.queue(), within=20, what="the queue is empty")
+        eventually(lambda: not self.server.queue(), what="the queue is empty")
         assert len(self.primary.messages) == before + waiting
 
     def connects(self, session: ssl.SSLSession | None = None) -> ssl.SSLSession | None:

@@ -80,7 +80,7 @@ def test_existing_sessions_go_on_and_the_others_are_served_once_there_is_room(
         for number in (1, 2):
             with contextlib.ExitStack() as stack:
                 flood(stack, server)
-                eventually(lambda: not greeted(server, within=1), within=40, what="who comes now waits in the kernel")
+                eventually(lambda: not greeted(server, within=3), what="who comes now waits in the kernel")
                 goes_on(server, primary, reader, sender, number)
             assert eventually(lambda: greeted(server, within=1), what="served again, by itself")
     assert len(server.log("accepting-paused")) in (1, 2), "not each time"

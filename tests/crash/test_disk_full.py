@@ -103,7 +103,7 @@ def test_a_store_that_is_full_works_on_and_recovers_by_expiry(
 ) -> None:
     count, _ = until_refused(server, 0)
     assert count > 20
-    eventually(lambda: not server.queue(), within=30, what="handing on goes on")
+    eventually(lambda: not server.queue(), what="handing on goes on")
     assert len(primary.messages) == count
     with server.imap(ANN) as client:
         assert len(fetched(client)) == count, "each that was answered with 250, and no other"
@@ -159,10 +159,10 @@ def test_a_disk_that_somebody_else_fills_is_waited_for(server: Installation, pri
         status, said = filed(reader, 4)
         assert status == "NO", said
         stranger.unlink()
-        assert eventually(lambda: takes_mail(server, 5), within=10, what="there is room again")
+        assert eventually(lambda: takes_mail(server, 5), what="there is room again")
         reader.select("INBOX")
         assert reader.store("1", "+FLAGS", r"(\Flagged)")[0] == "OK"
-    eventually(lambda: len(primary.messages) == 2, within=30, what="handed on")
+    eventually(lambda: len(primary.messages) == 2, what="handed on")
     with server.imap(BEN) as client:
         assert filed(client, 6)[0] in ("OK", "NO")
     with server.imap(ANN) as client:

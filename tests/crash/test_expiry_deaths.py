@@ -37,7 +37,7 @@ def test_an_expiry_that_was_killed_is_finished_by_the_next(tmp_path: Path, point
         later = {**os.environ, **moved_by(31)}
         died = subprocess.run(
             [str(PROGRAMS / "xtramail"), "--config", str(server.config), "expire", "--confirm"],
-            env={**later, "XTRAMAIL_CRASH_AT": point}, capture_output=True, timeout=60,
+            env={**later, "XTRAMAIL_CRASH_AT": point}, capture_output=True, timeout=240,
         )  # fmt: skip
         assert died.returncode == -signal.SIGKILL, died.stderr
         assert server.command("verify")["findings"] == []

@@ -104,7 +104,7 @@ class Audit:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=90)
 
 
 class Known:

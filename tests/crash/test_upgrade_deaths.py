@@ -41,7 +41,7 @@ DEATHS = (
 def upgrade(home: Path, backup: Path, death: str = "") -> int:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XTRAMAIL_CRASH_AT": death}
     command = [sys.executable, upgraded.__file__, str(home), str(backup)]
-    return subprocess.run(command, env=environment, timeout=60, check=False).returncode
+    return subprocess.run(command, env=environment, timeout=240, check=False).returncode
 
 
 @pytest.mark.parametrize("death", DEATHS)

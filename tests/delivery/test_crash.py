@@ -25,7 +25,7 @@ def run_until_killed(store: Path, crash_at: str) -> list[int]:
         cwd=ROOT,
         env={**os.environ, "XTRAMAIL_CRASH_AT": crash_at, "PYTHONPATH": str(ROOT)},
         capture_output=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()

@@ -11,7 +11,7 @@ class Line:
     """One connection to 127.0.0.1, plain or TLS, line by line. Waits at most ``patience`` seconds for anything."""
 
     def __init__(
-        self, port: int, *, tls: ssl.SSLContext | None = None, patience: float = 15.0, source: str = ""
+        self, port: int, *, tls: ssl.SSLContext | None = None, patience: float = 90.0, source: str = ""
     ) -> None:
         """``source``: the address to come from, where that matters."""
         plain = socket.create_connection(("127.0.0.1", port), patience, (source, 0) if source else None)

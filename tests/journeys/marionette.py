@@ -52,7 +52,7 @@ class Marionette:
             raise MarionetteError(f"{name}: {error['error']}: {error['message']}")
         return result
 
-    def run(self, body: str, *arguments: Any, within: float = 15.0) -> Any:
+    def run(self, body: str, *arguments: Any, within: float = 60.0) -> Any:
         """What an asynchronous function of this ``body`` returns; ``args`` holds its arguments, all of them JSON."""
         answer = self.command(
             "WebDriver:ExecuteAsyncScript",

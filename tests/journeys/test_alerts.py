@@ -53,11 +53,11 @@ def test_an_outage_is_told_once_to_people_and_once_to_programs(
 ) -> None:
     primary.refuse()
     told.send(mail("outage"), ANN)
-    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="the webhook hears of it")
-    eventually(lambda: world.messages, within=40, what="people get a mail of it")
+    eventually(lambda: "down" in hook.states(DOMAIN), what="the webhook hears of it")
+    eventually(lambda: world.messages, what="people get a mail of it")
     primary.accept()
-    eventually(lambda: hook.states(DOMAIN)[-1] == "up", within=60, what="the webhook hears of its end")
-    eventually(lambda: subjects(world)[-1].endswith("primary is up"), within=40, what="people hear of its end")
+    eventually(lambda: hook.states(DOMAIN)[-1] == "up", what="the webhook hears of its end")
+    eventually(lambda: subjects(world)[-1].endswith("primary is up"), what="people hear of its end")
     assert hook.states(DOMAIN) == ["suspect", "down", "recovering", "up"]
     assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1
     assert {(one.sender, one.recipients) for one in world.messages} == {("", (OPS,))}
@@ -85,8 +85,8 @@ def test_an_alert_survives_the_death_of_the_server(
     told.environment = {}
     told.start()
     told.send(mail("outage, again"), ANN)
-    eventually(lambda: "down" in hook.states(DOMAIN), within=40, what="the webhook hears of it")
-    eventually(lambda: world.messages, within=20, what="people hear of it")
+    eventually(lambda: "down" in hook.states(DOMAIN), what="the webhook hears of it")
+    eventually(lambda: world.messages, what="people hear of it")
     steps = {one["id"]: one["fields"]["to"] for one in hook.said if one["kind"] == "primary-state"}
     assert list(steps.values()).count("down") == 1, "one step, one id, however often it was said"
     assert subjects(world).count(f"[xtramail] {DOMAIN}: primary is down") == 1

@@ -49,14 +49,14 @@ def canaries_done(server: Installation, drill: str) -> bool:
 
 def ends(server: Installation, drill: str) -> None:
     server.command("drill", "stop", drill)
-    eventually(lambda: server.command("drill", "status")[0]["state"] == "over", within=20, what="the drill is over")
+    eventually(lambda: server.command("drill", "status")[0]["state"] == "over", what="the drill is over")
 
 
 def test_three_pilots_see_the_outage_while_the_primary_still_receives_all(
     three: Installation, primary: ScriptedPrimary
 ) -> None:
     drill = begin(three)
-    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    eventually(lambda: canaries_done(three, drill), what="canaries went both ways")
     with three.imap(ANN) as client:
         assert any(b"X-Xtramail-Drill" in one for one in fetched(client)), "her client shows them"
         assert len(fetched(client, "Sent")) == 1
@@ -86,10 +86,10 @@ def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(
     three: Installation, primary: ScriptedPrimary
 ) -> None:
     drill = begin(three)
-    eventually(lambda: primary.messages, within=20, what="the first canary arrives")
+    eventually(lambda: primary.messages, what="the first canary arrives")
     three.kill()
     three.start()
-    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    eventually(lambda: canaries_done(three, drill), what="canaries went both ways")
     ends(three, drill)
     names = [one.field("Message-ID") for one in primary.mailboxes.messages(BEN)]
     assert len(names) == 3 and len(set(names)) == 2, "what came in, what he sent to himself, and its copy"
@@ -117,10 +117,10 @@ def test_with_credentials_canaries_are_seen_and_removed_at_the_primary_too(
     credentials(three, imap, tmp_path)
     three.send(mail("real"), ANN)
     drill = begin(three)
-    eventually(lambda: canaries_done(three, drill), within=30, what="canaries went both ways")
+    eventually(lambda: canaries_done(three, drill), what="canaries went both ways")
     eventually(
         lambda: {one["in-found"]["state"] for one in report(three, drill).values()} == {"good"},
-        within=30, what="they are found at the primary",
+        what="they are found at the primary",
     )  # fmt: skip
     ends(three, drill)
     assert [one.field("Subject") for one in primary.mailboxes.messages(ANN)] == ["message real"]
@@ -133,13 +133,13 @@ def test_a_primary_that_says_250_and_keeps_nothing_is_found_out(
 ) -> None:
     canary = (f"canary=probe@{DOMAIN}", "canary-round-trip=on", "canary-every=1s", "canary-time=2s", "probe-idle=1h")
     credentials(three, imap, tmp_path, *canary)
-    eventually(lambda: "UID EXPUNGE" in imap.commands, within=30, what="a canary came round and is removed")
+    eventually(lambda: "UID EXPUNGE" in imap.commands, what="a canary came round and is removed")
     alerts = [one["kind"] for one in three.command("alert", "list")]
     assert "canary-missed" not in alerts
     primary.play(Script(discard=True))
     eventually(
         lambda: "canary-missed" in [one["kind"] for one in three.command("alert", "list")],
-        within=30, what="the loss is told",
+        what="the loss is told",
     )  # fmt: skip
     steps = [one for one in three.log("primary-changed") if "in no mailbox there" in one["cause"]]
     assert steps and steps[0]["after"] == "suspect"

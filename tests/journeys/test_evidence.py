@@ -37,8 +37,8 @@ def test_the_evidence_of_an_outage_is_what_happened(
     assert (going["received"], going["fates"]["held"], going["balanced"]) == (7, 7, True)
 
     primary.accept()
-    eventually(lambda: state(office) == "up", within=20, what="it is over")
-    eventually(lambda: not office.queue(), within=20, what="the queue is empty")
+    eventually(lambda: state(office) == "up", what="it is over")
+    eventually(lambda: not office.queue(), what="the queue is empty")
     shown = office.command("outage", "show", row["id"])
     counted = shown["evidence"]
     fates = {fate: count for fate, count in counted["fates"].items() if count}
@@ -54,7 +54,7 @@ def test_the_evidence_of_an_outage_is_what_happened(
         found: dict[str, Any] = office.command("outage", "show", row["id"])["evidence"]
         return found
 
-    eventually(lambda: evidence()["kept"], within=30, what="it is counted by the server")
+    eventually(lambda: evidence()["kept"], what="it is counted by the server")
     first = evidence()
     office.send(mail(30, to=ANN), [ANN])
     again = evidence()

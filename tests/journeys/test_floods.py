@@ -7,7 +7,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import pytest
 from tests.journeys.conftest import ANN, BEN, DOMAIN
 from tests.journeys.dialogue import Line
 from tests.journeys.flood import ALL, KINDS, SECURE
-from tests.journeys.harness import Installation, eventually, mail
+from tests.journeys.harness import LONGEST_TURN_MS, Installation, Own, eventually, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
 
 CUSTOMER = "127.0.0.3"
@@ -34,8 +33,7 @@ LEAST_OPEN = dict.fromkeys(KINDS, 30) | {"unread": 10, "keys": 5, "renegotiation
 """Connections that one flood has at least, or it would not be what it is called. Some come and go."""
 MAIL = 40
 """Messages of 200,000 octets in the mailbox that is fetched from and not read: more than may lie in memory."""
-SLOW_TURN = 100
-"""Milliseconds."""
+SLOW_TURN = LONGEST_TURN_MS
 MOST_SAID = 600
 """Lines in the log about one address, however often it comes."""
 
@@ -76,7 +74,7 @@ class Customer:
 
     def _line(self, service: str) -> Line:
         tls = self._server.tls() if service in SECURE else None
-        return Line(self._server.ports[service], tls=tls, patience=10, source=CUSTOMER)
+        return Line(self._server.ports[service], tls=tls, patience=60, source=CUSTOMER)
 
     def _sends(self, line: Line, sender: str) -> None:
         name = f"errand-{next(self._numbers)}"
@@ -131,10 +129,11 @@ class Customer:
                 assert line.hear().startswith("+OK"), said
 
 
-def seconds(errand: Callable[[], None]) -> float:
-    began = time.monotonic()
+def seconds(server: Installation, errand: Callable[[], None]) -> float:
+    """Of a machine of the server's own: one that floods from elsewhere takes no processor from it."""
+    own = Own(server.pid)
     errand()
-    return time.monotonic() - began
+    return own.seconds()
 
 
 def memory(server: Installation) -> int:
@@ -149,7 +148,7 @@ def descriptors(server: Installation) -> int:
 
 def connections(server: Installation) -> int:
     """Open now, at all services."""
-    with urlopen(f"http://127.0.0.1:{server.ports['metrics']}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{server.ports['metrics']}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return int(sum(float(line.split()[-1]) for line in lines if line.startswith("xtramail_connections_open{")))
 
@@ -182,7 +181,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with server.smtp() as client:
             for number in range(MAIL):
                 client.sendmail("bob@sender.example", [BEN], mail(f"big-{number}", to=BEN, size=200_000))
-        eventually(lambda: len(primary.messages) == MAIL, within=30, what="all of it is handed on")
+        eventually(lambda: len(primary.messages) == MAIL, what="all of it is handed on")
         customer = Customer(server)
         # The first login takes the work of its password; it is remembered for the next ones.
         for errand in customer.errands().values():
@@ -195,9 +194,8 @@ def test_another_address_is_served_in_under_a_second(world: World, kind: str) ->
     server, errands = world.server, world.customer.errands()
     began, before = server.log_end(), memory(server)
     with flooded(server, kind):
-        opened = connections(server)
-        assert opened >= LEAST_OPEN[kind], "the flood is in"
-        rounds = [{name: seconds(errand) for name, errand in errands.items()} for _ in range(VISITS)]
+        eventually(lambda: connections(server) >= LEAST_OPEN[kind], what="the flood is in")
+        rounds = [{name: seconds(server, errand) for name, errand in errands.items()} for _ in range(VISITS)]
         peak = server.memory_peak()
     for name in errands:
         times = [one[name] for one in rounds]
@@ -210,5 +208,5 @@ def test_another_address_is_served_in_under_a_second(world: World, kind: str) ->
 
 def test_all_floods_together_leave_nothing_behind(world: World) -> None:
     """Behind all others: the connections are gone, and so is what they cost."""
-    eventually(lambda: descriptors(world.server) <= world.descriptors + 5, within=20, what="no connection is left")
+    eventually(lambda: descriptors(world.server) <= world.descriptors + 5, what="no connection is left")
     assert memory(world.server) - world.memory < GROWTH

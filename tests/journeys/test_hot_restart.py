@@ -115,10 +115,10 @@ def test_under_load_nobody_notices_a_restart(held: Activated, primary: ScriptedP
     load = Load(held)
     try:
         for _ in range(3):
-            eventually(load.more(BETWEEN), within=60, what="mail and logins")
+            eventually(load.more(BETWEEN), what="mail and logins")
             assert held.stop() == 0
             held.start()
-        eventually(load.more(BETWEEN), within=60, what="mail and logins")
+        eventually(load.more(BETWEEN), what="mail and logins")
     finally:
         load.stop()
     assert load.errors == []
@@ -130,10 +130,10 @@ def test_under_load_a_killed_server_refuses_nobody_either(held: Activated, prima
     load = Load(held)
     try:
         for _ in range(3):
-            eventually(load.more(BETWEEN), within=60, what="mail and logins")
+            eventually(load.more(BETWEEN), what="mail and logins")
             held.kill()
             held.start()
-        eventually(load.more(BETWEEN), within=60, what="mail and logins")
+        eventually(load.more(BETWEEN), what="mail and logins")
     finally:
         load.stop()
     assert load.errors == []
@@ -149,7 +149,7 @@ def _kept_and_handed_on(
         here = names(fetched(client))
     assert set(here) - doubtful == set(load.taken)
     assert set(here.values()) == {1}
-    eventually(lambda: not held.queue(), within=60, what="all is handed on")
+    eventually(lambda: not held.queue(), what="all is handed on")
     there = names([one.octets for one in primary.messages])
     assert set(there) == set(here)
     return {name for name, times in there.items() if times > 1}

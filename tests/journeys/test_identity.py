@@ -16,7 +16,7 @@ import pyotp
 import pytest
 
 from tests.journeys.conftest import ANN, BEN
-from tests.journeys.harness import PROGRAMS, Installation, Refused, eventually
+from tests.journeys.harness import PATIENCE, PROGRAMS, Installation, Own, Refused, eventually
 
 ONE_TEXT = "Login failed. Accounts with two-step sign-in need a device password."
 
@@ -93,7 +93,6 @@ def test_a_device_opens_what_it_is_for_and_is_seen_in_the_list(office: Installat
                 for one in office.command("device", "list", ANN)
                 if one["name"] == "Ann's iPhone" and one["client"] == "Gnus 5.13"
             ],
-            within=3.0,
         )
     assert listed[0]["from"] == "127.0.0.0/24" and listed[0]["last-used"]
     reasons = [line["reason"] for line in office.log("login-refused")]
@@ -110,30 +109,36 @@ def test_revoking_ends_the_sessions_of_that_device_and_of_no_other(office: Insta
     ):
         four.login(ANN, phone)
         office.command("device", "revoke", ANN, "phone")
-        eventually(lambda: ended(one), within=5.0, what="IMAP ends")
+        office.promptly(lambda: ended(one), within=5.0, what="IMAP ends")
         with pytest.raises((poplib.error_proto, OSError)):
-            eventually(lambda: three.noop() and False, within=5.0)
+            office.promptly(lambda: three.noop() and False, within=5.0)
         with pytest.raises((smtplib.SMTPServerDisconnected, AssertionError)):
-            eventually(lambda: four.noop()[0] == 421, within=5.0)
+            office.promptly(lambda: four.noop()[0] == 421, within=5.0)
             raise smtplib.SMTPServerDisconnected
         assert not ended(two)
         office.command("user", "passwd", ANN, "--generate")
         assert not ended(two), "its own password is another"
         office.command("user", "set", ANN, "status=disabled")
-        eventually(lambda: ended(two), within=5.0, what="a disabled user has no session")
+        office.promptly(lambda: ended(two), within=5.0, what="a disabled user has no session")
     assert all(ONE_TEXT in text for text in refusals(office, ANN, phone).values())
 
 
 def test_an_expired_device_is_logged_out_though_nothing_else_happens(office: Installation) -> None:
-    until = datetime.now(UTC) + timedelta(seconds=8)
-    brief = device(office, "brief", "--expires", f"{until:%Y-%m-%dT%H:%M:%S}")
-    with inside(office, ANN, brief) as client:
-        client.select()
-        client.send(b"i IDLE\r\n")
-        assert client.readline().startswith(b"+")
-        client.sock.settimeout(15.0)
-        assert client.readline() == b"* BYE This login is no longer valid\r\n"
-        assert until - timedelta(seconds=1) <= datetime.now(UTC) <= until + timedelta(seconds=6)
+    for seconds in (8, 30, 90):
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        brief = device(office, f"brief {seconds}", "--expires", f"{until:%Y-%m-%dT%H:%M:%S}")
+        # A busy machine may come to the login when it is too late.
+        with contextlib.suppress(imaplib.IMAP4.error), inside(office, ANN, brief) as client:
+            client.select()
+            client.send(b"i IDLE\r\n")
+            assert client.readline().startswith(b"+")
+            own, left = Own(office.pid), (until - datetime.now(UTC)).total_seconds()
+            client.sock.settimeout(seconds + PATIENCE)
+            assert client.readline() == b"* BYE This login is no longer valid\r\n"
+            assert datetime.now(UTC) >= until - timedelta(seconds=1)
+            assert own.seconds() <= left + 6
+            return
+    raise AssertionError("no login in time")
 
 
 def test_a_revoked_device_stays_revoked_whatever_dies_next(office: Installation) -> None:
@@ -180,7 +185,7 @@ def test_two_step_sign_in_from_the_first_code_to_the_last(office: Installation) 
         office.command("totp", "confirm", ANN, "12345678")
     with inside(office, ANN, office.users[ANN]) as client:
         codes = office.command("totp", "confirm", ANN, phone.now())["recovery-codes"]
-        eventually(lambda: ended(client), within=5.0, what="what came by the password alone goes")
+        office.promptly(lambda: ended(client), within=5.0, what="what came by the password alone goes")
     password = office.users[ANN]
     for _ in range(2):
         said = refusals(office, ANN, password)

@@ -36,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 @pytest.fixture
 def client(served: Installation) -> Iterator[IMAPClient]:
     """IMAPClient, as Ann, whose mailboxes begin empty but for four messages in INBOX."""
-    with IMAPClient("localhost", served.ports["imaps"], ssl_context=served.tls(), timeout=30) as one:
+    with IMAPClient("localhost", served.ports["imaps"], ssl_context=served.tls(), timeout=60) as one:
         one.login(ANN, served.users[ANN])
         for _, _, name in one.list_folders():
             one.select_folder(name)
@@ -52,7 +52,7 @@ def client(served: Installation) -> Iterator[IMAPClient]:
 @pytest.fixture
 def box(served: Installation) -> Iterator[imap_tools.MailBox]:
     """imap-tools, as Ben, with four messages in INBOX."""
-    opened = imap_tools.MailBox("localhost", served.ports["imaps"], timeout=30, ssl_context=served.tls())
+    opened = imap_tools.MailBox("localhost", served.ports["imaps"], timeout=60, ssl_context=served.tls())
     with opened.login(BEN, served.users[BEN]) as one:
         for folder in one.folder.list():
             one.folder.set(folder.name)
@@ -161,7 +161,7 @@ def test_imapclient_idles_until_mail_comes(served: Installation, client: IMAPCli
     served.send(mail("idle"), ANN)
     told: list[tuple[object, ...]] = []
     while (5, b"EXISTS") not in told:
-        fresh = client.idle_check(timeout=10)
+        fresh = client.idle_check(timeout=60)
         assert fresh, told
         told += fresh
     text, _ = client.idle_done()
@@ -227,6 +227,6 @@ def test_imap_tools_waits_for_new_mail(served: Installation, box: imap_tools.Mai
     late = threading.Timer(0.3, lambda: served.send(mail("idle", to=BEN), BEN))
     late.start()
     try:
-        assert b"* 5 EXISTS" in box.idle.wait(timeout=15)
+        assert b"* 5 EXISTS" in box.idle.wait(timeout=60)
     finally:
         late.join()

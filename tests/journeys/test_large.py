@@ -31,7 +31,7 @@ def test_forty_mebibytes_pass_in_bounded_memory(install: Install, primary: Scrip
         _, part = client.fetch("1", f"(BODY.PEEK[]<{SIZE // 2}.1000>)")
         assert part[0][1] == stored[SIZE // 2 : SIZE // 2 + 1000]
         assert client.append("Archive", None, None, sent)[0] == "OK"  # type: ignore[arg-type]
-    (handed_on,) = eventually(lambda: primary.messages, within=30, what="the primary has it")
+    (handed_on,) = eventually(lambda: primary.messages, what="the primary has it")
     assert handed_on.octets == after_return_path(stored)
     growth = server.memory_peak() - before
     assert growth < GROWTH, f"{growth / MIB:.0f} MiB more"

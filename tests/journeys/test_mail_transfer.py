@@ -62,7 +62,7 @@ def test_an_import_that_is_killed_and_run_again_brings_each_message_once(install
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             seen = exists(line)
             process.kill()
-            assert process.wait(20) == -signal.SIGKILL, "it was killed while it was at work"
+            assert process.wait(90) == -signal.SIGKILL, "it was killed while it was at work"
         assert 0 < seen < MESSAGES
         last = server.command("mail", "import", ANN, str(file))
         assert last["messages"] + last["already"] == MESSAGES and last["messages"] < MESSAGES
@@ -88,9 +88,9 @@ def test_an_export_that_is_killed_and_run_again_is_whole(install: Install, tmp_p
     arguments = ["mail", "export", ANN, str(out), "--format", "maildir"]
     command = [str(PROGRAMS / "xtramail"), "--config", str(server.config), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(lambda: (out / "cur").exists() and len(list((out / "cur").iterdir())) > 50, within=30.0)
+    eventually(lambda: (out / "cur").exists() and len(list((out / "cur").iterdir())) > 50)
     process.kill()
-    assert process.wait(20) == -signal.SIGKILL, "it was killed while it was at work"
+    assert process.wait(90) == -signal.SIGKILL, "it was killed while it was at work"
     done = server.command(*arguments)
     assert done["messages"] == MESSAGES
     read = mailbox.Maildir(out, create=False)
@@ -119,7 +119,7 @@ def test_a_clients_own_copy_is_another_users_mail(install: Install, tmp_path: Pa
         "Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nCopyArrivalDate yes\n"
         f"SyncState {tmp_path}/state-\n"
     )
-    done = subprocess.run(["mbsync", "-c", str(config), "all"], capture_output=True, text=True, timeout=90)
+    done = subprocess.run(["mbsync", "-c", str(config), "all"], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     brought = server.command("mail", "import", BEN, str(local))
     assert {row["mailbox"]: row["messages"] for row in brought["mailboxes"]} == {"INBOX": 5, "Work/Résumé": 2}

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.journeys.conftest import ANN, DOMAIN, Install
 from tests.journeys.harness import Installation, mail
 
-ENDS_WITHIN = 45.0
+ENDS_WITHIN = 90.0
 MESSAGES = 5
 
 
@@ -57,7 +57,7 @@ def neomutt(config: Path, keys: str, *arguments: str) -> str:
                 raise AssertionError(f"it did not end: {shown[-3000:]!r}")
         finally:
             os.close(here)
-        assert program.wait(10) == 0, shown[-3000:]
+        assert program.wait(60) == 0, shown[-3000:]
     return re.sub(rb"\x1b[()\[][0-9;?]*[A-Za-z]?", b"", shown).decode("utf-8", "replace")
 
 

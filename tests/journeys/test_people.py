@@ -42,7 +42,7 @@ def failed(server: Installation, *arguments: str) -> str:
 
 def relents(server: Installation, primary: ScriptedPrimary) -> None:
     """The primary takes mail once it has put something off, and the tester has had the time to see it."""
-    eventually(lambda: any(one["attempts"] > 1 for one in server.queue()), within=30, what="a second attempt")
+    eventually(lambda: any(one["attempts"] > 1 for one in server.queue()), what="a second attempt")
     primary.play(Script())
 
 
@@ -91,7 +91,7 @@ def test_what_stands_in_the_way_is_named_with_what_to_do(
     assert '"primary"' in told and f"xtramail outage status {DOMAIN}" in told or "not taken within" in told
     primary.accept()
     primary.play(Script(discard=True))
-    eventually(lambda: not office.queue(), within=30, what="the queue is empty")
+    eventually(lambda: not office.queue(), what="the queue is empty")
     office.command(
         "domain", "set", DOMAIN, f"primary-ca={tmp_path / 'authority.pem'}", f"primary-imap={imap.host}",
         "primary-imap-login={address}*admin", "primary-imap-secret=-", text=SECRET,
@@ -140,13 +140,13 @@ def test_on_down_users_get_their_card_once(
         server.wait_for_death()
         server.environment = {}
         server.start()
-    eventually(lambda: world.messages, within=60, what="the card is mailed")
+    eventually(lambda: world.messages, what="the card is mailed")
     primary.accept()
     eventually(
-        lambda: server.command("outage", "status", DOMAIN)[0]["state"] == "up", within=30, what="it is up again"
+        lambda: server.command("outage", "status", DOMAIN)[0]["state"] == "up", what="it is up again"
     )
     primary.refuse()
-    eventually(lambda: server.command("outage", "status", DOMAIN)[0]["state"] == "down", within=30, what="down again")
+    eventually(lambda: server.command("outage", "status", DOMAIN)[0]["state"] == "down", what="down again")
     (card,) = world.messages
     assert (card.sender, card.recipients) == ("", (HOME,))
     text = card.octets.decode()

@@ -113,7 +113,7 @@ def test_a_deletion_that_was_acknowledged_survives_kill(served: Installation) ->
 
 def curl(server: Installation, *arguments: str) -> bytes:
     done = subprocess.run(
-        ["curl", "-sS", "--cacert", str(server.authority), *arguments], capture_output=True, timeout=60
+        ["curl", "-sS", "--cacert", str(server.authority), *arguments], capture_output=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -64,7 +64,7 @@ def test_what_was_deleted_and_emptied_comes_back_to_the_byte(served: Installatio
 def test_what_pop3_took_is_copied_back_by_its_user_before_the_eyes_of_another_client(served: Installation) -> None:
     with served.imap(BEN) as client:
         before = fetched(client)
-    pop = poplib.POP3_SSL("localhost", served.ports["pop3s"], context=served.tls(), timeout=30)
+    pop = poplib.POP3_SSL("localhost", served.ports["pop3s"], context=served.tls(), timeout=60)
     pop.user(BEN)
     pop.pass_(served.users[BEN])
     for number in range(1, MESSAGES + 1):

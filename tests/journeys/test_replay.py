@@ -39,7 +39,7 @@ def send(server: Installation, first: int, count: int, *to: str) -> None:
 
 
 def waits_for_nothing(server: Installation) -> None:
-    eventually(lambda: not server.queue(), within=20, what="the queue is empty")
+    eventually(lambda: not server.queue(), what="the queue is empty")
 
 
 def have(primary: ScriptedPrimary, user: str) -> list[str]:

@@ -82,12 +82,13 @@ def test_sigterm_does_not_wait_for_a_primary_that_hangs(office: Installation, pr
     eventually(lambda: primary.messages, what="the primary has it and says nothing")
     asked = time.monotonic()
     assert office.stop() == 0
-    assert time.monotonic() - asked < 10
+    # It would be a quarter of an hour, or the thirty seconds that open sessions have.
+    assert time.monotonic() - asked < 25
     assert office.told("recipient-unconfirmed", since=began)
 
 
 def test_a_store_has_one_server(office: Installation) -> None:
-    second = subprocess.run(_second_server(office), capture_output=True, text=True, timeout=30)
+    second = subprocess.run(_second_server(office), capture_output=True, text=True, timeout=120)
     assert second.returncode == 1
     assert "server" in second.stderr and "Traceback" not in second.stderr, second.stderr
     assert office.alive()

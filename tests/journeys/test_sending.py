@@ -97,7 +97,7 @@ def swaks(
     return subprocess.run(
         ["swaks", "--server", "127.0.0.1", "--port", str(server.ports[service]), "--helo", "sender.test",
          "--from", sender, "--to", to, "--h-From", sender, "--timeout", "20", *arguments],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_curl_sends(lasting: tuple[Installation, ScriptedPrimary], scheme: str, 
     done = subprocess.run(
         ["curl", "-sS", "--cacert", str(server.authority), *login, "--mail-from", ANN, "--mail-rcpt", BEN,
          "--upload-file", "-", f"{scheme}://localhost:{server.ports[service]}/laptop.test"],
-        input=message, capture_output=True, text=True, timeout=60,
+        input=message, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert has_subject(server, BEN, subject)

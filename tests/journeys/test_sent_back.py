@@ -55,7 +55,7 @@ def down(server: Installation, primary: ScriptedPrimary) -> None:
 
 
 def waits_for_nothing(server: Installation) -> None:
-    eventually(lambda: not server.queue(), within=20, what="the queue is empty")
+    eventually(lambda: not server.queue(), what="the queue is empty")
 
 
 def test_by_smtp_the_senders_own_mailbox_has_it_once(office: Installation, primary: ScriptedPrimary) -> None:

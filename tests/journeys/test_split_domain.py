@@ -55,7 +55,7 @@ def took(host: ScriptedPrimary) -> list[tuple[str, tuple[str, ...]]]:
 
 def from_inside(server: Installation, message: bytes, to: str, sender: str) -> tuple[int, bytes]:
     """The primary hands a message to us: the answer to RCPT when that is a refusal, else to the dot."""
-    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=30, source_address=(INSIDE, 0)) as client:
+    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=60, source_address=(INSIDE, 0)) as client:
         client.ehlo("primary.test")
         client.mail(sender)
         code, text = client.rcpt(to)

@@ -1,6 +1,6 @@
 """A day with Thunderbird: its own code against the real server, and after each step what the server has.
 
-One profile, one journey, within three minutes; only Thunderbird's start may be tried twice.
+One profile, one journey, within ten minutes of a busy machine; only Thunderbird's start may be tried twice.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tests.journeys.conftest import ANN, BEN
 from tests.journeys.harness import Installation, eventually, fetched, mail
 from tests.journeys.thunderbird import Said, Thunderbird
 
-JOURNEY = 180.0
+JOURNEY = 600.0
 """Seconds for all of it."""
-AT_ONCE = 5.0
-"""Seconds within which new mail is on the screen."""
+AT_ONCE = 60.0
+"""Seconds within which new mail is on the screen of a busy machine: told, not found when it looks for itself."""
 MESSAGES = 12
 BIG = 400_000
 """More than Thunderbird fetches in one piece."""

@@ -14,7 +14,7 @@ from tests.journeys.conftest import ANN, DOMAIN, Install
 from tests.journeys.harness import Installation, mail
 
 MESSAGES = 6
-RUN_WITHIN = 90.0
+RUN_WITHIN = 240.0
 
 
 class Copy:

@@ -20,7 +20,7 @@ PATIENCE = 2
 def supervisor(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
         one.bind(str(tmp_path / "notify"))
-        one.settimeout(30)
+        one.settimeout(90)
         yield one
 
 

@@ -17,7 +17,7 @@ from xtramail.net.adapter import deferred
 from xtramail.net.dns_client import DnsClient
 from xtramail.wire.dns.answer import Address, Answer, MailHost
 
-QUICK = (0.3, 0.3)
+QUICK = (1.0, 1.0)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_servfail_and_silence_are_no_answers(names: NameServer) -> None:
     with pytest.raises(NameServiceDown, match="far.example MX: SERVFAIL"):
         await ask(names, "far.example", "MX")
     names.mute.add("far.example MX")
-    with pytest.raises(NameServiceDown, match=r"no answer in 0\.3 s"):
+    with pytest.raises(NameServiceDown, match=r"no answer in 1 s"):
         await ask(names, "far.example", "MX")
     assert names.asked == ["far.example MX"] * 4
 
@@ -75,10 +75,10 @@ async def test_the_next_server_is_asked_where_one_does_not_listen(names: NameSer
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.bind(("127.0.0.1", 0))
         dead = one.getsockname()
-    client = DnsClient(reactor, [dead, names.place], waits=QUICK)
+    client = DnsClient(reactor, [dead, names.place], waits=(0.5, 30))
     began = time.monotonic()
     assert (await deferred(client.ask("a.far.example", "A"))).of(Address)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15
 
 
 @ensureDeferred

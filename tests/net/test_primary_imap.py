@@ -30,7 +30,8 @@ ANN = "ann@example.test"
 MESSAGE = b"Message-ID: <1@example.test>\r\nSubject: hi\r\n\r\nHi.\r\n"
 SENT_AT = 1_800_000_000.0
 DOMAIN = DomainRow(name="example.test", retention_class=1, retention_days=30)
-QUICK = ImapSettings(wait=1.0, connect=1.0, answer=0.5, visit=5.0, rest=0.4, rest_login=0.4)
+QUICK = ImapSettings(wait=3.0, connect=3.0, answer=1.5, visit=15.0, rest=0.4, rest_login=0.4)
+"""Short for a host that hangs, long for a machine that is busy."""
 
 
 @dataclass
@@ -341,8 +342,8 @@ async def test_nobody_waits_long_for_those_before(authority: Authority) -> None:
 
 @ensureDeferred
 async def test_the_longer_a_host_is_silent_the_less_it_is_asked(authority: Authority) -> None:
-    async with world(authority, ImapScript(drop_at="list"), settings=replace(QUICK, rest=0.2)) as primary:
-        for pause, connections in ((0.0, 1), (0.3, 2), (0.25, 2), (0.3, 3)):
+    async with world(authority, ImapScript(drop_at="list"), settings=replace(QUICK, rest=1.0)) as primary:
+        for pause, connections in ((0.0, 1), (1.1, 2), (0.5, 2), (1.6, 3)):
             await deferLater(reactor, pause, lambda: None)
             await primary.file()
             assert primary.imap.connections == connections
@@ -356,7 +357,7 @@ async def test_a_visit_that_takes_too_long_is_cut_and_one_under_way_at_the_end_i
     async with world(authority, ImapScript(hang_at="append"), settings=slow) as primary:
         began = time.monotonic()
         assert (await primary.file()) == Filed(None, str(primary.access), "not over in 0.6 s")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
 
 
 def test_places_in_a_login_are_filled_in_once() -> None:

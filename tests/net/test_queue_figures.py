@@ -79,6 +79,6 @@ def test_a_thousand_domains_cost_a_scrape_little() -> None:
     world.survey.waiting = {f"d{number}.example": Waiting(entries=9, oldest=1.0) for number in range(1000)}
     began = time.process_time()
     text = generate_latest(world.registry)
-    # Some 0.05 s; ten times that on a busy machine is still far from minutes, which a walk of each queue would take.
-    assert time.process_time() - began < 1.0
+    # Some 0.05 s; many times that on a busy machine is far from minutes, which a walk of each queue would take.
+    assert time.process_time() - began < 5.0
     assert text.count(b"xtramail_primary_state{") == 1003

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,12 +17,21 @@ from xtramail.model.errors import PrimaryDown
 from xtramail.net.adapter import deferred
 from xtramail.net.smtp_client import CourierSettings
 
-SETTINGS = CourierSettings(hostname="mx.example", ask=0.3, ask_idle=0.25, ask_turn=0.5, ask_waiting=20)
+SETTINGS = CourierSettings(hostname="mx.example", ask=1.2, ask_idle=1.0, ask_turn=2.0, ask_waiting=20)
+"""Short for a host that hangs, long for a machine that is busy."""
 
 
 def ask(client: Client, address: str = "ann@host.example") -> Any:
     hop = Hop(host="127.0.0.1", port=client.host.port)
     return deferred(client.courier.ask(hop, Address.parse(address)))
+
+
+async def answered(client: Client) -> bool:
+    """Whether it answers, within a few tries of a busy machine."""
+    for _ in range(9):
+        with suppress(PrimaryDown):
+            return bool((await ask(client)).code == 250)
+    return False
 
 
 async def fault(question: Any) -> str:
@@ -53,9 +63,9 @@ async def test_the_line_is_kept_for_a_while_after_the_last_question() -> None:
     async with talking(ScriptedHost(), SETTINGS) as client:
         for _ in range(3):
             await ask(client)
-            await passed(0.15)
+            await passed(0.4)
         assert client.host.connections == 1 and len(client.host.lines) == 1
-        await passed(0.3)
+        await passed(1.5)
         assert client.host.lines == [] and client.host.verbs()[-1] == "QUIT" and client.courier.lines == 0
         assert (await ask(client)).code == 250
 
@@ -72,15 +82,15 @@ async def test_a_kept_line_that_the_host_closed_is_replaced() -> None:
 @pytest.mark.parametrize("name", ["banner", "EHLO", "MAIL", "RCPT", "RSET"])
 @ensureDeferred
 async def test_a_host_that_hangs_anywhere_has_no_more_than_the_time_of_one_question(name: str) -> None:
-    slow = CourierSettings(hostname="mx.example", ask=0.3)
+    slow = CourierSettings(hostname="mx.example", ask=0.6)
     async with talking(ScriptedHost(**{name: HANG}), slow) as client:
         began = reactor.seconds()
-        assert "no answer in 0.3 s" in await fault(ask(client))
-        assert 0.25 < reactor.seconds() - began < 0.6
+        assert "no answer in 0.6 s" in await fault(ask(client))
+        assert 0.55 < reactor.seconds() - began < 1.2
         await passed(0.05)
         assert client.host.lines == [] and client.courier.lines == 0
         client.host.answers.clear()
-        assert (await ask(client)).code == 250
+        assert await answered(client)
 
 
 @ensureDeferred
@@ -88,17 +98,17 @@ async def test_a_host_that_drips_has_no_more_time_either() -> None:
     host = ScriptedHost(EHLO=HELLO.replace(b"250-PIPELINING", b"250-X"))
 
     async with talking(host, SETTINGS) as client:
-        host.answers["MAIL"] = host.answers["RCPT"] = lambda line: _later(host, 0.2)
+        host.answers["MAIL"] = host.answers["RCPT"] = lambda line: _later(host, 0.8)
         began = reactor.seconds()
         assert await fault(ask(client))
-        assert reactor.seconds() - began < 0.6
+        assert reactor.seconds() - began < 1.6
 
 
 @ensureDeferred
 async def test_waiting_for_a_turn_is_not_counted_in_the_time_of_a_question() -> None:
     host = ScriptedHost(EHLO=b"250 host.example")
-    async with talking(host, CourierSettings(hostname="mx.example", ask=0.3, ask_turn=5)) as client:
-        host.answers["RCPT"] = lambda line: _later(host, 0.2)
+    async with talking(host, CourierSettings(hostname="mx.example", ask=1.5, ask_turn=60)) as client:
+        host.answers["RCPT"] = lambda line: _later(host, 0.5)
         questions = [ask(client) for _ in range(4)]
         assert [(await question).code for question in questions] == [250] * 4
 
@@ -120,7 +130,7 @@ async def test_those_who_wait_behind_an_unanswered_question_are_told_at_once() -
     async with talking(ScriptedHost(MAIL=HANG), SETTINGS) as client:
         began = reactor.seconds()
         faults = [await fault(question) for question in [ask(client) for _ in range(12)]]
-        assert reactor.seconds() - began < 0.6
+        assert reactor.seconds() - began < 2.4
         assert all("no answer" in one for one in faults)
         assert client.host.connections == 1
 
@@ -129,14 +139,14 @@ async def test_those_who_wait_behind_an_unanswered_question_are_told_at_once() -
 async def test_nobody_waits_longer_than_allowed_nor_behind_too_many() -> None:
     host = ScriptedHost(EHLO=b"250 host.example")
     async with talking(host, SETTINGS) as client:
-        host.answers["RCPT"] = lambda line: _later(host, 0.2)
+        host.answers["RCPT"] = lambda line: _later(host, 0.5)
         questions = [ask(client) for _ in range(30)]
         began = reactor.seconds()
         assert "too many questions wait" in await fault(questions[-1])
-        assert reactor.seconds() - began < 0.1
+        assert not questions[0].called, "at once"
         assert (await questions[0]).code == 250
         assert "too many questions wait" in await fault(questions[15])
-        assert reactor.seconds() - began < 0.9
+        assert reactor.seconds() - began < 4
 
 
 @pytest.mark.parametrize("reply", [b"421 4.3.2 closing", b"451 4.3.0 later", b"550 5.7.1 no null sender here"])

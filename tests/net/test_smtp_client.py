@@ -26,16 +26,17 @@ from xtramail.net.tls_client import ClientContexts
 
 QUICK = CourierSettings(
     hostname="mx.example",
-    connect=0.5,
-    greeting=0.2,
-    command=0.2,
-    data=0.2,
-    block=0.2,
-    final=0.2,
+    connect=1.0,
+    greeting=0.8,
+    command=0.8,
+    data=0.8,
+    block=0.8,
+    final=0.8,
     idle=0.15,
-    ask=0.3,
+    ask=0.8,
     ask_idle=0.2,
 )
+"""Short for a host that hangs, long for a machine that is busy."""
 MESSAGE = b"Subject: hi\r\n\r\n.Hello\r\n..\r\nbye\r\n"
 BDAT = HELLO.replace(b"250-8BITMIME", b"250-CHUNKING")
 
@@ -159,11 +160,11 @@ async def test_a_host_that_hangs_is_given_up_in_time(name: str, stage: str) -> N
     async with talking(ScriptedHost(**{name: HANG})) as client:
         began = reactor.seconds()
         carried = await client.send()
-        assert reactor.seconds() - began < 1
+        assert reactor.seconds() - began < 4
         ((verdict, where, code),) = told(carried)
         assert (verdict, code) == ("unconfirmed" if name == "dot" else "deferred", 0)
         assert where == ("connect" if name == "EHLO" else stage)
-        assert carried.fault == "no answer in 0.2 s"
+        assert carried.fault == "no answer in 0.8 s"
         assert (client.host.messages != []) == (client.dots != []) == (name == "dot")
 
 
@@ -276,7 +277,7 @@ async def test_what_the_host_does_not_take_is_refused_here_at_once() -> None:
         began = reactor.seconds()
         assert told(await client.send(size=11)) == [("refused", "local", 552)]
         assert told(await client.send("Ä@host.example")) == [("refused", "local", 550)]
-        assert reactor.seconds() - began < 2 and client.host.connections == 1
+        assert reactor.seconds() - began < 20 and client.host.connections == 1
 
 
 @ensureDeferred
@@ -403,7 +404,7 @@ async def test_a_host_that_takes_no_more_is_given_up() -> None:
     host.answers["DATA"] = stop_reading
     async with talking(host) as client:
         carried = await client.send(chunks=much, size=100_000_000)
-        assert told(carried) == [("deferred", "data", 0)] and carried.fault == "nothing taken in 0.2 s"
+        assert told(carried) == [("deferred", "data", 0)] and carried.fault == "nothing taken in 0.8 s"
 
 
 # Connections kept.

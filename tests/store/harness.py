@@ -36,7 +36,7 @@ class Reader:
 
     def wait(self, pending: Pending[T]) -> T:
         """The result; TimeoutError after 30 s."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while not pending.done:
             if time.monotonic() > end:
                 raise TimeoutError("not settled")

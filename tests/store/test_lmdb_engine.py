@@ -101,7 +101,7 @@ class Gate:
 
     def __call__(self, txn: Txn) -> None:
         self.entered.set()
-        self._open.wait(30)
+        self._open.wait(90)
 
     def open(self) -> None:
         self._open.set()
@@ -226,7 +226,7 @@ def test_too_much_waiting_is_refused_and_what_waits_is_kept(tmp_path: Path) -> N
     engine, reader = threaded(tmp_path)
     gate = Gate()
     engine.transact(USER, gate)
-    assert gate.entered.wait(30)
+    assert gate.entered.wait(90)
     waiting = [engine.transact(USER, lambda txn: None) for _ in range(QUEUE_JOBS + 1)]
     assert engine.waiting == QUEUE_JOBS
     assert [pending.done for pending in waiting] == [False] * QUEUE_JOBS + [True]
@@ -280,7 +280,7 @@ def test_a_failed_commit_fails_its_group_and_the_engine_goes_on(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert ended.stderr == ""
     assert ended.stdout.splitlines() == [
@@ -315,7 +315,7 @@ for _ in range(3):
     told(engine.transact(b"s", lambda txn: txn.put(0, b"first", b"v")))
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "data.mdb").stat().st_size, limit[1]))
-held = engine.transact(b"s", lambda txn: gate.wait(30) and None)
+held = engine.transact(b"s", lambda txn: gate.wait(90) and None)
 group = [
     engine.transact(b"s", lambda txn: txn.put(0, b"before", b"v")),
     engine.append_body(1 << 16 | 16, 1, 0, [b"x" * 60000] * 30),
@@ -334,7 +334,7 @@ def test_on_a_full_disk_the_small_find_their_room_beside_a_large_one(tmp_path: P
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert ended.stderr == ""
     assert ended.stdout.splitlines() == ["None None StoreFull None 1", "[b'before', b'behind', b'first'] None"]
@@ -450,7 +450,7 @@ def test_another_processs_commit_is_noticed_and_wakes_everybody(tmp_path: Path, 
         assert (engine.poll(), engine.poll()) == (True, False)
         assert stranger.stdin is not None
         stranger.stdin.close()
-        assert stranger.wait(30) == 0
+        assert stranger.wait(90) == 0
     assert [value_of(engine, key) for key in (b"one", b"two", b"three")] == [b"stranger"] * 3
     engine.close()
 
@@ -475,7 +475,7 @@ def test_no_commit_is_told_of_before_reads_show_it(tmp_path: Path) -> None:
             told = engine.newest_commit()
             early += engine.read(keys.user_scope(7), lambda snap: snap.commit_number()) < told
             looks += 1
-        assert stranger.wait(30) == 0
+        assert stranger.wait(90) == 0
     assert (early, looks > 0, engine.newest_commit() >= 100) == (0, True, True)
     engine.close()
 
@@ -552,7 +552,7 @@ for number in range(400):
     write(number)
     with ready:
         while len(calls) == 0 and number % 20 == 19:
-            ready.wait(10)
+            ready.wait(90)
         todo = calls[:]
         del calls[:]
     for call in todo:

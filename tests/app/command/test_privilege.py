@@ -51,7 +51,7 @@ def command(office: Office, *words: str, user: int | None = None) -> subprocess.
         [sys.executable, "-m", "tests.app.command.program", "--config", str(office.config), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         user=user if ROOT else None,
         extra_groups=[] if ROOT and user is not None else None,

@@ -198,4 +198,4 @@ def test_bombs_cost_little_time(octets: bytes) -> None:
         connection = selected(capabilities=EVERYTHING)
         started = time.process_time()
         play(connection, octets, piece=piece)
-        assert time.process_time() - started < 0.5
+        assert time.process_time() - started < 2.0

@@ -180,4 +180,4 @@ def test_the_longest_search_takes_little_time() -> None:
     with pytest.raises(BadSyntax):
         _key(text)
     _key(b" ".join([b"SEEN"] * 9_000))
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0

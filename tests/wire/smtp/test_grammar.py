@@ -230,8 +230,8 @@ HOSTILE = [b'TO:<"' + b"\\a" * 1020, b'TO:<"' + b"a" * 2040, b"TO:<" + b"@a:" * 
 
 @pytest.mark.parametrize("octets", HOSTILE)
 def test_patterns_do_not_backtrack(octets: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(10):
         with pytest.raises(BadCommand):
             parse_rcpt(octets, smtputf8=False)
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 1.0
