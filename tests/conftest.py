@@ -8,6 +8,17 @@ import pytest
 
 from tests.source_tree import ROOT
 
+LONGEST = ("crash", "journeys", "scripts", "simulator", "app")
+"""Folders whose files take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several workers files that take long come first, or the last of them would run beside nothing."""
+    if not hasattr(config, "workerinput"):
+        return
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(ROOT / "tests").parts[0], len(LONGEST)))
+
 
 @pytest.fixture(scope="module")
 def passage() -> Iterator[None]:
