@@ -36,7 +36,7 @@ def main() -> None:
     chosen = parser.parse_args()
 
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder, ScriptedPrimary(keep_octets=False) as primary:
-        server = Installation(Path(folder) / "server").init()
+        server = Installation(Path(folder) / "server", forked=False).init()
         server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
         for number in range(USERS):
             server.add_user(f"user{number}@{DOMAIN}")

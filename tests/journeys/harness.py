@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.request import urlopen
 
-from tests.journeys.command_process import CommandProcess
+from tests.journeys.command_process import CommandProcess, Forked
 
 T = TypeVar("T")
 
 PROGRAMS = Path(sys.executable).parent
+TWISTD = str(PROGRAMS / "twistd")
 SERVICES = ("smtp", "submission", "submissions", "imaps", "pop3s", "metrics")
 PATIENCE = 90.0
 """Seconds for what only has to happen: on a busy machine it happens late. How soon is asked of :class:`Own`."""
@@ -117,8 +118,12 @@ class Refused(AssertionError):
 class Installation:
     """``folder`` holds what ``xtramail init`` made; ports are free ones and stay the same over restarts."""
 
-    def __init__(self, folder: Path, *, settings: Sequence[str] = ()) -> None:
-        """``settings`` are ``section.key=VALUE`` for ``--set``, on top of quick passwords and quick retries."""
+    def __init__(self, folder: Path, *, settings: Sequence[str] = (), forked: bool = True) -> None:
+        """``settings`` are ``section.key=VALUE`` for ``--set``, on top of quick passwords and quick retries.
+
+        ``forked``: from a process that has loaded the server already, unless it has an environment or a command line of
+        its own. What is to be measured is started as the program itself.
+        """
         self.folder = folder
         self.config = folder / "xtramail.toml"
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
@@ -129,8 +134,9 @@ class Installation:
             "limits.new-per-minute=0",
             *settings,
         ]
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.log_file = folder / "server.log"
+        self._forked = forked
         self.environment: dict[str, str] = {}
         self.users: dict[str, str] = {}
         self.expected_alarms: frozenset[str] = frozenset()
@@ -188,7 +194,7 @@ class Installation:
 
     def server_command(self) -> list[str]:
         return [
-            str(PROGRAMS / "twistd"),
+            TWISTD,
             "-n",
             f"--pidfile={self.folder / 'server.pid'}",
             *self.plugin_arguments(),
@@ -213,10 +219,13 @@ class Installation:
             raise
         return self
 
-    def spawn(self, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def spawn(self, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes] | Forked:
         """The server's process, just begun."""
+        program, *arguments = self.server_command()
+        if self._forked and program == TWISTD and not self.environment:
+            return commands().start(arguments, log=log.fileno(), folder=self.folder, environment=environment)
         return subprocess.Popen(
-            self.server_command(),
+            [program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -34,7 +34,7 @@ def world() -> Iterator[ScriptedPrimary]:
 @pytest.fixture
 def told(install: Install, primary: ScriptedPrimary, world: ScriptedPrimary, hook: ScriptedHook) -> Installation:
     # A connection that the primary drops in the middle of its greeting may be left hanging.
-    impatient = ('relay.greeting-timeout="1s"', 'relay.connect-timeout="1s"')
+    impatient = ('relay.greeting-timeout="4s"', 'relay.connect-timeout="4s"')
     server = install(settings=(f'relay.smarthost="{world.host}"', 'alerts.every="2s"', *impatient))
     server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
     server.add_user(ANN)

@@ -126,7 +126,7 @@ def test_on_down_users_get_their_card_once(
     install: Install, primary: ScriptedPrimary, world: ScriptedPrimary, point: str
 ) -> None:
     # A connection that the primary drops in the middle of its greeting may be left hanging.
-    impatient = ('relay.greeting-timeout="1s"', 'relay.connect-timeout="1s"')
+    impatient = ('relay.greeting-timeout="4s"', 'relay.connect-timeout="4s"')
     server = install(settings=(f'relay.smarthost="{world.host}"', *impatient))
     server.add_domain(DOMAIN, "--primary", primary.host, "--recipients", "listed")
     for user in (ANN, BEN):

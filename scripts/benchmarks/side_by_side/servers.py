@@ -61,7 +61,7 @@ class Xtramail:
         self.name = "xtramail"
         limits = ("limits.logged-in-per-account=0", "limits.unauthenticated-per-address=0")
         self.installation = Installation(
-            folder / "xtramail", settings=(*limits, "limits.handshakes-per-address=0", *settings)
+            folder / "xtramail", settings=(*limits, "limits.handshakes-per-address=0", *settings), forked=False
         )
         self.port = self.installation.ports["imaps"]
 
