@@ -21,11 +21,13 @@ from xtramail.store.upgrade import Upgrading
 
 ANN = "ann@local.example"
 DAY = 86_400.0
+NOW = time.time()
+"""One moment for all: midnight may pass while a test runs."""
 
 
 def old_mail(office: Office, days: int, count: int = 1) -> None:
     for _ in range(count):
-        office.receive(ANN, at=time.time() - days * DAY)
+        office.receive(ANN, at=NOW - days * DAY)
 
 
 def kept(office: Office) -> int:
@@ -45,7 +47,7 @@ def test_a_dry_run_tells_days_messages_and_octets_and_changes_nothing(office: Of
     used = kept(office)
     told = office.json("expire", "--dry-run")
     (mail,) = [one for one in told["over"] if one["of"] == "local.example"]
-    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * DAY))
+    day = time.strftime("%Y-%m-%d", time.gmtime(NOW - 40 * DAY))
     assert (mail["day"], mail["messages"], mail["size"], mail["goes"]) == (day, 2, used, True)
     assert (told["dropped"], told["messages"], told["rows-deleted"]) == (0, 0, 0)
     assert kept(office) == used
@@ -127,10 +129,10 @@ def test_mail_whose_fate_is_open_outlives_its_days_in_the_queue(office: Office) 
 
 
 def test_verify_counts_what_it_read_and_finds_no_fault(office: Office) -> None:
-    office.receive(ANN)
+    office.receive(ANN, at=NOW)
     told = office.json("verify")
     assert told["findings"] == [] and told["rows"] > 20 and told["messages"] == 1
-    assert told["oldest-day"] == time.strftime("%Y-%m-%d", time.gmtime())
+    assert told["oldest-day"] == time.strftime("%Y-%m-%d", time.gmtime(NOW))
     assert office.done("verify").splitlines()[-1] == "no fault found"
 
 
