@@ -119,7 +119,7 @@ def audit(server: Installation, primary: ScriptedPrimary, known: Acknowledged) -
     whole = {_name(one): after_return_path(one) for one in inbox}
     assert all(one.octets == whole[_name(one.octets)] for one in primary.messages), "handed on as it is stored"
     balance = server.balance()
-    assert balance == {"accepted": len(inbox), "delivered": len(inbox)}
+    assert balance == ({"accepted": len(inbox), "delivered": len(inbox)} if inbox else {}), "it may have died at once"
     assert server.command("verify")["findings"] == []
 
 
