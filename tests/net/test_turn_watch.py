@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,6 +102,19 @@ def test_functions_are_named_without_values(turns: Any) -> None:
     turns.slow(0.0, 0.01, 0.0)
     assert seen[0].startswith("test_turn_watch.py:")
     assert re.search(r"<lambda> < net/turn_watch\.py:\d+ TurnWatch\._told$", seen[0])
+
+
+def test_a_frame_that_is_none_any_more_ends_no_look(
+    turns: Any, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Now()
+    watch = watching(turns, lambda _seconds: None, now)
+    now.seconds = turns.turn_began = 5.0
+    now.seconds += 0.1
+    monkeypatch.setattr(sys, "_current_frames", lambda: {threading.get_ident(): SimpleNamespace(f_code=ValueError())})
+    watch.look()
+    turns.slow(5.0, 0.2, 0.2)
+    assert told[0]["ran"] == ""
 
 
 def test_another_reactor_is_not_watched() -> None:

@@ -80,7 +80,12 @@ class TurnWatch(Service):
         frame = sys._current_frames().get(self._watched)
         # It may be over by now, and another begun.
         if frame is not None and began == reactor.turn_began:
-            self._seen = (began, functions_of(frame))
+            try:
+                self._seen = (began, functions_of(frame))
+            except AttributeError:
+                # The thread goes on meanwhile: CPython 3.11.2 was seen to give a frame whose code was a value
+                # of the program. Such a look saw nothing; the next one comes in a moment.
+                self._seen = (began, "")
 
     def _told(self, began: float, seconds: float, working: float) -> None:
         self._slow(seconds)
