@@ -60,8 +60,8 @@ def test_everything_is_exported_and_brought_to_an_empty_server(
     with pytest.raises(Refused, match="made with the key"):
         new.command("apply", str(file))
     assert json.loads(output(new, "export"))["users"] == []
-    for key in (office.folder / "keys").iterdir():
-        shutil.copy(key, new.folder / "keys" / key.name)
+    # Password keys alone: how the log of changes ended is noted beside them, and that is another server's log.
+    shutil.copy(office.folder / "keys" / "passwords.key", new.folder / "keys" / "passwords.key")
     new.start()
     assert new.command("apply", str(file), "--dry-run")["applied"] is False
     plan = new.command("apply", str(file))
@@ -136,7 +136,7 @@ def test_ten_thousand_users_come_and_go_on_while_mail_arrives(
     state = tmp_path / "state.json"
     state.write_bytes(output(office, "export", "--with-secrets"))
     new = install("new")
-    for key in (office.folder / "keys").iterdir():
-        shutil.copy(key, new.folder / "keys" / key.name)
+    # Password keys alone: how the log of changes ended is noted beside them, and that is another server's log.
+    shutil.copy(office.folder / "keys" / "passwords.key", new.folder / "keys" / "passwords.key")
     assert new.command("apply", str(state))["plan"]["users"]["add"] == 10_002
     assert output(new, "export", "--with-secrets") == state.read_bytes()
