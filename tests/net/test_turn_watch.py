@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,23 +97,45 @@ def test_a_young_turn_and_a_waiting_reactor_are_left_alone(turns: Any, told: lis
 
 def test_functions_are_named_without_values(turns: Any) -> None:
     seen: list[str] = []
-    watching(turns, lambda _seconds: seen.append(functions_of(sys._getframe())), Now())
+    watching(turns, lambda _seconds: seen.append(functions_of(threading.get_ident())), Now())
     turns.slow(0.0, 0.01, 0.0)
-    assert seen[0].startswith("test_turn_watch.py:")
-    assert re.search(r"<lambda> < net/turn_watch\.py:\d+ TurnWatch\._told$", seen[0])
+    assert re.fullmatch(r"turn_watch\.py:\d+ _frames < .*", seen[0].replace("net/", "", 1)), seen
+    assert re.search(r" < net/turn_watch\.py:\d+ _told$", seen[0]), seen
 
 
-def test_a_frame_that_is_none_any_more_ends_no_look(
-    turns: Any, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = Now()
-    watch = watching(turns, lambda _seconds: None, now)
-    now.seconds = turns.turn_began = 5.0
-    now.seconds += 0.1
-    monkeypatch.setattr(sys, "_current_frames", lambda: {threading.get_ident(): SimpleNamespace(f_code=ValueError())})
-    watch.look()
-    turns.slow(5.0, 0.2, 0.2)
-    assert told[0]["ran"] == ""
+def test_another_threads_functions_are_named_while_it_goes_on() -> None:
+    """Whatever it is at just then."""
+    over = threading.Event()
+
+    def busy(deep: int) -> int:
+        return busy(deep - 1) if deep else sum(one * one for one in range(50))
+
+    def run() -> None:
+        while not over.is_set():
+            busy(20)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        seen = {functions_of(thread.ident or 0).split(" ")[-1] for _ in range(300)}
+    finally:
+        over.set()
+        thread.join()
+    assert seen <= {"busy", "run", "<genexpr>", "is_set", ""}, seen
+    assert seen & {"busy", "<genexpr>"}
+
+
+def test_a_thread_that_is_over_and_no_file_to_spare_name_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+    assert functions_of(thread.ident or 0) == ""
+
+    def refused(_name: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    assert functions_of(threading.get_ident()) == ""
 
 
 def test_another_reactor_is_not_watched() -> None:

@@ -6,12 +6,13 @@ is over nobody knows any more. The times themselves are ``turns.py``'s.
 
 from __future__ import annotations
 
-import sys
+import faulthandler
+import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, sleep
-from types import FrameType
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,7 +23,7 @@ from xtramail.telemetry import maillog
 TOLD = 0.1
 """Seconds; a turn that takes longer has a line in the log."""
 LOOK = 0.05
-"""Seconds between two looks, each 0.05 ms of CPU: a told turn has one when it is half over."""
+"""Seconds between two looks, most of which see a young turn and cost nothing: a told turn has one when half over."""
 _YOUNG = 0.04
 """Seconds; what runs in a younger turn is not looked at."""
 DEEPEST = 6
@@ -77,15 +78,10 @@ class TurnWatch(Service):
         if reactor is None or self._clock() - reactor.turn_began < _YOUNG:
             return
         began = reactor.turn_began
-        frame = sys._current_frames().get(self._watched)
+        ran = functions_of(self._watched)
         # It may be over by now, and another begun.
-        if frame is not None and began == reactor.turn_began:
-            try:
-                self._seen = (began, functions_of(frame))
-            except AttributeError:
-                # The thread goes on meanwhile: CPython 3.11.2 was seen to give a frame whose code was a value
-                # of the program. Such a look saw nothing; the next one comes in a moment.
-                self._seen = (began, "")
+        if began == reactor.turn_began:
+            self._seen = (began, ran)
 
     def _told(self, began: float, seconds: float, working: float) -> None:
         self._slow(seconds)
@@ -98,16 +94,32 @@ def _nothing(began: float, seconds: float, working: float) -> None:
     pass
 
 
-def functions_of(frame: FrameType | None) -> str:
-    """Such as ``mailbox/search.py:88 Search.run < net/imap_flow.py:120 Flow.step``: names only, no values, which could
-    be anybody's mail. The innermost function comes first, whosever it is."""
+def functions_of(thread: int) -> str:
+    """What a thread (threading.get_ident) runs, such as ``mailbox/search.py:88 run < net/imap_flow.py:120 step``: names
+    only, no values, which could be anybody's mail. The innermost function comes first, whosever it is. Empty where no
+    file can be opened."""
     ours = str(Path(__file__).parent.parent) + "/"
     found: list[str] = []
-    while frame is not None and len(found) < DEEPEST:
-        code = frame.f_code
-        if code.co_filename.startswith(ours):
-            found.append(f"{code.co_filename.removeprefix(ours)}:{frame.f_lineno} {code.co_qualname}")
+    for file, line, name in _frames(thread):
+        if file.startswith(ours):
+            found.append(f"{file.removeprefix(ours)}:{line} {name}")
         elif not found:
-            found.append(f"{Path(code.co_filename).name}:{frame.f_lineno} {code.co_qualname}")
-        frame = frame.f_back
+            found.append(f"{Path(file).name}:{line} {name}")
+        if len(found) == DEEPEST:
+            break
     return " < ".join(found)
+
+
+def _frames(thread: int) -> list[tuple[str, str, str]]:
+    """File, line and function, the innermost first."""
+    # In one call that holds Python's lock, and without frame objects: those of a thread that goes on were seen, in
+    # CPython 3.11.2, to have a value of the program for their code.
+    try:
+        with open(os.memfd_create("stacks"), "rb+", buffering=0) as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+            file.seek(0)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    its = re.search(rf"^(?:Current t|T)hread 0x0*{thread:x}\b.*\n((?:  File .*\n)*)", text, re.MULTILINE)
+    return re.findall(r'^  File "(.*)", line (\d+) in (.*)$', its[1], re.MULTILINE) if its else []
