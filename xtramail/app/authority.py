@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from xtramail.net.certificates import CertificateFault, check_pair, find_pairs, is_address, write_private
+from xtramail.model.host import is_address
+from xtramail.net.certificates import CertificateFault, check_pair, find_pairs, write_private
 
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397

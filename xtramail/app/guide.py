@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from xtramail.app.connectors import SPF, TITLES, Connector, Kind, Site, connector
 from xtramail.app.doors import Door
+from xtramail.model.host import is_address
 
 SHORT, LONG = 300, 3_600
 """TTL in seconds: while something is changed, and when it has proved itself."""
@@ -169,7 +170,7 @@ def _outbound_missing(facts: Facts) -> tuple[str, ...]:
 
 def _back(facts: Facts, made: Connector) -> tuple[str, ...]:
     site, primary = facts.site, facts.primaries[0].rpartition(":")[0].strip("[]")
-    before = "what it was before" if _is_address(primary) else f"10 {primary}."
+    before = "what it was before" if is_address(primary) else f"10 {primary}."
     reopen = [one for one in made.undo if one.startswith("Before")]
     later = [one for one in made.undo if not one.startswith("Before")]
     opened = reopen or ["Let the firewall pass port 25 to the primary from everywhere again."]
@@ -183,14 +184,6 @@ def _back(facts: Facts, made: Connector) -> tuple[str, ...]:
         f"Take our part out of the SPF record, and mx: {site.host} out of the MTA-STS policy.",
         f"When nothing waits: xtramail domain remove {site.domain}",
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _local_back() -> tuple[str, ...]:

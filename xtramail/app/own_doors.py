@@ -14,6 +14,7 @@ from xtramail.app.doors import USUAL, listens
 from xtramail.app.settings import Settings
 from xtramail.directory.domains import host_text
 from xtramail.model.errors import BadInput
+from xtramail.model.host import is_address
 
 
 def refuse_own_doors(settings: Settings, places: Iterable[tuple[str, int]]) -> None:
@@ -51,23 +52,15 @@ def _leads_to(settings: Settings, host: str, interface: str) -> bool:
     """Whether who connects to ``host`` meets a socket that listens at ``interface`` (empty: at every address)."""
     if host == "localhost":
         return not interface or _is_loopback(interface)
-    if not _is_address(host):
+    if not is_address(host):
         return host in settings.server.hostname and not (interface and _is_loopback(interface))
     if interface:
-        return _is_address(interface) and ip_address(host) == ip_address(interface)
+        return is_address(interface) and ip_address(host) == ip_address(interface)
     return _is_loopback(host) or _is_ours(host)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_loopback(text: str) -> bool:
-    if not _is_address(text):
+    if not is_address(text):
         return text == "localhost"
     address = ip_address(text)
     return address.is_loopback or address.is_unspecified

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from xtramail.model.errors import BadInput
 
 
@@ -22,3 +24,12 @@ def parse_host(text: str, default_port: int = 25) -> tuple[str, int]:
     if port and (not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65_536):
         raise BadInput(f"host {text!r}: the port is a number from 1 to 65535")
     return host, int(port) if port else default_port
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

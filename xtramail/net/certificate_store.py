@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xtramail.model.host import is_address
 from xtramail.net.certificates import (
     CertificateFault,
     Identity,
     check_pair,
     day_text,
     find_pairs,
-    is_address,
     time_fault,
 )
 from xtramail.net.descriptors import require_some

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -245,12 +244,3 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,8 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 
-from xtramail.net.certificates import certificate_names, day_text, is_address
+from xtramail.model.host import is_address
+from xtramail.net.certificates import certificate_names, day_text
 
 # Error numbers of X509_verify_cert(3).
 _NOT_YET_VALID = 9

@@ -15,7 +15,8 @@ from OpenSSL.crypto import X509, X509StoreFlags
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from xtramail.net.certificates import CertificateFault, is_address
+from xtramail.model.host import is_address
+from xtramail.net.certificates import CertificateFault
 from xtramail.net.dane import dane_fault
 from xtramail.net.peer_names import chain_fault, name_fault
 from xtramail.wire.dns.answer import Tlsa

@@ -11,11 +11,11 @@ from xtramail.app.command.context import Commands, Context, count_of, when
 from xtramail.app.command.privilege import become_owner, give
 from xtramail.model.address import domain_key
 from xtramail.model.errors import BadInput
+from xtramail.model.host import is_address
 from xtramail.net.certificates import (
     CertificateFault,
     check_pair,
     find_pairs,
-    is_address,
     matches,
     read_pair,
     time_fault,
