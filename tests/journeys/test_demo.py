@@ -43,7 +43,11 @@ def test_the_demonstration_shows_an_outage_and_stops_as_a_whole(tmp_path: Path) 
         output = tmp_path / f"{start}.out"
         with output.open("wb") as out:
             demo = subprocess.Popen(
-                [str(PROGRAMS / "xtramail"), "demo", "run", str(folder)], stdout=out, stderr=out, start_new_session=True
+                # As from a terminal: what a shell starts behind it ignores SIGINT, and what that starts does, too.
+                ["env", "--default-signal=INT", str(PROGRAMS / "xtramail"), "demo", "run", str(folder)],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         try:
             eventually(lambda out=output: "Stop everything" in out.read_text(), what=f"the {start} start")
@@ -61,6 +65,10 @@ def test_the_demonstration_shows_an_outage_and_stops_as_a_whole(tmp_path: Path) 
         finally:
             # As Ctrl-C does: the terminal tells every process of the group.
             os.killpg(demo.pid, signal.SIGINT)
-            assert demo.wait(90) == 0, output.read_text()
+            try:
+                assert demo.wait(90) == 0, output.read_text()
+            except subprocess.TimeoutExpired:
+                os.killpg(demo.pid, signal.SIGKILL)
+                raise
         assert not [port for port in ports if answers(port)]
     assert "Traceback" not in "".join(path.read_text() for path in tmp_path.glob("*.out"))

@@ -177,10 +177,10 @@ async def test_a_handshake_that_hangs_is_given_up(tmp_path: Path) -> None:
     host = ScriptedHost(EHLO=HELLO.replace(b"250-PIPELINING", b"250-STARTTLS"))
     async with talking(host, QUICK) as client:
         carried = await client.send(tls="required")
-        assert told(carried)[0][0] == "deferred" and "TLS handshake not done in 0.2 s" in carried.fault
+        assert told(carried)[0][0] == "deferred" and f"TLS handshake not done in {QUICK.greeting} s" in carried.fault
         host.answers["STARTTLS"] = HANG
         carried = await client.send(tls="required")
-        assert carried.fault == "TLS: no answer in 0.2 s"
+        assert carried.fault == f"TLS: no answer in {QUICK.command} s"
 
 
 @implementer(IReactorPluggableNameResolver)
