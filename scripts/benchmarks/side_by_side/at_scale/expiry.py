@@ -119,7 +119,8 @@ def theirs(server: Dovecot, corpus: Sequence[bytes], messages: int) -> dict[str,
     append_month(server, USER, corpus, messages)
     loaded = disk(server.mail) - before_loading
     old = sum(number * DAYS // messages == 0 for number in range(messages))
-    limit = time.strftime("%Y-%m-%d", time.gmtime(now - (DAYS - 1.5) * DAY_SECONDS))
+    # The day of the second oldest: BEFORE looks at days alone, whatever the time of day is now (RFC 9051 §6.4.4).
+    limit = time.strftime("%Y-%m-%d", time.gmtime(now - (DAYS - 2) * DAY_SECONDS))
     os.sync()
     own, children = processor_seconds(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
