@@ -100,6 +100,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+class Sender(smtplib.SMTP):
+    """``taken_as``: the id that the answer to its last dot gave."""
+
+    taken_as = ""
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        code, text = super().data(msg)
+        self.taken_as = text.decode().rpartition("queued as ")[2] if code == 250 else ""
+        return code, text
+
+
 @cache
 def commands() -> CommandProcess:
     """One for all tests of this process."""
@@ -319,13 +330,24 @@ class Installation:
         assert own.seconds() < within, f"{what or look}: {own.seconds():.2f} s"
         return answer
 
-    def told(self, event: str, *, since: int, within: float = PATIENCE, count: int = 1) -> list[dict[str, Any]]:
-        """At least ``count`` lines of that event, as soon as they are there: quicker than asking the command line."""
-        found = eventually(
-            lambda: len(self.log(event, since=since)) >= count, within=within, what=f"the log says {event}"
-        )
-        assert found
-        return self.log(event, since=since)
+    def told(
+        self, event: str, *, since: int, within: float = PATIENCE, count: int = 1, **fields: str
+    ) -> list[dict[str, Any]]:
+        """At least ``count`` lines of that event, as soon as they are there: quicker than asking the command line.
+
+        ``fields`` say which one is meant (``id`` is what :meth:`send` gave) where others may be told meanwhile.
+        """
+
+        def found() -> list[dict[str, Any]]:
+            lines = self.log(event, since=since)
+            meant = [one for one in lines if all(one.get(name) == value for name, value in fields.items())]
+            return meant if len(meant) >= count else []
+
+        return eventually(found, within=within, what=f"the log says {event} {fields or ''}")
+
+    def waits_for_nothing(self) -> None:
+        """All that it took is handed on, and that is written down: a host has mail before we know that it does."""
+        eventually(lambda: not self.queue(), what="the queue is empty")
 
     def check_log(self) -> None:
         text = self.log_text()
@@ -366,8 +388,8 @@ class Installation:
         return ssl.create_default_context(cafile=str(self.authority))
 
     @contextlib.contextmanager
-    def smtp(self) -> Iterator[smtplib.SMTP]:
-        with smtplib.SMTP("127.0.0.1", self.ports["smtp"], local_hostname="sender.test", timeout=60) as client:
+    def smtp(self) -> Iterator[Sender]:
+        with Sender("127.0.0.1", self.ports["smtp"], local_hostname="sender.test", timeout=60) as client:
             yield client
 
     @contextlib.contextmanager
@@ -403,11 +425,12 @@ class Installation:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client.logout()
 
-    def send(self, message: bytes, to: str | Sequence[str], sender: str = "bob@sender.example") -> None:
-        """One message through port 25."""
+    def send(self, message: bytes, to: str | Sequence[str], sender: str = "bob@sender.example") -> str:
+        """One message through port 25; the id under which it was taken."""
         with self.smtp() as client:
             refused = client.sendmail(sender, to, message)
             assert not refused, refused
+            return client.taken_as
 
 
 def answers(port: int) -> bool:
