@@ -280,22 +280,27 @@ def test_a_torn_page_ends_the_reader_and_not_the_report(folder: Path) -> None:
     assert kinds(report) & {"page", "checksum", "key"}
 
 
-def cut_off(folder: Path, key: bytes) -> None:
-    """A row's value is said to lie behind the end of the file: whoever reads it dies."""
+def lay_apart(folder: Path, key: bytes, *, length: int, page: int) -> None:
+    """A row's value is said to have that length and to begin on that page."""
     path = folder / "data.mdb"
     octets = bytearray(path.read_bytes())
-    for page in (0, 1):
+    for meta in (0, 1):
         # The last page in use (mdb.c, MDB_meta): LMDB goes by it, and not by the file's length.
-        octets[page * PAGE_SIZE + 136 : page * PAGE_SIZE + 144] = struct.pack("<Q", 100_000)
+        octets[meta * PAGE_SIZE + 136 : meta * PAGE_SIZE + 144] = struct.pack("<Q", 100_000)
     # A node: its value's length (4), flags (2), the key's length (2), the key, and the page of a value that lies apart.
     node = struct.pack("<HH", 0, len(key)) + key
     at = octets.find(node)
     while at >= 0:
         if octets[at // PAGE_SIZE * PAGE_SIZE + 10] == LEAF:
-            octets[at - 4 : at + 2] = struct.pack("<IH", 5_000, 1)
-            octets[at + len(node) : at + len(node) + 8] = struct.pack("<Q", 90_000)
+            octets[at - 4 : at + 2] = struct.pack("<IH", length, 1)
+            octets[at + len(node) : at + len(node) + 8] = struct.pack("<Q", page)
         at = octets.find(node, at + 1)
     path.write_bytes(octets)
+
+
+def cut_off(folder: Path, key: bytes) -> None:
+    """A row's value is said to lie behind the end of the file: whoever reads it dies."""
+    lay_apart(folder, key, length=5_000, page=90_000)
 
 
 def test_behind_a_bucket_that_kills_the_reader_all_is_looked_at(folder: Path) -> None:
@@ -308,6 +313,23 @@ def test_behind_a_bucket_that_kills_the_reader_all_is_looked_at(folder: Path) ->
     ]  # fmt: skip
     assert texts(report).count("killed the reader") == 2
     assert f"bucket {DAYS[1]}, row f" in texts(report), "checksum of what lies behind it"
+
+
+def test_a_reader_that_asks_for_too_much_memory_ends_and_it_is_said_where(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 64 << 20
+    size = (folder / "data.mdb").stat().st_size
+    lay_apart(folder, physical(DAYS[0], USER, keys.flags(INBOX, 2)), length=most, page=size // PAGE_SIZE)
+    with (folder / "data.mdb").open("r+b") as file:
+        file.truncate(size + 2 * most)
+    assert kinds(verify(folder)) >= {"checksum"}, "there is as much memory as it asks for"
+    monkeypatch.setattr("xtramail.store.verify.MEMORY", most)
+    report = verify(folder)
+    row = physical(DAYS[0], USER, keys.counters(INBOX)).hex()
+    wanted = "the reader gave up: a damaged page asks for more than 64 MiB of memory"
+    assert f"bucket {DAYS[0]}, after row {row}00: {wanted}" in texts(report)
+    assert "killed the reader" not in texts(report)
 
 
 def test_a_branch_that_leads_back_is_no_way_to_go_on(folder: Path) -> None:

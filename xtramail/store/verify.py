@@ -24,6 +24,8 @@ MAX_FINDINGS = 10_000
 """So many are kept; who has more has lost the store."""
 SILENCE = 60.0
 """Seconds without a word from the reader."""
+MEMORY = 4 << 30
+"""Octets that a reader may take: far above what a walk over millions of messages needs."""
 MAX_DEATHS = 64
 """So many times a reader that died is replaced: by one that goes there row by row, then by one that starts behind the
 bucket where that died."""
@@ -120,8 +122,9 @@ class _Patience:
 
 
 def _reader(folder: Path, start: Bucket, died: bytes, passed: bytes) -> subprocess.Popen[str]:
+    arguments = [str(folder), str(MEMORY), str(start), died.hex(), passed.hex()]
     return subprocess.Popen(
-        [sys.executable, "-m", "xtramail.store.verify_walk", str(folder), str(start), died.hex(), passed.hex()],
+        [sys.executable, "-m", "xtramail.store.verify_walk", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

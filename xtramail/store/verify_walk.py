@@ -43,8 +43,6 @@ T = TypeVar("T")
 
 STEP_ROWS = 2_000
 QUEUE_STEP = 500
-MEMORY = 4 << 30
-"""Octets: far above what a walk over millions of messages needs."""
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -296,11 +294,17 @@ def _print(message: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Arguments: the store's folder, the bucket to start at, and in hexadecimal at which row or user others died."""
+    """Arguments: the store's folder, how many octets of memory may be taken, the bucket to start at, and in
+    hexadecimal at which row or user others died.
+    """
+    folder, memory, start, *died = arguments
     # A damaged tree may look endless: better that this process ends than that the machine does.
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    engine = LmdbEngine(Path(arguments[0]))
-    Walk(engine, _print).run(Bucket(int(arguments[1])), *map(bytes.fromhex, arguments[2:4]))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
+    engine = LmdbEngine(Path(folder))
+    try:
+        Walk(engine, _print).run(Bucket(int(start)), *map(bytes.fromhex, died))
+    except MemoryError:
+        sys.exit(f"a damaged page asks for more than {int(memory) >> 20} MiB of memory")
     _print({"end": True})
     engine.close()
 
