@@ -84,6 +84,10 @@ class ScriptedPrimary(ScriptedServer):
         with self._lock:
             return list(self._messages)
 
+    def copies(self, name: int | str) -> list[Received]:
+        """Each time that it received the message so named (see :func:`tests.journeys.harness.mail`)."""
+        return [one for one in self.messages if f"\r\nMessage-ID: <{name}@".encode() in one.octets]
+
     @property
     def taken(self) -> int:
         """How many messages were received until now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.conftest import ANN, BEN, DOMAIN
-from tests.journeys.harness import Installation, Refused, after_return_path, eventually, fetched, mail
+from tests.journeys.harness import Installation, Refused, after_return_path, fetched, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
 
 
@@ -27,8 +27,7 @@ def test_a_restored_server_reuses_no_uid_and_holds_its_queue(
     office: Installation, primary: ScriptedPrimary, tmp_path: Path
 ) -> None:
     office.send(mail("delivered"), ANN)
-    eventually(lambda: primary.messages, what="handed on")
-    eventually(lambda: not office.queue())
+    office.waits_for_nothing()
     primary.refuse()
     office.send(mail("waiting"), BEN)
     folder = tmp_path / "backup"
@@ -57,13 +56,14 @@ def test_a_restored_server_reuses_no_uid_and_holds_its_queue(
     (held,) = [one for one in bare.queue() if BEN in one["to"]]
     assert held["state"] == "held"
     assert bare.balance()["unconfirmed"] == 1
-    assert not [one for one in primary.messages if b"<waiting@" in one.octets]
+    assert primary.copies("waiting") == []
     began = bare.log_end()
     bare.command("queue", "retry", held["id"])
-    bare.told("recipient-delivered", since=began)
+    bare.told("recipient-delivered", since=began, id=held["message"])
     with bare.imap(BEN) as client:
         (copy,) = fetched(client)
-    assert primary.messages[-1].octets == after_return_path(copy)
+    (given,) = primary.copies("waiting")
+    assert given.octets == after_return_path(copy)
     bare.close()
 
 
