@@ -16,4 +16,4 @@ def test_mail_is_stored_byte_for_byte_and_handed_on(office: Installation, primar
     (received,) = eventually(lambda: primary.messages, what="the primary has it")
     assert received.octets == after_return_path(stored)
     assert (received.sender, received.recipients) == ("bob@sender.example", (ANN,))
-    eventually(lambda: not office.queue(), what="the queue is empty")
+    office.waits_for_nothing()

@@ -43,8 +43,9 @@ def state(server: Installation, **environment: Any) -> str:
     return str(row["state"])
 
 
-def held_in_the_window(server: Installation, primary: ScriptedPrimary) -> None:
-    server.command("maintenance", "add", DOMAIN, "--from", "now", "--to", "+4s", "--reason", "new disks")
+def held_in_the_window(server: Installation, primary: ScriptedPrimary) -> str:
+    """Its id; what is looked at takes however long it takes, so its end is far away."""
+    planned = server.command("maintenance", "add", DOMAIN, "--from", "now", "--to", "+1h", "--reason", "new disks")
     eventually(lambda: state(server) == "held", what="the window begins")
     for number in range(3):
         server.send(mail(number), ANN)
@@ -55,6 +56,13 @@ def held_in_the_window(server: Installation, primary: ScriptedPrimary) -> None:
     assert primary.messages == [] and primary.asked == []
     with server.imap(ANN) as client:
         assert [after_trace(one) for one in fetched(client)] == [mail(number) for number in range(3)], "read meanwhile"
+    return str(planned["id"])
+
+
+def ends_soon(server: Installation, window: str) -> None:
+    """By another one in its place, which nobody takes back."""
+    server.command("maintenance", "add", DOMAIN, "--from", "now", "--to", "+3s")
+    server.command("maintenance", "remove", DOMAIN, window)
 
 
 def resumes_by_itself(server: Installation, primary: ScriptedPrimary) -> None:
@@ -67,7 +75,7 @@ def resumes_by_itself(server: Installation, primary: ScriptedPrimary) -> None:
 def test_mail_is_held_in_a_window_of_maintenance_and_goes_by_itself(
     company: Installation, primary: ScriptedPrimary
 ) -> None:
-    held_in_the_window(company, primary)
+    ends_soon(company, held_in_the_window(company, primary))
     resumes_by_itself(company, primary)
 
 
@@ -119,7 +127,7 @@ def on_day_14_its_senders_are_told(server: Installation, world: ScriptedPrimary,
     server.stop()
     began = server.log_end()
     server.start()
-    assert sum(ANN in str(one) for one in server.told("recipient-bounced", since=began, count=3)) == 3
+    assert len(server.told("recipient-bounced", since=began, count=3, recipient=ANN)) == 3
     (to_bob,) = eventually(lambda: world.messages, what="Bob's server has his notice")
     assert (to_bob.sender, to_bob.recipients) == ("", (BOB,))
     with server.imap(BEN) as client:

@@ -89,7 +89,7 @@ def test_a_story_begins_with_who_was_refused_and_ends_with_the_delivery(
     assert office.queue()[0]["status"] == "444 Redirect because: moving house"
     office.command("domain", "release", DOMAIN)
     eventually(lambda: primary.messages, what="given back")
-    eventually(lambda: not office.queue(), what="written down")
+    office.waits_for_nothing()
     told = office.command("trace", ANN, "--since", "1h")["events"]
     assert [event["event"] for event in told][2:] == ["accepted", "held", "let go", "attempt", "state"]
     assert told[-1]["fate"] == "delivered" and told[-1]["text"].startswith("delivered: 250")

@@ -58,7 +58,7 @@ def mail_arrives_once_at_the_primary_and_in_imap(server: Installation, primary: 
     assert received.recipients == (user,)
     assert received.octets == after_return_path(stored)
     assert after_trace(stored) == message
-    eventually(lambda: not server.queue(), what="nothing is left to do")
+    server.waits_for_nothing()
     assert len(primary.messages) == 1
     assert server.balance() == {"accepted": 1, "delivered": 1}
 
