@@ -14,12 +14,16 @@ from zope.interface import implementer
 
 from xtramail.net.adapter import start
 from xtramail.net.smtp_line import LINGER, LineLost, SmtpLine
+from xtramail.net.tls_client import ClientContexts, TlsMode
 from xtramail.wire.smtp.client_config import SmtpClientConfig
 from xtramail.wire.smtp.client_events import Goodbye, Greeted, Ready, Stage
 
 
 class Transport(StringTransport):
     aborted = False
+
+    def startTLS(self, creator: object) -> None:
+        """The other side says nothing to it."""
 
     def abortConnection(self) -> None:
         self.aborted = True
@@ -146,6 +150,17 @@ def test_what_is_written_to_a_dead_line_goes_nowhere(spoken: Spoken) -> None:
     spoken.transport.clear()
     spoken.line.write(b"MAIL")
     assert spoken.transport.value() == b""
+
+
+def test_a_handshake_that_is_not_finished_in_time_ends_the_line(spoken: Spoken) -> None:
+    spoken.ready()
+    creator = ClientContexts().for_host("host.example", mode=TlsMode.REQUIRED)
+    shaken = start(spoken.line.start_tls(creator, 8))
+    spoken.clock.advance(7)
+    assert not shaken.called and spoken.line.alive
+    spoken.clock.advance(1)
+    assert fault(shaken) == "TLS handshake not done in 8 s" and spoken.transport.aborted
+    assert spoken.clock.getDelayedCalls() == []
 
 
 @implementer(ITCPTransport)
