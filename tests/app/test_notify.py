@@ -22,8 +22,9 @@ def test_the_supervisor_is_told_in_one_datagram(tmp_path: Path) -> None:
 
 def test_an_abstract_address_is_understood() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-        supervisor.bind("\0xtramail-notify-test")
-        Notifier({"NOTIFY_SOCKET": "@xtramail-notify-test"}).tell("READY=1")
+        # Such names are the whole machine's.
+        supervisor.bind(f"\0xtramail-notify-test-{os.getpid()}")
+        Notifier({"NOTIFY_SOCKET": f"@xtramail-notify-test-{os.getpid()}"}).tell("READY=1")
         assert supervisor.recv(100) == b"READY=1"
 
 

@@ -187,7 +187,8 @@ class _Session:
         self._number = number
         self._buffer = bytearray()
         self._tls = False
-        self._sender = ""
+        self._sender: str | None = None
+        """None: no transaction has begun."""
         self._recipients: list[str] = []
 
     async def talk(self) -> None:
@@ -209,8 +210,9 @@ class _Session:
             case b"STARTTLS":
                 await self._start_tls()
             case b"MAIL":
+                self._sender, self._recipients = None, []
                 if await self._stage("mail", "250 2.1.0 Ok"):
-                    self._sender, self._recipients = _address(line), []
+                    self._sender = _address(line)
             case b"RCPT":
                 await self._recipient(_address(line))
             case b"DATA":
@@ -242,7 +244,10 @@ class _Session:
 
     async def _recipient(self, address: str) -> None:
         known = self._primary.script.known
-        if known is not None and address.lower() not in known:
+        if self._sender is None:
+            # Its MAIL was refused by the script before this one, and the rest comes pipelined behind it.
+            await self._say("503 5.5.1 no MAIL")
+        elif known is not None and address.lower() not in known:
             await self._say("550 5.1.1 nobody of that name")
         elif self._primary.greylists(address.lower()):
             await self._say("450 4.7.1 greylisted, come again")
@@ -258,12 +263,13 @@ class _Session:
         octets = await self._text()
         script = self._primary.script
         refused = "final" in script.replies
+        sender, recipients = self._sender or "", tuple(self._recipients)
         if not refused and not script.discard:
             kept = octets if self._primary.keeps_octets else b""
-            recipients = tuple(self._recipients)
-            self._primary.take(Received(self._sender, recipients, kept, self._tls, self._number, time.time()))
-        self._recipients = []
-        await self._stage("final", "250 2.0.0 taken")
+            self._primary.take(Received(sender, recipients, kept, self._tls, self._number, time.time()))
+        self._sender, self._recipients = None, []
+        # Another script may be played by now: what is kept and what is said of it go together.
+        await self._stage("final", "250 2.0.0 taken", script)
 
     async def _text(self) -> bytes:
         end = self._buffer.find(b"\r\n.\r\n") if not self._buffer.startswith(b".\r\n") else -2
@@ -279,11 +285,11 @@ class _Session:
     def _reset(self) -> None:
         if self._recipients:
             self._primary.question(self._recipients)
-        self._recipients = []
+        self._sender, self._recipients = None, []
 
-    async def _stage(self, stage: Stage, usual: str) -> bool:
-        """Answer a stage as the script says; whether it went well."""
-        script = self._primary.script
+    async def _stage(self, stage: Stage, usual: str, script: Script | None = None) -> bool:
+        """Answer a stage as the script (None: the one that is played) says; whether it went well."""
+        script = script or self._primary.script
         if script.hang_at == stage:
             await asyncio.sleep(3600)
         if script.drop_at == stage:

@@ -26,16 +26,17 @@ def test_a_certificate_that_does_not_verify_defers_with_its_reason(
     server.add_user(ANN)
     server.start()
     cases = {
-        "wrong name": (authority.serving("other.test"), "certificate is for other.test, not for localhost"),
+        "wrong-name": (authority.serving("other.test"), "certificate is for other.test, not for localhost"),
         "expired": (authority.serving("localhost", days=-2), "expired"),
         "self-signed": (authority.serving("localhost", self_signed=True), "self-signed"),
         "none": (None, "does not offer STARTTLS"),
     }
-    for number, (certificate, reason) in enumerate(cases.values(), 1):
+    for name, (certificate, reason) in cases.items():
         primary.play(Script(certificate=certificate))
         began = server.log_end()
-        server.send(mail(number), ANN)
-        deferred = server.told("recipient-deferred", since=began)
+        # Those before it are tried again all the time.
+        number = server.send(mail(name), ANN)
+        deferred = server.told("recipient-deferred", since=began, id=number)
         assert reason in deferred[-1]["reply"], deferred
         assert any(reason in one["last-answer"] for one in server.queue())
     assert primary.messages == []

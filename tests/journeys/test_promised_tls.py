@@ -29,15 +29,14 @@ def test_what_domains_promise_is_asked_held_to_and_told(install: Install) -> Non
         server.add_domain(DOMAIN)
         server.add_user(ANN)
         server.start()
-        (said,) = server.log("sending-protected")
+        (said,) = server.told("sending-protected", since=0)
         assert said["resolver"] == f"127.0.0.1:{names.port}" and "DANE and MTA-STS" in said["text"]
         with server.submission(ANN) as client:
             assert client.sendmail(ANN, [FAR, NEAR, BAD], mail("promised", to=FAR, sender=ANN)) == {}
         for recipient, policy in ((FAR, "dane"), (NEAR, "opportunistic")):
             first = eventually(lambda who=recipient: tries(server, who))[0]
             assert first["tls-policy"] == policy and first["host"].startswith("mail."), first
-            told = [one for one in server.log("recipient-deferred") if one["recipient"] == recipient]
-            assert told[0]["tls"] == policy
+            assert server.told("recipient-deferred", since=0, recipient=recipient)[0]["tls"] == policy
         assert "SERVFAIL" in eventually(lambda: tries(server, BAD))[0]["text"]
 
 
@@ -45,5 +44,5 @@ def test_without_a_resolver_that_is_said_at_the_start(install: Install) -> None:
     server = install()
     server.add_domain(DOMAIN)
     server.start()
-    (said,) = server.log("sending-protected")
+    (said,) = server.told("sending-protected", since=0)
     assert said["resolver"] == "" and "opportunistic TLS: no resolver that checks DNSSEC" in said["text"]

@@ -114,7 +114,7 @@ def test_by_a_relay_account_with_swaks(lasting: tuple[Installation, ScriptedPrim
             ],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )  # fmt: skip
 
     good = swaks(password, ANN)

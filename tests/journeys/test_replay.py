@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.authority import Authority
 from tests.journeys.conftest import ANN, BEN, DOMAIN
-from tests.journeys.harness import Installation, Refused, eventually, mail
+from tests.journeys.harness import Installation, Refused, mail
 from tests.journeys.scripted_imap import ImapScript, ScriptedImap
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
 
@@ -35,11 +35,7 @@ def send(server: Installation, first: int, count: int, *to: str) -> None:
     with server.smtp() as client:
         for number in range(first, first + count):
             client.sendmail("bob@sender.example", list(to), mail(number, to=to[0]))
-    waits_for_nothing(server)
-
-
-def waits_for_nothing(server: Installation) -> None:
-    eventually(lambda: not server.queue(), what="the queue is empty")
+    server.waits_for_nothing()
 
 
 def have(primary: ScriptedPrimary, user: str) -> list[str]:
@@ -66,7 +62,7 @@ def test_only_what_a_primary_took_and_discarded_is_given_to_it_again(
     assert (tried["queued"], tried["present"]) == (20, 15)
     done = office.command(*WINDOW, "--only-missing")
     assert (done["queued"], done["present"], done["unknown"]) == (20, 15, 0)
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert have(primary, ANN) == names(*range(15), *range(25, 30)), "each once"
     assert have(primary, BEN) == names(*range(15, 30))
     assert office.balance() == {"accepted": 35, "delivered": 35}
@@ -100,7 +96,7 @@ def test_a_replay_that_is_killed_goes_on_at_the_next_run_and_doubles_nothing(
     assert killed.value.code == -signal.SIGKILL
     office.balance()
     office.command(*WINDOW)
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert office.command(*WINDOW)["replayed"] == 70
     assert have(primary, ANN) == sorted(names(*range(70)) * 2), "what it had, and each once more"
     assert office.balance() == {"accepted": 70, "delivered": 70}

@@ -49,7 +49,7 @@ def test_mail_that_waits_survives_a_restart(office: Installation, primary: Scrip
     assert primary.messages == []
     office.start()
     eventually(lambda: len(primary.messages) == 3, what="handed on after the start")
-    eventually(lambda: not office.queue(), what="the queue is empty")
+    office.waits_for_nothing()
     assert office.balance() == {"accepted": 3, "delivered": 3}
 
 

@@ -41,11 +41,16 @@ def publish(names: NameServer, server: Installation) -> None:
 
 def sent(server: Installation, primary: ScriptedPrimary, message: bytes) -> bytes:
     """What the world gets of it."""
-    before = len(primary.messages)
+    before, name = primary.taken, next(line for line in message.split(b"\r\n") if line.startswith(b"Message-ID:"))
     with server.submission(ANN) as client:
         assert client.sendmail(ANN, ["zoe@world.example"], message, ["BODY=8BITMIME"]) == {}
-    eventually(lambda: len(primary.messages) > before)
-    return primary.messages[-1].octets
+    return eventually(lambda: [one.octets for one in primary.messages[before:] if name in one.octets])[0]
+
+
+def signed(server: Installation, primary: ScriptedPrimary, message: bytes, selector: bytes) -> bytes:
+    """What the world gets of it, with that key's signature; empty without."""
+    octets = sent(server, primary, message)
+    return octets if b"s=" + selector in octets else b""
 
 
 def write(number: int, *, size: int = 0) -> bytes:
@@ -69,7 +74,7 @@ def test_mail_is_signed_once_dns_shows_the_keys_and_through_their_replacement(
 
         publish(names, office)
         assert office.command("dkim", "activate", DOMAIN, *server)["active"] == ["one-ed", "one-rsa"]
-        eventually(lambda: b"s=one-rsa" in sent(office, primary, write(3)))
+        eventually(lambda: signed(office, primary, write(3), b"one-rsa"))
         first, records = sent(office, primary, write(4)), published(office)
         assert verdicts(first, records) == [True, True]
         assert first.endswith(write(4)), "not an octet of what was written is another"
@@ -79,9 +84,9 @@ def test_mail_is_signed_once_dns_shows_the_keys_and_through_their_replacement(
         assert b"s=one-rsa" in sent(office, primary, write(6)), "the old keys sign until the new ones are there"
         publish(names, office)
         office.command("dkim", "activate", DOMAIN, *server)
-        eventually(lambda: b"s=two-rsa" in sent(office, primary, write(7)))
+        second = eventually(lambda: signed(office, primary, write(7), b"two-rsa"))
         records = published(office)
-        assert verdicts(primary.messages[-1].octets, records) == [True, True]
+        assert verdicts(second, records) == [True, True]
         assert verdicts(first, records) == [True, True], "mail under way is still found good"
         seen = office.command("dkim", "show", DOMAIN, *server)
         assert {(one["selector"], one["state"], one["dns"]) for one in seen} == {
@@ -103,7 +108,6 @@ def test_mail_is_signed_once_dns_shows_the_keys_and_through_their_replacement(
 
 def test_who_sends_too_much_is_stopped_until_he_is_released(office: Installation, primary: ScriptedPrimary) -> None:
     office.command("domain", "set", DOMAIN, "send-rate=3")
-    eventually(lambda: office.command("domain", "show", DOMAIN))
     with office.submission(ANN) as client:
         many = [f"r{number}@world.example" for number in range(4)]
         refused = client.sendmail(ANN, many[:3], write(1))
@@ -126,6 +130,8 @@ def test_who_sends_too_much_is_stopped_until_he_is_released(office: Installation
     assert len(told) == 1 and told[0]["domain"] == DOMAIN
     assert len(office.log("sending-blocked")) == 1
 
+    # What goes at that moment would go twice; of his own that has not gone yet is held with him.
+    eventually(lambda: all(one["state"] == "held" for one in office.queue()), what="nothing is under way")
     office.kill()
     office.start()
     with office.submission(ANN) as client, pytest.raises(smtplib.SMTPRecipientsRefused):

@@ -57,6 +57,8 @@ def test_one_that_is_ended_for_it_says_where_each_thread_was(
     watched: Installation, supervisor: socket.socket
 ) -> None:
     assert told(supervisor).startswith("READY=1")
+    asleep = Path(f"/proc/{watched.pid}/wchan")
+    eventually(lambda: "poll" in asleep.read_text(), what="it waits for somebody who wants something")
     os.kill(watched.pid, signal.SIGABRT)
     assert watched.wait_for_death() == -signal.SIGABRT
     said = watched.log_text()
