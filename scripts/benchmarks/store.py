@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from side_by_side.cost import disk_written
 
 from xtramail.delivery.retention import CHUNK
 from xtramail.model.bucket import CLASS_LOG, PERMANENT, Bucket, bucket_of
@@ -308,10 +309,7 @@ class Written:
     def now(cls, folder: Path) -> Written:
         lines = Path("/proc/self/io").read_text().splitlines()
         charged = next((int(line.split()[1]) for line in lines if line.startswith("write_bytes")), 0)
-        device = os.stat(folder).st_dev
-        counter = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
-        disk = int(counter.read_text().split()[6]) * 512 if counter.exists() else 0
-        return cls(charged=charged, disk=disk)
+        return cls(charged=charged, disk=disk_written(folder) or 0)
 
     def since(self, before: Written) -> str:
         charged, disk = self.charged - before.charged, self.disk - before.disk

@@ -37,6 +37,7 @@ def test_imap_is_measured(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     rows = json.loads(figures.read_text())["rows"]["xtramail"]
     assert {"header sync", "SEARCH TEXT", "STORE", "MOVE", "the same, TLS resumed"} <= rows.keys()
+    assert {"all bodies, no TLS", "the same beside bcrypt and no cache"} <= rows.keys()
     assert all(row["cost_us"] > 0 for name, row in rows.items() if name != "memory of an idle session")
     assert [file.name for file in tmp_path.iterdir()] == [figures.name]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from scripts.benchmarks.side_by_side.cost import disk, family, processor_seconds
+from scripts.benchmarks.side_by_side.cost import disk, disk_written, family, processor_seconds
 from tests.journeys.harness import eventually
 
 BURN = """
@@ -79,3 +80,16 @@ def test_files_are_counted_by_the_blocks_they_take(tmp_path: Path) -> None:
     with (tmp_path / "hole").open("r+b") as file:
         file.truncate(1 << 30)
     assert 0 < disk(tmp_path) < 1 << 20
+
+
+def test_what_the_disk_was_given_is_counted_where_there_is_one(tmp_path: Path) -> None:
+    before = disk_written(tmp_path)
+    with (tmp_path / "file").open("wb") as file:
+        file.write(os.urandom(4 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    after = disk_written(tmp_path)
+    # A file system of other kinds, such as one in memory, has no disk below it.
+    assert (before is None) == (after is None)
+    assert before is None or after is None or after - before >= 4 << 20
+    assert disk_written(Path("/proc")) is None

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from scripts.benchmarks.side_by_side.chart import chart
-from scripts.benchmarks.side_by_side.goals import GOALS, REASONS, Word, judged, unexplained
+from scripts.benchmarks.side_by_side.goals import GOALS, NOTES, REASONS, Word, judged, reason, unexplained
 from scripts.benchmarks.side_by_side.report import report
 from scripts.benchmarks.side_by_side.rows import Results, Row, Sample, parse, ratio, save
 
@@ -56,6 +56,16 @@ def test_a_row_that_is_behind_needs_a_reason() -> None:
     assert unexplained(beside(f"{explained}, 10,000 messages", 10.0, 1.0)) == []
 
 
+def test_a_row_that_is_ahead_and_short_of_its_goal_needs_a_reason() -> None:
+    name = "expiry"
+    assert GOALS[name].times == 20 and not reason(name)
+    assert unexplained(beside(name, 10.0, 199.0)) == [name]
+    assert unexplained(beside(name, 10.0, 201.0)) == []
+    name = "all bodies"
+    assert judged(beside(name, 10.0, 11.0), name) is Word.AHEAD and reason(name)
+    assert unexplained(beside(name, 10.0, 11.0)) == []
+
+
 def test_figures_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
     results = beside("work", 10.0, 30.0)
     save(tmp_path / "figures.json", results, {"messages": 5})
@@ -77,6 +87,15 @@ def test_the_page_says_ratio_goal_and_reason_of_each_row() -> None:
     assert behind.endswith(f"**behind**: {REASONS[explained]} |")
     assert next(line for line in lines if line.startswith("| alone |")).endswith("|  |  |  |  |")
     assert len({line.count("|") for line in lines if line.startswith(("| work", "| alone", f"| {explained}"))}) == 1
+
+
+def test_the_page_says_what_a_row_is_beside_others() -> None:
+    name = "all bodies, no TLS"
+    lines = report({"mail": beside(name, 10.0, 50.0)}, {"mail": {}}).splitlines()
+    assert next(line for line in lines if line.startswith(f"| {name} |")).endswith(f"| reached; {NOTES[name]} |")
+    lines = report({"mail": beside(name, 10.0, 5.0)}, {"mail": {}}).splitlines()
+    told = f"| **behind**: {REASONS[name]}; {NOTES[name]} |"
+    assert next(line for line in lines if line.startswith(f"| {name} |")).endswith(told)
 
 
 def test_the_chart_is_xml_with_a_bar_for_each_ratio() -> None:

@@ -1,4 +1,4 @@
-"""A lean IMAP client for load: one blocking TLS socket, answers as octets, nothing parsed that nobody asks for."""
+"""A lean IMAP client for load: one blocking socket, answers as octets, nothing parsed that nobody asks for."""
 
 from __future__ import annotations
 
@@ -18,20 +18,27 @@ class Unexpected(RuntimeError):
 class Client:
     """One connection; the greeting is read when it is made. Unexpected for every answer that is not OK."""
 
-    def __init__(self, port: int, context: ssl.SSLContext, *, session: ssl.SSLSession | None = None) -> None:
-        """``session`` of an earlier connection is offered for resumption."""
-        plain = socket.create_connection(("127.0.0.1", port), timeout=300)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
+    def __init__(self, port: int, context: ssl.SSLContext | None, *, session: ssl.SSLSession | None = None) -> None:
+        """Without a ``context`` there is no TLS; ``session`` of an earlier connection is offered for resumption."""
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=300)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost", session=session)
         self._buffer = bytearray(_READ)
         self._number = 0
         self._ahead = b""
         self.line()
 
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        """The socket of a connection with TLS."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        return self._socket
+
     def line(self) -> bytes:
         """The next line, as it comes."""
         while b"\r\n" not in self._ahead:
-            piece = self.tls.recv(_READ)
+            piece = self._socket.recv(_READ)
             if not piece:
                 raise Unexpected("the server closed the connection")
             self._ahead += piece
@@ -48,9 +55,9 @@ class Client:
         self._number += 1
         tag = b"T%06dx" % self._number
         if literal is None:
-            self.tls.sendall(b"%b %b\r\n" % (tag, text))
+            self._socket.sendall(b"%b %b\r\n" % (tag, text))
         else:
-            self.tls.sendall(b"%b %b {%d+}\r\n%b\r\n" % (tag, text, len(literal), literal))
+            self._socket.sendall(b"%b %b {%d+}\r\n%b\r\n" % (tag, text, len(literal), literal))
         return tag
 
     def answer(self, tag: bytes) -> bytes:
@@ -76,7 +83,7 @@ class Client:
                     if not last.startswith(tag + b" OK"):
                         raise Unexpected(last.decode("utf-8", "replace"))
                     return
-            size = self.tls.recv_into(self._buffer)
+            size = self._socket.recv_into(self._buffer)
             if not size:
                 raise Unexpected("the server closed the connection")
             got = bytes(memoryview(self._buffer)[:size])
@@ -89,7 +96,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self.tls.close()
+        self._socket.close()
 
     def append_all(self, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """APPEND each (what stands before the literal, the message), sixteen under way at once."""

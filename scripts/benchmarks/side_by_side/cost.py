@@ -1,4 +1,4 @@
-"""What a server costs: processor time and memory of its processes with all their descendants, from /proc.
+"""What a server costs: processor time and memory of its processes with all their descendants, from /proc; disk.
 
 Children that ended are counted by those who waited for them, as Postfix's and Dovecot's masters do for all of theirs:
 the kernel adds their time, and that of whom they had waited for, to the parent's.
@@ -13,6 +13,8 @@ from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _TRIES = 20
+_SECTOR = 512
+"""Of /sys/dev/block, whatever the disk has."""
 
 
 def family(*roots: int) -> dict[int, list[str]]:
@@ -63,6 +65,20 @@ def memory(*roots: int) -> int:
                 if line.startswith("Pss:"):
                     total += int(line.split()[1]) * 1024
     return total
+
+
+def disk_written(folder: Path) -> int | None:
+    """Octets that the disk below ``folder`` was given so far, by whoever; None where no disk of its own is below it.
+
+    What the kernel charges a process for is more: it counts a whole folio, sixteen pages and more, where one of its
+    pages was changed, and not the file system's own journal.
+    """
+    device = folder.stat().st_dev
+    try:
+        fields = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text("ascii").split()
+    except OSError:
+        return None
+    return int(fields[6]) * _SECTOR
 
 
 def disk(folder: Path) -> int:

@@ -18,8 +18,9 @@ from tests.journeys.harness import answers, eventually, free_ports
 
 from .client import PASSWORD, Client
 from .cost import family
+from .dovecot import Dovecot
 from .packages import POSTFIX
-from .servers import Dovecot, Xtramail
+from .servers import Xtramail
 
 LOCAL = "example.test"
 """Its mail ends in mailboxes."""
@@ -138,10 +139,11 @@ class XtramailMail:
 class PostfixDovecot:
     """Debian's Postfix with a configuration, queue and log of its own, before Debian's Dovecot by LMTP."""
 
-    def __init__(self, folder: Path, storage: str) -> None:
+    def __init__(self, folder: Path, storage: str, sessions: int = 100) -> None:
+        """``storage`` and ``sessions`` (of IMAP, the most at once) as Dovecot's."""
         self.name = f"postfix + dovecot {storage}"
         self.keeps = (LOCAL, KEPT)
-        self._dovecot = Dovecot(folder, storage, 100, lmtp=True)
+        self._dovecot = Dovecot(folder, storage, sessions, lmtp=True)
         self._folder = folder / f"postfix-{storage}"
         self._port = free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
@@ -149,6 +151,11 @@ class PostfixDovecot:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def imap(self) -> int:
+        """The port of IMAP, with TLS."""
+        return self._dovecot.port
 
     @property
     def context(self) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .goals import GOALS, NOT_BEHIND, Word, judged, reason
+from .goals import GOALS, NOT_BEHIND, Word, judged, note, reason
 from .rows import OURS, Results, Row, names, others, ratio, short
 
 CHART = "results.svg"
@@ -55,10 +55,10 @@ def _figure(row: Row | None) -> str:
 
 
 def _word(results: Results, name: str) -> tuple[str, str]:
-    """The goal of a row, and how it stands."""
+    """The goal of a row, and how it stands, with what there is to know of it."""
     word = judged(results, name)
     if word is Word.ALONE or name not in results.get(OURS, {}):
-        return "", ""
+        return "", note(name)
     why = "" if word is Word.REACHED else reason(name)
     said = f"{word.value}: {why}" if why else word.value
-    return GOALS.get(name, NOT_BEHIND).text, said
+    return GOALS.get(name, NOT_BEHIND).text, "; ".join(filter(None, [said, note(name)]))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from .client import Client, Unexpected
 from .cost import memory, processor_seconds
 from .rows import Row, Sample
-from .servers import USER, Server
+from .servers import USER, Door, Server
 
 SYNC = b"UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 THUNDERBIRD = (
@@ -47,8 +47,8 @@ class Scenarios:
     def run(self, only: str = "") -> dict[str, Row]:
         """Measure everything whose method's name has ``only`` in it."""
         work: list[Callable[[], None]] = [
-            self.first_search, self.first_sync, self.cold, self.reading, self.resync, self.logins, self.changing,
-            self.searching, self.idling,
+            self.first_search, self.first_sync, self.cold, self.reading, self.reading_in_the_clear, self.resync,
+            self.logins, self.logins_of_others, self.changing, self.searching, self.idling,
         ]  # fmt: skip
         for one in work:
             if only in one.__name__:
@@ -78,9 +78,9 @@ class Scenarios:
         yield client
         client.logout()
 
-    def _restart(self) -> None:
+    def _restart(self, door: Door = Door.USUAL) -> None:
         self._server.stop()
-        self._server.start()
+        self._server.start(door)
 
     # Before anything was read
 
@@ -119,10 +119,22 @@ class Scenarios:
                 with self._measured("one body", "body", len(chosen)):
                     for uid in chosen:
                         client.volume(b"UID FETCH %d (UID BODY.PEEK[])" % uid)
-            size = client.volume(b"UID FETCH 1:* (UID BODY.PEEK[])")
-            for _ in range(self._rounds):
-                with self._measured("all bodies", "MB", size / 1e6):
-                    client.volume(b"UID FETCH 1:* (UID BODY.PEEK[])")
+            self._bodies(client, "all bodies")
+
+    def _bodies(self, client: Client, name: str) -> None:
+        size = client.volume(b"UID FETCH 1:* (UID BODY.PEEK[])")
+        for _ in range(self._rounds):
+            with self._measured(name, "MB", size / 1e6):
+                client.volume(b"UID FETCH 1:* (UID BODY.PEEK[])")
+
+    def reading_in_the_clear(self) -> None:
+        self._restart(Door.CLEAR)
+        client = Client(self._server.clear_port, None)
+        client.login(USER)
+        client.command(b"SELECT INBOX")
+        self._bodies(client, "all bodies, no TLS")
+        client.logout()
+        self._restart()
 
     def resync(self) -> None:
         with self._selected() as writer:
@@ -159,12 +171,7 @@ class Scenarios:
         with self._selected():
             # Somebody has the mailbox open, as the other connections of a client do.
             for _ in range(self._rounds):
-                with self._measured("login, SELECT, LOGOUT", "session", 100):
-                    for _ in range(100):
-                        client = Client(port, context)
-                        client.login(USER)
-                        client.command(b"SELECT INBOX")
-                        client.logout()
+                self._sessions("login, SELECT, LOGOUT", 100)
                 client = self._client()
                 session = client.tls.session
                 client.logout()
@@ -178,6 +185,23 @@ class Scenarios:
                         client.logout()
                 if resumed < 90:
                     self.rows["the same, TLS resumed"].name = f"the same, TLS resumed ({resumed} of 100 only)"
+
+    def logins_of_others(self) -> None:
+        """The same beside servers that do it as many are installed; ours has one way."""
+        for door, name, count in (
+            (Door.HASHED, "the same beside bcrypt and no cache", 20),
+            (Door.ALONE, "the same beside a process for each login", 100),
+        ):
+            self._restart(door)
+            with self._selected():
+                for _ in range(self._rounds):
+                    self._sessions(name, count)
+        self._restart()
+
+    def _sessions(self, name: str, count: int) -> None:
+        with self._measured(name, "session", count):
+            for _ in range(count):
+                self._client().logout()
 
     # Changes
 

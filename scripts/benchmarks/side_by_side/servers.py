@@ -1,19 +1,19 @@
-"""The servers under measurement, each with TLS, the same kind of certificate, and everything in one folder."""
+"""What every server under measurement can do, and ours: TLS, everything in one folder.
+
+Dovecot is `dovecot`, which has the same kind of certificate.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import ssl
-import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
-from tests.journeys.harness import Installation, answers, eventually, free_ports
-from xtramail.app.authority import FOLDER, issue
+from tests.journeys.harness import Installation, free_ports
 from xtramail.directory.users import account_of
 from xtramail.model.bucket import FIRST_DOMAIN_CLASS, Bucket, bucket_at
 from xtramail.model.clock import DAY_SECONDS, SystemClock
@@ -25,10 +25,25 @@ from xtramail.store.new_message import new_message
 from xtramail.store.search_texts import prepare, put_search_text
 from xtramail.wire.mime import Scanner
 
-from .client import PASSWORD, Client
-from .packages import DOVEADM, DOVECOT
+from .client import PASSWORD
 
 USER = "ann@example.test"
+HASH_COST = 12
+"""Of bcrypt, for the password of USER: what ours comes with."""
+_IN_THE_CLEAR = Path(__file__).with_name("in_the_clear.py")
+
+
+class Door(Enum):
+    """How a server lets people in. What comes after the login is the same."""
+
+    USUAL = auto()
+    """TLS, and passwords that are known already or cost nothing to check; few processes that take many logins."""
+    CLEAR = auto()
+    """Also without TLS, at ``clear_port``."""
+    HASHED = auto()
+    """Every login of USER is checked against bcrypt of HASH_COST by a server that remembers none of them."""
+    ALONE = auto()
+    """A process for each login, by a server that can do so."""
 
 
 class Server(Protocol):
@@ -36,6 +51,8 @@ class Server(Protocol):
 
     name: str
     port: int
+    clear_port: int
+    """Open to logins with Door.CLEAR alone."""
 
     @property
     def context(self) -> ssl.SSLContext: ...
@@ -49,9 +66,19 @@ class Server(Protocol):
     def load(self, corpus: Iterable[bytes], count: int) -> None:
         """Put the messages into INBOX of USER, spread over 30 days. It does not run before, and does not after."""
 
-    def start(self) -> None: ...
+    def start(self, door: Door = Door.USUAL) -> None: ...
 
     def stop(self) -> None: ...
+
+
+class _Installation(Installation):
+    """Where ``clear`` is set, passwords are taken without TLS: see `in_the_clear`."""
+
+    clear = False
+
+    def server_command(self) -> list[str]:
+        twistd, *arguments = super().server_command()
+        return [sys.executable, str(_IN_THE_CLEAR), *arguments] if self.clear else [twistd, *arguments]
 
 
 class Xtramail:
@@ -59,10 +86,14 @@ class Xtramail:
 
     def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
         self.name = "xtramail"
-        limits = ("limits.logged-in-per-account=0", "limits.unauthenticated-per-address=0")
-        self.installation = Installation(
-            folder / "xtramail", settings=(*limits, "limits.handshakes-per-address=0", *settings), forked=False
+        self.clear_port = free_ports(1)[0]
+        usual = (
+            "limits.logged-in-per-account=0",
+            "limits.unauthenticated-per-address=0",
+            "limits.handshakes-per-address=0",
+            f'listen.imap=["tcp:{self.clear_port}:interface=127.0.0.1"]',
         )
+        self.installation = _Installation(folder / "xtramail", settings=(*usual, *settings), forked=False)
         self.port = self.installation.ports["imaps"]
 
     @property
@@ -71,16 +102,14 @@ class Xtramail:
 
     @property
     def context(self) -> ssl.SSLContext:
-        return _context(self._authority)
-
-    @property
-    def _authority(self) -> Path:
-        return self.installation.authority
+        return trusting(self.installation.authority)
 
     def prepare(self, users: Sequence[str]) -> None:
         self.installation.init()
         self.installation.add_domain("example.test")
-        for user in (USER, *users):
+        cost = {"XTRAMAIL_LOGIN_BCRYPT_COST": str(HASH_COST)}
+        self.installation.command("user", "add", USER, "--password-stdin", text=f"{PASSWORD}\n", environment=cost)
+        for user in users:
             self.installation.add_user(user, PASSWORD)
 
     def load(self, corpus: Iterable[bytes], count: int) -> None:
@@ -118,154 +147,15 @@ class Xtramail:
 
         engine.transact_all([(keys.BODY, body), (keys.user_scope(account), row)]).result()
 
-    def start(self) -> None:
+    def start(self, door: Door = Door.USUAL) -> None:
+        """There is one way to log in, whatever others do: USER's first login is checked, the next ones are known."""
+        self.installation.clear = door is Door.CLEAR
         self.installation.start()
 
     def stop(self) -> None:
         self.installation.stop()
 
 
-class Dovecot:
-    """Debian's Dovecot: durable writes, one login process that keeps TLS tickets, workers that serve many sessions."""
-
-    def __init__(self, folder: Path, storage: str, sessions: int, *, lmtp: bool = False) -> None:
-        """``storage`` is maildir or mdbox, ``sessions`` the most at once; ``lmtp``: mail comes in, at :attr:`lmtp`."""
-        self.name = f"dovecot {storage}"
-        self._folder = folder / f"dovecot-{storage}"
-        self._storage = storage
-        self._sessions = sessions
-        self._protocols = "imap lmtp" if lmtp else "imap"
-        self.certificate: tuple[Path, Path] = (Path(), Path())
-        """The files with its chain and its key; :meth:`prepare` makes them."""
-        self.port = free_ports(1)[0]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def lmtp(self) -> Path:
-        """The socket at which it takes mail."""
-        return self._folder / "run" / "lmtp"
-
-    @property
-    def mail(self) -> Path:
-        """Where its mailboxes lie."""
-        return self._folder / "mail"
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        return _context(self._folder / "certs" / FOLDER / "ca.crt")
-
-    def prepare(self, users: Sequence[str]) -> None:
-        folder = self._folder
-        for name in ("", "run", "state", "mail", "certs"):
-            (folder / name).mkdir(exist_ok=True, mode=0o755)
-        certificate, key = self.certificate = issue(folder / "certs", ["localhost", "127.0.0.1"], now=time.time())
-        shutil.chown(folder / "mail", "nobody", "nogroup")
-        path = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}[self._storage]
-        (folder / "dovecot.conf").write_text(
-            f"""
-protocols = {self._protocols}
-listen = 127.0.0.1
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/dovecot.log
-ssl = required
-ssl_cert = <{certificate}
-ssl_key = <{key}
-ssl_min_protocol = TLSv1.2
-disable_plaintext_auth = yes
-mail_location = {path}
-mail_uid = nobody
-mail_gid = nogroup
-first_valid_uid = 1
-mail_max_userip_connections = 0
-auth_mechanisms = plain login
-auth_cache_size = 4M
-passdb {{
-  driver = static
-  args = password={PASSWORD}
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={folder}/mail/%u allow_all_users=yes
-}}
-default_process_limit = {self._sessions + 100}
-default_client_limit = {2 * self._sessions + 2000}
-default_vsz_limit = 1G
-service anvil {{
-  client_limit = {2 * self._sessions + 2000}
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = 0
-  }}
-  inet_listener imaps {{
-    port = {self.port}
-    ssl = yes
-  }}
-  service_count = 0
-  process_limit = 1
-  process_min_avail = 1
-  client_limit = {2 * self._sessions + 2000}
-}}
-service imap {{
-  process_limit = {self._sessions + 100}
-  service_count = 1000
-}}
-namespace inbox {{
-  inbox = yes
-  mailbox Archive {{
-    auto = create
-  }}
-  mailbox Trash {{
-    auto = create
-  }}
-}}
-"""
-        )
-
-    def load(self, corpus: Iterable[bytes], count: int) -> None:
-        self.start()
-        client = Client(self.port, self.context)
-        client.login(USER)
-        now = time.time()
-
-        def dated() -> Iterable[tuple[bytes, bytes]]:
-            for number, message in enumerate(corpus):
-                at = time.gmtime(now - 29 * DAY_SECONDS + number * 29 * DAY_SECONDS / count)
-                yield time.strftime('INBOX "%d-%b-%Y %H:%M:%S +0000"', at).encode(), message
-
-        client.append_all(dated())
-        client.logout()
-        self.stop()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [str(DOVECOT), "-F", "-c", str(self._folder / "dovecot.conf")],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-        eventually(self._up, within=20, what=f"{self.name} answers; see {self._folder}/dovecot.log")
-
-    def _up(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, "dovecot ended at once"
-        return answers(self.port)
-
-    def administer(self, *arguments: str) -> None:
-        """Run ``doveadm``; it waits for what it started. CalledProcessError for any other exit than 0."""
-        configuration = str(self._folder / "dovecot.conf")
-        subprocess.run([str(DOVEADM), "-c", configuration, *arguments], check=True, stdin=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
-        self._process = None
-
-
-def _context(authority: Path) -> ssl.SSLContext:
+def trusting(authority: Path) -> ssl.SSLContext:
+    """For clients of a server whose certificate is of that authority (a file)."""
     return ssl.create_default_context(cafile=str(authority))

@@ -1,4 +1,7 @@
-"""One day in thirty expires: what that costs a message, here as the retention job does it, there by doveadm."""
+"""One day in thirty expires: what that costs a message, here as the retention job does it, there by doveadm.
+
+What is written is what the disk was given from one sync to the next, the file system's journal too.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.records import Account
 
 from ..client import Client
-from ..cost import disk, processor_seconds
+from ..cost import disk, disk_written, processor_seconds
+from ..dovecot import Dovecot
 from ..rows import Row, Sample
-from ..servers import Dovecot
 from .filling import DAYS, Filling, append_month, patterns
 
 PROCESSOR, WRITTEN, LOCK, DISK = "expiry", "expiry, written", "expiry, longest lock", "disk for a message of a mailbox"
@@ -33,22 +36,20 @@ USER = "ann@example.test"
 
 @dataclass(slots=True, kw_only=True)
 class Expired:
-    """What an expiry of ``messages`` took: processor seconds, octets written as the kernel charges them, elapsed."""
+    """What an expiry of ``messages`` took: processor seconds, octets that the disk was given, elapsed seconds."""
 
     messages: int
     processor: float
-    written: int
+    written: int | None
+    """None where nobody counts them."""
     elapsed: float
 
     def rows(self) -> dict[str, Row]:
         count = self.messages
-        return {
-            row.name: row
-            for row in (
-                one(PROCESSOR, "message", self.processor * 1e6 / count, count / self.elapsed),
-                one(WRITTEN, "KiB a message", self.written / 1024 / count),
-            )
-        }
+        rows = {PROCESSOR: one(PROCESSOR, "message", self.processor * 1e6 / count, count / self.elapsed)}
+        if self.written is not None:
+            rows[WRITTEN] = one(WRITTEN, "KiB a message", self.written / 1024 / count)
+        return rows
 
 
 def one(name: str, unit: str, cost: float, rate: float = 0.0) -> Row:
@@ -72,19 +73,14 @@ def ours(folder: Path, messages: int, others: int, kinds: int) -> dict[str, Row]
     bucket = bucket_at(NOW - (DAYS - 1) * DAY_SECONDS, FIRST_DOMAIN_CLASS)
     filled = engine.used_bytes() / (messages + (DAYS - 1) * others)
     engine.figures.longest_hold = 0.0
-    os.sync()
-    before, spent, began = _written("/proc/self/io"), time.process_time(), time.perf_counter()
+    before, spent, began = _given(folder), time.process_time(), time.perf_counter()
     # As RetentionJob does, without its clock and its quarter of an hour between the drop and the rest.
     drive(retention.move_open_bodies(engine, bucket, NOW))
     engine.drop_bucket(bucket, int(NOW * 1e6)).result()
     while engine.sweep_bucket(bucket, CHUNK).result():
         pass
-    found = Expired(
-        messages=messages,
-        processor=time.process_time() - spent,
-        written=_written("/proc/self/io") - before,
-        elapsed=time.perf_counter() - began,
-    )
+    processor, elapsed = time.process_time() - spent, time.perf_counter() - began
+    found = Expired(messages=messages, processor=processor, written=_since(before, folder), elapsed=elapsed)
     longest = engine.figures.longest_hold
     engine.close()
     rows = found.rows()
@@ -121,19 +117,16 @@ def theirs(server: Dovecot, corpus: Sequence[bytes], messages: int) -> dict[str,
     old = sum(number * DAYS // messages == 0 for number in range(messages))
     # The day of the second oldest: BEFORE looks at days alone, whatever the time of day is now (RFC 9051 §6.4.4).
     limit = time.strftime("%Y-%m-%d", time.gmtime(now - (DAYS - 2) * DAY_SECONDS))
-    os.sync()
+    before = _given(server.mail)
     own, children = processor_seconds(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     server.administer("expunge", "-u", USER, "mailbox", "INBOX", "before", limit)
     server.administer("purge", "-u", USER)
+    elapsed = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
-    found = Expired(
-        messages=old,
-        processor=spent + processor_seconds(server.pid) - own,
-        written=(after.ru_oublock - children.ru_oublock) * 512,
-        elapsed=time.perf_counter() - began,
-    )
+    processor = spent + processor_seconds(server.pid) - own
+    found = Expired(messages=old, processor=processor, written=_since(before, server.mail), elapsed=elapsed)
     client = Client(server.port, server.context)
     client.login(USER)
     left = int(client.command(b"STATUS INBOX (MESSAGES)").partition(b"MESSAGES ")[2].partition(b")")[0])
@@ -143,7 +136,12 @@ def theirs(server: Dovecot, corpus: Sequence[bytes], messages: int) -> dict[str,
     return {**found.rows(), DISK: one(DISK, "KiB", loaded / messages / 1024)}
 
 
-def _written(file: str) -> int:
-    """Octets that the kernel charges the process for."""
-    lines = Path(file).read_text("ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+def _given(folder: Path) -> int | None:
+    """To the disk below ``folder``, all that was written before among it."""
+    os.sync()
+    return disk_written(folder)
+
+
+def _since(before: int | None, folder: Path) -> int | None:
+    after = _given(folder)
+    return None if before is None or after is None else after - before

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..client import Client
 from ..cost import processor_seconds
 from ..rows import Row, Sample
-from ..servers import Server
 from ..smtp_load import Sender
+
+_SETTLE = 0.1
+"""Seconds for what a server does after its clients were told, such as to forget the message."""
+_REST = 1.0
+"""And until nothing of it is left to do: sessions may look again, half a second later."""
+_ASLEEP = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awake:
+    """A running server: its ports, and the processes whose descendants are all that it consists of."""
+
+    imap: int
+    smtp: int
+    context: ssl.SSLContext
+    roots: tuple[int, ...]
 
 
 def deliveries(
-    server: Server, smtp: int, corpus: Sequence[bytes], users: Sequence[str], *, sessions: int, rounds: int
+    server: Awake, corpus: Sequence[bytes], users: Sequence[str], *, sessions: int, rounds: int
 ) -> dict[str, Row]:
     """``sessions`` share ``users``; each user gets ``rounds`` times some messages, one a moment."""
     waiting: dict[str, list[Client]] = {user: [] for user in users}
     for number in range(sessions):
-        client = Client(server.port, server.context)
+        client = Client(server.imap, server.context)
         user = users[number % len(users)]
         client.login(user)
         client.command(b"SELECT INBOX")
         client.send(b"IDLE")
         client.line()
         waiting[user].append(client)
-    sender = Sender(smtp, corpus, tls=None)
+    sender = Sender(server.smtp, corpus, tls=None)
     sender.send(len(users), users, connections=1)
     for clients in waiting.values():
         _told(clients)
@@ -33,15 +50,18 @@ def deliveries(
     row = Row(name=name, unit="message")
     slept = Row(name=f"{sessions:,} in IDLE, nothing comes", unit="second")
     for _ in range(rounds):
-        before, began = processor_seconds(server.pid), time.perf_counter()
+        before, began = processor_seconds(*server.roots), time.perf_counter()
         sender.send(len(users), users, connections=1)
         for clients in waiting.values():
             _told(clients)
-        took, spent = time.perf_counter() - began, processor_seconds(server.pid) - before
+        took = time.perf_counter() - began
+        time.sleep(_SETTLE)
+        spent = processor_seconds(*server.roots) - before
         row.samples.append(Sample(cost=spent * 1e6 / len(users), rate=len(users) / took))
-        before, began = processor_seconds(server.pid), time.perf_counter()
-        time.sleep(2.0)
-        spent = (processor_seconds(server.pid) - before) / (time.perf_counter() - began)
+        time.sleep(_REST)
+        before, began = processor_seconds(*server.roots), time.perf_counter()
+        time.sleep(_ASLEEP)
+        spent = (processor_seconds(*server.roots) - before) / (time.perf_counter() - began)
         slept.samples.append(Sample(cost=spent * 1e6, rate=0.0))
     for clients in waiting.values():
         for client in clients:
