@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import pytest
 from tests.app.command.office import Office
 from tests.app.command.test_user import verifies
 from tests.source_tree import ROOT
+from xtramail.app.config import load
 from xtramail.directory.state.catalogue import KINDS
 from xtramail.directory.state.csv_files import columns_of
 from xtramail.directory.state.kind import Kind
 
 ANN = "ann@local.example"
+RELAY = "relay.example"
 USERS = "address,password,generate\ncy@local.example,correct horse,\ndora@local.example,,yes\n"
 
 
@@ -102,6 +105,51 @@ def test_faults_are_told_with_line_and_field_and_nothing_is_done(office: Office,
     assert "line 1: this is no document of xtramail" in office.refused("apply", file)
     assert "Is a directory" in office.refused("apply", str(tmp_path))
     assert office.done("export", "--with-secrets") == before
+
+
+def test_this_server_itself_is_no_next_hop_in_a_file_either(office: Office, tmp_path: Path) -> None:
+    port = load(config=str(office.config), options={}, environ={}).settings.listen.smtp[0].split(":")[1]
+    own, why = f"127.0.0.1:{port}", "this server itself listens there ([listen] smtp)"
+    before = office.done("export", "--with-secrets")
+    text = (
+        '{"format": 1, "domains": [\n'
+        f'{{"name": "{RELAY}", "primary": ["one.example", "{own}", "localhost:{port}"]}},\n'
+        f'{{"name": "new.example", "primary": ["two.example"], "smarthost": "{own}"}}\n'
+        '], "places": [\n'
+        f'{{"address": "ray@{RELAY}", "hosts": ["{own}=10"]}}\n'
+        '], "outbound": [\n'
+        f'{{"domain": "{RELAY}", "host": "{own}"}}]}}\n'
+    )
+    lines = office.refused("apply", written(tmp_path, text)).splitlines()
+    assert [line.partition(" host ")[0] for line in lines] == [
+        "domains, line 2: primary:",
+        "domains, line 2: primary:",
+        "domains, line 3: smarthost:",
+        "outbound, line 7: host:",
+        "places, line 5: hosts:",
+        "nothing was changed",
+    ]
+    assert all(why in line and "; name the server that has the mailboxes" in line for line in lines[:-1])
+    for kind, field, text in (
+        ("domains", "primary", f"name,primary\n{RELAY},{own}\n"),
+        ("places", "hosts", f"address,hosts\nray@{RELAY},{own}=10\n"),
+    ):
+        said = office.refused("import", written(tmp_path, text), "--kind", kind)
+        assert said.startswith(f"{kind}, line 2: {field}: host {own}: {why}")
+    assert office.done("export", "--with-secrets") == before
+
+
+def test_a_next_hop_that_became_this_server_itself_later_keeps_no_other_change_out(
+    office: Office, tmp_path: Path
+) -> None:
+    listen = re.search(r"^smtp = (.*)$", office.config.read_text(), re.MULTILINE)
+    assert listen is not None
+    office.done("domain", "set", RELAY, "primary=127.0.0.1:1")
+    office.config.write_text(office.config.read_text().replace(listen[1], '["tcp:1:interface=127.0.0.1"]'))
+    office.done("apply", written(tmp_path, f'{{"format": 1, "domains": [{{"name": "{RELAY}", "quota": 7}}]}}'))
+    both = f'{{"format": 1, "domains": [{{"name": "{RELAY}", "primary": ["127.0.0.1:1", "localhost:1"]}}]}}'
+    (said, _) = office.refused("apply", written(tmp_path, both)).splitlines()
+    assert said.startswith("domains, line 1: primary: host localhost:1: this server itself")
 
 
 def test_a_file_larger_than_is_read_is_refused_before_it_is(office: Office, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
 
 from xtramail.app.command.context import Context, count_of, sure
 from xtramail.app.command.new_file import NewFile, csv_text
+from xtramail.app.own_doors import refuse_own_doors
 from xtramail.directory.state.apply import apply_plan, told
 from xtramail.directory.state.catalogue import KINDS
 from xtramail.directory.state.entry import LARGEST, Read, read_bounded
@@ -61,7 +63,11 @@ def _carry_out(
     yes: bool,
 ) -> None:
     world = plan_world(
-        context.desk, context.keyring, only=read.domain, retention_days=context.settings.retention.days
+        context.desk,
+        context.keyring,
+        only=read.domain,
+        retention_days=context.settings.retention.days,
+        refuse_hops=partial(refuse_own_doors, context.settings),
     )
     try:
         plan = make_plan(world, read, KINDS, remove_missing=remove_missing, progress=show_progress)

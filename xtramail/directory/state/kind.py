@@ -8,7 +8,7 @@ what a document has of one object: no number that only this store knows. Owns no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
@@ -29,6 +29,8 @@ from xtramail.store.records import DomainRow
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many are; from any thread."""
+Hop = tuple[str, int]
+"""Host and port that mail is handed to."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -81,6 +83,10 @@ class Says:
         return instead
 
 
+def any_hops(_hops: Iterable[Hop]) -> None:
+    """Nobody knows of a host that mail must not be handed to."""
+
+
 @dataclass(slots=True)
 class World:
     """What rules may look at: the directory as it stands at a desk, and as it will be."""
@@ -94,6 +100,8 @@ class World:
     """Nothing but this domain may be changed."""
     retention_days: int = 30
     """Of a new domain that names none."""
+    refuse_hops: Callable[[Iterable[Hop]], None] = any_hops
+    """BadInput for the first that mail must not be handed to."""
     seen: int = 0
     """Number of the newest row of the audit log when this was made."""
     _standing: dict[str, dict[str, Row]] = field(default_factory=dict)
@@ -139,6 +147,14 @@ class World:
             row = self.after("domains").get(key)
             return row is not None and row.verified
         return served_as(self.desk.engine, name) is not None
+
+    def check_hops(self, name: str, hops: Iterable[Hop], says: Says) -> None:
+        """Say which of the hosts in the field ``name`` mail must not be handed to."""
+        for hop in hops:
+            try:
+                self.refuse_hops((hop,))
+            except BadInput as error:
+                says.wrong(name, error.text)
 
     def _served(self, name: str) -> bool:
         return self.desk.engine.read(keys.domain_scope(name), domains.get_domain) is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xtramail.directory.desk import Desk
 from xtramail.directory.keyring import Keyring
 from xtramail.directory.state.catalogue import BY_NAME, KINDS
-from xtramail.directory.state.kind import Kind, World
+from xtramail.directory.state.kind import Hop, Kind, World, any_hops
 from xtramail.model.actor import Role
 from xtramail.model.errors import BadInput
 from xtramail.store import audit, keys
@@ -22,7 +23,14 @@ def export_world(desk: Desk, keyring: Keyring, *, domain: str = "", secrets: boo
     return World(desk=desk, keyring=keyring, kinds=BY_NAME, domains=rows, only=rows[0].name if domain else "")
 
 
-def plan_world(desk: Desk, keyring: Keyring, *, only: str = "", retention_days: int = 30) -> World:
+def plan_world(
+    desk: Desk,
+    keyring: Keyring,
+    *,
+    only: str = "",
+    retention_days: int = 30,
+    refuse_hops: Callable[[Iterable[Hop]], None] = any_hops,
+) -> World:
     """To plan changes of what the actor may see; ``only``: of nothing but this domain. NotPermitted."""
     desk.require(Role.DOMAIN, "apply")
     desk.require_change("apply")
@@ -35,6 +43,7 @@ def plan_world(desk: Desk, keyring: Keyring, *, only: str = "", retention_days: 
         seen=seen,
         only=only,
         retention_days=retention_days,
+        refuse_hops=refuse_hops,
     )
 
 

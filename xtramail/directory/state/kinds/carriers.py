@@ -68,6 +68,8 @@ class Carriers(Kind[CarrierState]):
     def check(self, row: CarrierState, before: CarrierState | None, world: World, says: Says) -> None:
         if not world.serves(row.domain):
             says.wrong("domain", f"{row.domain} is not served here; add it first, or to the file")
+        if before is None:
+            world.check_hops("host", (parse_host(row.host, PORT),), says)
         if sum(one.domain == row.domain for one in world.after(self.name).values()) > MOST:
             says.wrong("host", f"{row.domain} may have {MOST} such hosts; leave some out")
 

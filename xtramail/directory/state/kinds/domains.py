@@ -103,6 +103,9 @@ class Domains(Kind[DomainState]):
         days = row.retention_days or (world.retention_days if before is None else 0)
         if not 1 <= days <= MAX_DAYS:
             says.wrong("retention_days", f"{row.retention_days}: a number from 1 to {MAX_DAYS}")
+        world.check_hops("primary", (parse_host(one) for one in row.primary if one not in _primaries(before)), says)
+        if row.smarthost and (before is None or row.smarthost != before.smarthost):
+            world.check_hops("smarthost", (parse_host(row.smarthost, 587),), says)
         for name, place in (("primary_ca", row.primary_ca), ("settings", row.settings.get(AUTHORITIES, ""))):
             if place and (before is None or place not in (before.primary_ca, before.settings.get(AUTHORITIES))):
                 says.made(name, _authorities, place, "")
@@ -275,6 +278,10 @@ def _changed(row: DomainRow, state: DomainState) -> DomainRow:
         settings={**other, **state.settings, **state.secret_settings},
         created=kept_moment(state.created, row.created),
     )
+
+
+def _primaries(state: DomainState | None) -> tuple[str, ...]:
+    return () if state is None else state.primary
 
 
 def _host(text: str) -> str:

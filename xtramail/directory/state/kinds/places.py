@@ -63,6 +63,8 @@ class Places(Kind[PlaceState]):
         domain = world.after("domains").get(name)
         if domain is None:
             says.wrong("address", f"domain {name} is not served here; add it first, or to the file")
+        known = () if before is None else before.hosts
+        world.check_hops("hosts", (_read(one)[:2] for one in row.hosts if one != HERE and one not in known), says)
         user = world.after("users").get(self.key(row))
         if row.hosts == (HERE,) and (user is None or user.type == "list"):
             says.wrong("hosts", f"{HERE}: there is no user {row.address} with a mailbox; add him first, or to the file")
