@@ -16,7 +16,7 @@ from xtramail.model.errors import BadInput
 from xtramail.model.secret import Secret
 
 _ADMIN = click.option(
-    "--admin", is_flag=True, help="Without a code, as an administrator; it is written down who that was."
+    "--admin", is_flag=True, help="As an administrator, who needs no code; it is written down who that was."
 )
 _LONGEST = 64
 """Characters of a line with a code."""
@@ -26,8 +26,8 @@ _LONGEST = 64
 def totp() -> None:
     """Two-step sign-in of a user: codes of a phone beside the password.
 
-    With it on, mail programs need device passwords: xtramail device add. A CODE of - is read from standard input,
-    where no list of processes and no history of a shell shows it.
+    With it on, mail programs need device passwords: xtramail device add. A CODE that is not given, or is -, is asked
+    for at a terminal and else read from standard input, where no list of processes and no history of a shell shows it.
     """
 
 
@@ -37,10 +37,13 @@ def _picture(uri: str) -> str:
     return out.getvalue()
 
 
-def _given(code: str) -> str:
-    """What was typed; ``-`` stands for a line of standard input."""
-    if code != "-":
+def _given(code: str | None) -> str:
+    """What was typed; none and ``-`` stand for what a person is asked for, or a line of standard input."""
+    if code is not None and code != "-":
         return code
+    if sys.stdin.isatty():
+        # On standard error: what is printed may go into a file.
+        return str(click.prompt("Code", err=True))
     typed = sys.stdin.buffer.readline(_LONGEST + 2).decode("utf-8", "replace").strip()
     if not typed or len(typed) > _LONGEST:
         raise BadInput(f"code: give it as one line of at most {_LONGEST} characters on standard input")
@@ -67,16 +70,15 @@ def start(context: Context, address: str) -> None:
         click.echo(_picture(uri))
     context.done(
         {"user": parsed.key, "secret": secret, "uri": uri},
-        f"Secret: {secret}\nURI: {uri}\n"
-        f"Then type the code that the phone shows: xtramail totp confirm {parsed.key} CODE",
+        f"Secret: {secret}\nURI: {uri}\nThen type the code that the phone shows: xtramail totp confirm {parsed.key}",
     )
 
 
 @totp.command()
 @click.argument("address")
-@click.argument("code")
+@click.argument("code", required=False)
 @click.pass_obj
-def confirm(context: Context, address: str, code: str) -> None:
+def confirm(context: Context, address: str, code: str | None) -> None:
     """Switch it on by the CODE that the phone shows, and print recovery codes once.
 
     Mail programs that are logged in with the user's own password are logged out.
@@ -93,9 +95,9 @@ def confirm(context: Context, address: str, code: str) -> None:
 
 @totp.command()
 @click.argument("address")
-@click.argument("code")
+@click.argument("code", required=False)
 @click.pass_obj
-def check(context: Context, address: str, code: str) -> None:
+def check(context: Context, address: str, code: str | None) -> None:
     """See whether CODE is good now, to know a caller; it cannot be used again."""
     parsed = Address.parse(address)
     context.run(second_step.check(context.desk, parsed, _given(code), context.keyring))
@@ -130,6 +132,6 @@ def codes(context: Context, address: str, code: str | None, admin: bool) -> None
 
 def _one_of(code: str | None, admin: bool) -> str | None:
     """The code that was given; None: by an administrator."""
-    if (code is None) is not admin:
+    if admin and code is not None:
         raise click.UsageError("give a code, or --admin to do without one")
-    return None if code is None else _given(code)
+    return None if admin else _given(code)
