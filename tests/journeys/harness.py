@@ -251,8 +251,13 @@ class Installation:
                     return True
                 self.process = None
                 raise AssertionError(f"the server ended at once: {self.log_text()[-3000:]}")
-            # Ports are bound before the store is open, so that they answer says too little.
-            return bool(self.log("server-started", since=began)) and all(answers(self.ports[name]) for name in SERVICES)
+            # Ports are bound before the store is open, so that they answer says too little; and a signal that comes
+            # before the reactor runs, which greets, ends a server that has not stopped.
+            return (
+                bool(self.log("server-started", since=began))
+                and all(answers(self.ports[name]) for name in SERVICES)
+                and greets(self.ports["smtp"])
+            )
 
         eventually(up, within=STARTED_WITHIN, what="the server has started and answers on its ports")
 
@@ -270,8 +275,9 @@ class Installation:
     def stopped(self) -> int:
         """It was told to stop: its exit code once it is gone, 0 when all went well."""
         code = self._gone()
+        ends = [line["event"] for line in self.log() if line["event"] in ("server-started", "server-stopped")]
         # When everything is closed twistd ends itself by the signal that it was given.
-        return 0 if code == -signal.SIGTERM and "server-stopped" in self.log_text().splitlines()[-1] else code
+        return 0 if code == -signal.SIGTERM and ends[-1:] == ["server-stopped"] else code
 
     def kill(self) -> None:
         """SIGKILL: no handler runs, no buffer is flushed."""
@@ -314,9 +320,10 @@ class Installation:
 
     def log(self, event: str = "", *, since: int = 0) -> list[dict[str, Any]]:
         """The log's lines, all or those of one event, from octet ``since`` on (see :meth:`log_end`)."""
-        text = self.log_file.read_bytes()[since:].decode("utf-8", "replace") if self.log_file.exists() else ""
+        octets = self.log_file.read_bytes()[since:] if self.log_file.exists() else b""
         # The last line may be half written.
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
+        whole, _, _ = octets.rpartition(b"\n")
+        lines = [json.loads(line) for line in whole.split(b"\n") if line.startswith(b"{")]
         return [line for line in lines if not event or line["event"] == event]
 
     def log_end(self) -> int:
@@ -348,6 +355,26 @@ class Installation:
     def waits_for_nothing(self) -> None:
         """All that it took is handed on, and that is written down: a host has mail before we know that it does."""
         eventually(lambda: not self.queue(), what="the queue is empty")
+
+    def drains(self) -> None:
+        """As :meth:`waits_for_nothing`, once a person has let go what may have been delivered already: the answer to
+        its dot was lost twice."""
+
+        def empty() -> bool:
+            waiting = self.queue()
+            if held := [one["id"] for one in waiting if one["state"] == "held"]:
+                self.command("queue", "release", *held)
+            return not waiting
+
+        eventually(empty, what="the queue drains")
+
+    def finds_its_primary(self, state: str) -> None:
+        """Wait until it holds the primary of its only domain to be ``state``, such as "down" or "up"."""
+
+        def found() -> bool:
+            return [one["state"] for one in self.command("outage", "status")] == [state]
+
+        eventually(found, what=f"it finds its primary {state}")
 
     def check_log(self) -> None:
         text = self.log_text()
@@ -437,6 +464,13 @@ def answers(port: int) -> bool:
     """Whether somebody accepts and, where a greeting is due, would give one."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
         return True
+    return False
+
+
+def greets(port: int) -> bool:
+    """Whether somebody accepts and says the first word."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+        return bool(one.recv(4_096))
     return False
 
 

@@ -63,6 +63,7 @@ class ScriptedPrimary(ScriptedServer):
     def __init__(self, script: Script | None = None, *, keep_octets: bool = True) -> None:
         super().__init__()
         self._script = script or Script()
+        self._left = 0
         self._keep_octets = keep_octets
         self.mailboxes = Mailboxes()
         """What it took, in the INBOX of each recipient: for a ``ScriptedImap`` to show. Empty without octets."""
@@ -109,10 +110,11 @@ class ScriptedPrimary(ScriptedServer):
             self._asked.clear()
         self.mailboxes.clear()
 
-    def play(self, script: Script) -> None:
-        """From the next command of each connection on."""
+    def play(self, script: Script, *, messages: int = 0) -> None:
+        """From the next command of each connection on; with ``messages``, until so many have come to their dot: what
+        happens to one of them happens to no other, however late the test is."""
         self._greylisted.clear()
-        self._script = script
+        self._script, self._left = script, messages
 
     def blackhole(self) -> None:
         """Nobody accepts: the backlog is full and a connection attempt is never answered."""
@@ -157,6 +159,14 @@ class ScriptedPrimary(ScriptedServer):
         if self._keep_octets:
             for recipient in message.recipients:
                 self.mailboxes.deliver(recipient, message.octets)
+
+    def dot(self) -> Script:
+        """What is played for a message whose octets are all there."""
+        played = self._script
+        if self._left:
+            self._left -= 1
+            self._script = played if self._left else Script()
+        return played
 
     def greylists(self, recipient: str) -> bool:
         """Whether this is the first time."""
@@ -261,7 +271,7 @@ class _Session:
         if not await self._stage("data", "354 go on"):
             return
         octets = await self._text()
-        script = self._primary.script
+        script = self._primary.dot()
         refused = "final" in script.replies
         sender, recipients = self._sender or "", tuple(self._recipients)
         if not refused and not script.discard:

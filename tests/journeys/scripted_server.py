@@ -36,7 +36,7 @@ class ScriptedServer:
     def __exit__(self, *_: object) -> None:
         self.refuse()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(90)
         self._loop.close()
 
     def accept(self) -> None:
@@ -66,7 +66,7 @@ class ScriptedServer:
                 done.set_exception(error)
 
         asyncio.run_coroutine_threadsafe(run(), self._loop)
-        return done.result(10)
+        return done.result(90)
 
     async def _listen(self) -> None:
         if self._server is not None:
