@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -25,8 +27,11 @@ def passage() -> Iterator[None]:
     """Lets a user other than root pass to the source, for tests in which the server stops being root.
 
     A checkout below a home folder or a private temporary one is closed to others; its folders may be passed, not read,
-    while the tests of a module run, and are as before afterwards.
+    while the tests of a module run, and are as before afterwards. Modules that want it take turns, over all processes:
+    what one of them closes again another one would still need.
     """
+    turn = os.open(ROOT, os.O_RDONLY)
+    fcntl.flock(turn, fcntl.LOCK_EX)
     closed = [(folder, folder.stat().st_mode & 0o7777) for folder in (ROOT, *ROOT.parents)]
     closed = [(folder, mode) for folder, mode in closed if mode & 0o011 != 0o011]
     for folder, mode in closed:
@@ -34,3 +39,4 @@ def passage() -> Iterator[None]:
     yield
     for folder, mode in closed:
         folder.chmod(mode)
+    os.close(turn)

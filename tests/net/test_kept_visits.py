@@ -33,7 +33,7 @@ async def send(primary: World, number: int, address: str = "ann@example.test") -
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(1_000):
         if condition():
             return
         await deferLater(reactor, 0.02, lambda: None)

@@ -181,12 +181,13 @@ async def test_a_certificate_for_another_name_gets_no_password(authority: Author
 
 @ensureDeferred
 async def test_a_refused_login_is_told_once_and_left_alone_for_a_while(authority: Authority) -> None:
-    async with world(authority, ImapScript(passwords={ANN: "another"})) as primary:
+    longer = replace(QUICK, rest_login=1.5)
+    async with world(authority, ImapScript(passwords={ANN: "another"}), settings=longer) as primary:
         first, second = await primary.file(), await primary.file()
         assert first.there is False and second == first
         assert first.text.endswith("login of ann@example.test refused: [AUTHENTICATIONFAILED] wrong name or password")
         assert primary.imap.connections == 1 and primary.attempts == 0
-        await deferLater(reactor, 0.5, lambda: None)
+        await deferLater(reactor, 1.6, lambda: None)
         await primary.file()
         assert primary.imap.connections == 2
         assert [domain for domain, _ in primary.refused] == ["example.test"]
@@ -203,13 +204,13 @@ async def test_a_busy_server_is_no_refused_login(authority: Authority) -> None:
 
 @ensureDeferred
 async def test_a_host_that_is_away_is_left_alone_for_a_while(authority: Authority) -> None:
-    async with world(authority) as primary:
+    async with world(authority, settings=replace(QUICK, rest=1.5)) as primary:
         primary.imap.refuse()
         filed = await primary.file()
         assert filed.there is False and "connect: [Errno 111] Connection refused" in filed.text
         primary.imap.accept()
         assert (await primary.file()) == filed, "not asked again at once"
-        await deferLater(reactor, 0.5, lambda: None)
+        await deferLater(reactor, 1.6, lambda: None)
         assert (await primary.file()).there
 
 
@@ -322,7 +323,9 @@ async def test_without_credentials_nobody_is_asked(authority: Authority) -> None
 async def test_two_visits_of_one_domain_at_a_time(authority: Authority) -> None:
     async with world(authority, ImapScript(hang_at="list"), settings=replace(QUICK, answer=5.0)) as primary:
         filings = [primary.visits.file(DOMAIN, primary.copy(), primary.before) for _ in range(6)]
-        await deferLater(reactor, 0.5, lambda: None)
+        while primary.imap.connections < 2:
+            await deferLater(reactor, 0.02, lambda: None)
+        await deferLater(reactor, 0.3, lambda: None)
         assert primary.visits.visits == 2 == primary.imap.connections
         primary.visits.close()
         assert {one.result() for one in filings} <= {Filed(False, str(primary.access), STOPPING)}
@@ -353,10 +356,10 @@ async def test_the_longer_a_host_is_silent_the_less_it_is_asked(authority: Autho
 async def test_a_visit_that_takes_too_long_is_cut_and_one_under_way_at_the_end_is_unconfirmed(
     authority: Authority,
 ) -> None:
-    slow = replace(QUICK, answer=9.0, visit=0.6)
+    slow = replace(QUICK, answer=9.0, visit=1.5)
     async with world(authority, ImapScript(hang_at="append"), settings=slow) as primary:
         began = time.monotonic()
-        assert (await primary.file()) == Filed(None, str(primary.access), "not over in 0.6 s")
+        assert (await primary.file()) == Filed(None, str(primary.access), "not over in 1.5 s")
         assert time.monotonic() - began < 8
 
 

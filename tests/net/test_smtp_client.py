@@ -32,7 +32,7 @@ QUICK = CourierSettings(
     data=0.8,
     block=0.8,
     final=0.8,
-    idle=0.15,
+    idle=1.5,
     ask=0.8,
     ask_idle=0.2,
 )
@@ -213,7 +213,11 @@ async def test_each_recipient_has_its_own_outcome() -> None:
 
 @ensureDeferred
 async def test_a_host_may_take_its_time_for_each_of_many_recipients() -> None:
-    host = ScriptedHost(RCPT=HANG)
+    def asked(_line: bytes) -> bytes:
+        reactor.callLater(0.1, drip, 8)
+        return HANG
+
+    host = ScriptedHost(RCPT=asked)
 
     def drip(left: int) -> None:
         if left:
@@ -224,9 +228,8 @@ async def test_a_host_may_take_its_time_for_each_of_many_recipients() -> None:
             host.lines[0].transport.write(b"354 go on\r\n")
 
     async with talking(host) as client:
-        sent = client.send(*(f"u{number}@host.example" for number in range(8)))
-        reactor.callLater(0.15, drip, 8)
-        assert [verdict for verdict, _, _ in told(await sent)] == ["delivered"] * 8
+        carried = await client.send(*(f"u{number}@host.example" for number in range(8)))
+        assert [verdict for verdict, _, _ in told(carried)] == ["delivered"] * 8
 
 
 @ensureDeferred
@@ -421,7 +424,7 @@ async def test_a_connection_is_used_again_and_closed_when_nothing_comes() -> Non
         for _ in range(20):
             assert told(await client.send())[0][0] == "delivered"
         assert client.host.connections == 1
-        await passed(0.4)
+        await passed(1.9)
         assert client.host.lines == [] and client.host.verbs()[-1] == "QUIT"
         assert client.courier.lines == 0
 

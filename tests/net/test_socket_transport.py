@@ -534,7 +534,8 @@ async def test_plain_text_after_starttls_ends_the_connection(server: Server) -> 
     def talk() -> bytes:
         plain = connect(server.plain)
         plain.sendall(b"STARTTLS\r\n")
-        time.sleep(0.1)
+        while not (server.peers and server.peers[0].transport.tls_wanted):
+            time.sleep(0.01)
         plain.sendall(b"NOOP\r\nQUIT\r\n")
         return plain.recv(100)
 

@@ -214,7 +214,8 @@ def test_a_slow_turn_is_told_at_its_end_with_what_was_work_of_it(turns: Any) -> 
     # A machine that is busy gives this thread a part of its time only.
     assert 0 < working <= seconds + 0.02
     turns.doIteration(0)
-    assert len(told) == 1
+    # The turn in between may have been slow as well, where others had the processor.
+    assert [one for one, _, _ in told].count(began) == 1
     pipe.close()
 
 
@@ -236,7 +237,7 @@ def test_what_is_put_off_counts_as_part_of_its_turn(turns: Any) -> None:
 def test_waiting_is_no_turn(turns: Any) -> None:
     told: list[float] = []
     turns.slow = lambda _began, seconds, _working: told.append(seconds)
-    turns.doIteration(0.03)
+    turns.doIteration(0.3)
     assert turns.turn_began != inf
     turns.doIteration(0)
-    assert told == []
+    assert all(one < 0.3 for one in told)

@@ -114,7 +114,7 @@ async def test_a_redirect_is_not_followed(number: int) -> None:
 @ensureDeferred
 async def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time() -> None:
     with listening(Site(Receiver(lambda request: NOT_DONE_YET))) as url:
-        assert await post(url, timeout=0.1) == Answer(good=False, text="no answer within 0.1 s")
+        assert await post(url, timeout=0.5) == Answer(good=False, text="no answer within 0.5 s")
 
 
 @ensureDeferred

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,14 +100,20 @@ async def test_who_waits_too_long_is_told_busy_and_his_work_is_not_done() -> Non
         assert done == []
 
 
+def open_after(failed: Pending[bool], gate: threading.Event) -> None:
+    """Not by the clock: the work must be under way when the others have failed."""
+    while not failed.done:
+        time.sleep(0.001)
+    gate.set()
+
+
 @ensureDeferred
 async def test_stopping_fails_what_waits_and_does_not_work_it_off() -> None:
     gate, done = threading.Event(), []
     with working(queue=100, each=100) as worker:
         first = worker.submit("ann", gate.wait)
         others = [worker.submit("ann", lambda: done.append(1)) for _ in range(50)]
-        reactor.callInThread(gate.wait, 0.1)
-        threading.Timer(0.1, gate.set).start()
+        threading.Thread(target=open_after, args=(others[-1], gate)).start()
         worker.stopService()
         assert all(busy(one) for one in (first, *others)) and done == []  # type: ignore[arg-type]
         assert busy(worker.submit("ann", lambda: 1))
