@@ -143,7 +143,8 @@ def test_after_its_days_a_store_grows_no_more(tmp_path: Path) -> None:
     assert end.rows < middle.rows * MOST_GROWTH, (middle, end)
     assert end.file < middle.file * MOST_GROWTH_OF_FILE, (middle, end)
     assert end.objects < middle.objects * MOST_GROWTH, (middle, end)
-    assert (end.descriptors, end.threads) == (middle.descriptors, middle.threads)
+    # Threads of other tests may end meanwhile.
+    assert end.descriptors <= middle.descriptors and end.threads <= middle.threads, (middle, end)
     assert soak.pauses == []
     balance = engine.read(keys.QUEUE, ledger.balance)
     assert balance.accepted == sum(balance.fates.values())

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from scripts.benchmarks.side_by_side.cost import disk, disk_written, family, processor_seconds
-from tests.journeys.harness import eventually
 
 BURN = """
 def burn(seconds):
@@ -32,7 +31,10 @@ def waits_for_its_own():
 for _ in range(3):
     os.waitpid(child(0.1), 0)
 os.waitpid(child(0.1, waits_for_its_own), 0)
-living = child(0.2, lambda: time.sleep(60))
+def rests():
+    print("done", flush=True)
+    time.sleep(60)
+living = child(0.2, rests)
 burn(0.1)
 print("done", flush=True)
 sys.stdin.read()
@@ -46,10 +48,11 @@ def test_children_are_counted_while_they_live_and_when_they_have_ended() -> None
     command = [sys.executable, "-S", "-c", MASTER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as master:
         assert master.stdout is not None and master.stdin is not None
-        assert master.stdout.readline() == b"done\n"
+        # Both of those that live: who rests first is the machine's affair.
+        assert [master.stdout.readline() for _ in range(2)] == [b"done\n"] * 2
         # 0.3 of children, 0.3 of a child with a grandchild, 0.2 of one that lives, 0.1 of its own; and Python's start.
-        spent = eventually(lambda: (now := processor_seconds(master.pid)) >= 0.87 and now)
-        assert spent < 1.4
+        spent = processor_seconds(master.pid)
+        assert 0.87 <= spent < 1.4
         assert len(family(master.pid)) == 2
         assert processor_seconds(master.pid) - spent < 0.1, "a family that waits costs nothing"
         master.stdin.close()
