@@ -59,9 +59,11 @@ def test_a_daemon_drops_its_rights_before_the_store_is_opened(reachable: Path) -
         [str(PROGRAMS / "twistd"), f"--pidfile={pidfile}", f"--logfile={logfile}", *become, *server.plugin_arguments()],
         check=True, capture_output=True, timeout=120, cwd=server.folder,
     )  # fmt: skip
-    pid = int(eventually(lambda: pidfile.exists() and pidfile.read_text()))
+    pid = int(eventually(lambda: pidfile.exists() and logfile.exists() and pidfile.read_text()))
     try:
-        eventually(lambda: all(answers(port) for port in server.ports.values()), what="it answers")
+        # It answers from the moment on in which its ports are bound, as root.
+        eventually(lambda: "server-started" in logfile.read_text(), what="it serves")
+        assert all(answers(port) for port in server.ports.values())
         if root:
             status = dict(
                 line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line

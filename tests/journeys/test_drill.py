@@ -26,7 +26,8 @@ def three(install: Install, primary: ScriptedPrimary) -> Installation:
         server.add_user(user)
     server.start()
     server.send(mail("first", to=CARL), CARL)
-    eventually(lambda: primary.mailboxes.messages(CARL), what="the primary has his mail")
+    server.waits_for_nothing()
+    assert len(primary.mailboxes.messages(CARL)) == 1
     return server
 
 
@@ -63,8 +64,8 @@ def test_three_pilots_see_the_outage_while_the_primary_still_receives_all(
     with three.submission(BEN) as smtp:
         assert not smtp.sendmail(BEN, [ANN], mail("from Ben", to=ANN, sender=BEN))
     three.send(mail("from outside"), ANN)
-    eventually(lambda: len(primary.mailboxes.messages(ANN)) >= 5, what="the primary receives all")
-    eventually(lambda: not three.queue())
+    three.waits_for_nothing()
+    assert len(primary.mailboxes.messages(ANN)) >= 5, "the primary receives all"
     ends(three, drill)
     told = report(three, drill)
     assert [told[user]["login"]["text"] for user in (ANN, BEN)] == ["by imap", "by submission"]
@@ -86,13 +87,21 @@ def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(
     three: Installation, primary: ScriptedPrimary
 ) -> None:
     drill = begin(three)
-    eventually(lambda: primary.messages, what="the first canary arrives")
+    eventually(
+        lambda: [one for one in primary.messages if b"X-Xtramail-Drill" in one.octets], what="the first canary arrives"
+    )
     three.kill()
+    # Attempts whose row stood when it died: their dot may have been given, and no one knows.
+    doubtful = sum(
+        one["address"] == BEN and one["fate"] in ("attempted", "unconfirmed")
+        for entry in three.queue()
+        for one in entry["recipients"]
+    )
     three.start()
     eventually(lambda: canaries_done(three, drill), what="canaries went both ways")
     ends(three, drill)
     names = [one.field("Message-ID") for one in primary.mailboxes.messages(BEN)]
-    assert len(names) == 3 and len(set(names)) == 2, "what came in, what he sent to himself, and its copy"
+    assert len(set(names)) == 2 and 3 <= len(names) <= 3 + doubtful, "what came in, what he sent to himself, its copy"
     three.balance()
 
 
@@ -116,6 +125,7 @@ def test_with_credentials_canaries_are_seen_and_removed_at_the_primary_too(
 ) -> None:
     credentials(three, imap, tmp_path)
     three.send(mail("real"), ANN)
+    three.waits_for_nothing()
     drill = begin(three)
     eventually(lambda: canaries_done(three, drill), what="canaries went both ways")
     eventually(
@@ -131,15 +141,20 @@ def test_with_credentials_canaries_are_seen_and_removed_at_the_primary_too(
 def test_a_primary_that_says_250_and_keeps_nothing_is_found_out(
     three: Installation, primary: ScriptedPrimary, imap: ScriptedImap, tmp_path: Path
 ) -> None:
-    canary = (f"canary=probe@{DOMAIN}", "canary-round-trip=on", "canary-every=1s", "canary-time=2s", "probe-idle=1h")
+    canary = (f"canary=probe@{DOMAIN}", "canary-round-trip=on", "canary-every=1s", "canary-time=1m", "probe-idle=1h")
     credentials(three, imap, tmp_path, *canary)
     eventually(lambda: "UID EXPUNGE" in imap.commands, what="a canary came round and is removed")
     alerts = [one["kind"] for one in three.command("alert", "list")]
     assert "canary-missed" not in alerts
     primary.play(Script(discard=True))
+    # Only now, for a good one may take its time on a busy machine.
+    three.command("domain", "set", DOMAIN, "canary-time=2s")
     eventually(
         lambda: "canary-missed" in [one["kind"] for one in three.command("alert", "list")],
         what="the loss is told",
     )  # fmt: skip
-    steps = [one for one in three.log("primary-changed") if "in no mailbox there" in one["cause"]]
-    assert steps and steps[0]["after"] == "suspect"
+    steps = eventually(
+        lambda: [one for one in three.log("primary-changed") if "in no mailbox there" in one["cause"]],
+        what="it counts as a fault",
+    )  # fmt: skip
+    assert steps[0]["after"] == "suspect"

@@ -10,17 +10,12 @@ from tests.journeys.harness import Installation, eventually, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
 
 
-def state(server: Installation) -> str:
-    (row,) = server.command("outage", "status")
-    return str(row["state"])
-
-
 def test_the_evidence_of_an_outage_is_what_happened(
     office: Installation, primary: ScriptedPrimary, tmp_path: Path
 ) -> None:
     office.command("domain", "set", DOMAIN, "probe-idle=200ms", "outage-goods=2")
     primary.refuse()
-    eventually(lambda: state(office) == "down", what="its absence is noticed")
+    office.finds_its_primary("down")
     for number in range(3):
         office.send(mail(number, to=ANN), [ANN, BEN])
     with office.submission(ANN) as client:
@@ -37,8 +32,8 @@ def test_the_evidence_of_an_outage_is_what_happened(
     assert (going["received"], going["fates"]["held"], going["balanced"]) == (7, 7, True)
 
     primary.accept()
-    eventually(lambda: state(office) == "up", what="it is over")
-    eventually(lambda: not office.queue(), what="the queue is empty")
+    office.finds_its_primary("up")
+    office.waits_for_nothing()
     shown = office.command("outage", "show", row["id"])
     counted = shown["evidence"]
     fates = {fate: count for fate, count in counted["fates"].items() if count}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.journeys.conftest import ANN, BEN, DOMAIN, Install
-from tests.journeys.harness import Installation, after_return_path, eventually, fetched, mail
+from tests.journeys.harness import after_return_path, fetched, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
 
 ROUNDS = 16
@@ -59,8 +59,8 @@ def test_a_primary_that_comes_and_goes_gets_everything_once_without_a_storm(
             # Mail comes all the while.
             threading.Event().wait(0.1)
 
-    eventually(lambda: gone(office), what="the queue drains by itself")
-    eventually(lambda: state(office) == "up", what="it is up, and stays so")
+    office.drains()
+    office.finds_its_primary("up")
     with office.imap(ANN) as client:
         kept = fetched(client)
     assert len(kept) == MESSAGES
@@ -77,16 +77,3 @@ def test_a_primary_that_comes_and_goes_gets_everything_once_without_a_storm(
     outages = sum(1 for one in steps if one["after"] == "down")
     assert outages <= 4 and len(steps) <= 4 * (outages + 1), [one["after"] for one in steps]
 
-
-def gone(office: Installation) -> bool:
-    """Nothing waits. What a person has to decide, since the answer to its dot was lost twice, goes on a word."""
-    waiting = office.queue()
-    for entry in waiting:
-        if entry["state"] == "held":
-            office.command("queue", "release", entry["id"])
-    return not waiting
-
-
-def state(office: Installation) -> str:
-    (row,) = office.command("outage", "status")
-    return str(row["state"])

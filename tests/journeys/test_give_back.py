@@ -19,16 +19,12 @@ SECRET = "the secret of the service"
 STRANGER = f"stranger@{DOMAIN}"
 
 
-def waits_for_nothing(server: Installation) -> None:
-    eventually(lambda: not server.queue(), what="the queue is empty")
-
-
 def held(server: Installation) -> list[dict[str, Any]]:
     return [one for one in server.queue() if one["state"] == "held"]
 
 
 def copies(primary: ScriptedPrimary, number: int | str) -> int:
-    return sum(f"Message-ID: <{number}@".encode() in one.octets for one in primary.messages)
+    return len(primary.copies(number))
 
 
 def test_a_known_user_who_is_refused_is_held_and_alerted_and_a_stranger_refused_at_once(
@@ -57,7 +53,7 @@ def test_a_known_user_who_is_refused_is_held_and_alerted_and_a_stranger_refused_
 
     primary.play(Script())
     office.command("queue", "release", waiting["id"])
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert [one.recipients for one in primary.messages] == [(BEN,), (ANN,)]
     assert office.balance() == {"accepted": 2, "delivered": 2}
 
@@ -81,15 +77,13 @@ def drops_the_seventh(server: Installation, primary: ScriptedPrimary, *, discard
     """Ten messages; after the dot of number 7 the connection goes."""
     for number in range(1, 7):
         server.send(mail(number), ANN)
-    waits_for_nothing(server)
-    primary.play(Script(drop_at="final", discard=discard))
+    server.waits_for_nothing()
+    primary.play(Script(drop_at="final", discard=discard), messages=1)
     began = server.log_end()
-    server.send(mail(7), ANN)
-    server.told("recipient-unconfirmed", since=began)
-    primary.play(Script())
+    server.told("recipient-unconfirmed", since=began, id=server.send(mail(7), ANN))
     for number in range(8, 11):
         server.send(mail(number), ANN)
-    waits_for_nothing(server)
+    server.waits_for_nothing()
 
 
 def assert_seven_was_unconfirmed_and_is_delivered(server: Installation) -> None:
@@ -140,7 +134,7 @@ def test_an_answer_that_is_lost_twice_waits_for_a_person(office: Installation, p
     primary.play(Script())
     (waiting,) = office.command("message", "release", held(office)[0]["message"])["due"].values()
     assert waiting
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert copies(primary, 1) == 3 and office.balance() == {"accepted": 1, "delivered": 1}
 
 
@@ -168,7 +162,8 @@ def outage_with_filing(server: Installation, primary: ScriptedPrimary) -> None:
     pop.retr(1)
     pop.dele(1)
     pop.quit()
-    eventually(lambda: all(one["attempts"] for one in server.queue()), what="each was tried")
+    # From now on nothing is tried before its primary answers, and then one after the other.
+    server.finds_its_primary("down")
 
 
 def test_what_was_filed_moved_or_fetched_in_the_outage_is_given_back(
@@ -176,7 +171,7 @@ def test_what_was_filed_moved_or_fetched_in_the_outage_is_given_back(
 ) -> None:
     outage_with_filing(office, primary)
     primary.accept()
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert [copies(primary, name) for name in (*FILED, "fetched")] == [1, 1, 1, 1]
     assert office.balance() == {"accepted": 4, "delivered": 4}
     with office.imap(ANN) as client:
@@ -197,7 +192,8 @@ def outage_with_a_deletion(server: Installation, primary: ScriptedPrimary) -> No
         client.copy("2", "Archive")
         client.store("2", "+FLAGS", "\\Deleted")
         client.expunge()
-    eventually(lambda: all(one["attempts"] for one in server.queue()), what="each was tried")
+    # From now on nothing is tried before its primary answers, and then one after the other.
+    server.finds_its_primary("down")
 
 
 def test_what_she_deleted_in_the_outage_is_not_given_back_and_what_she_filed_is(
@@ -205,14 +201,14 @@ def test_what_she_deleted_in_the_outage_is_not_given_back_and_what_she_filed_is(
 ) -> None:
     outage_with_a_deletion(office, primary)
     primary.accept()
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert [copies(primary, number) for number in range(3)] == [1, 0, 1]
     assert office.balance() == {"accepted": 3, "delivered": 2, "suppressed": 1}
     (fate,) = office.command("trace", "<1@sender.example>")["fates"]
     assert fate["fate"] == "suppressed" and fate["answer"].startswith(f"deleted by {ANN} at 20")
     done = office.command("message", "release", fate["id"])
     assert done["to"] == [ANN]
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert copies(primary, 1) == 1
     assert office.balance() == {"accepted": 4, "delivered": 3, "suppressed": 1}
 
@@ -230,6 +226,6 @@ def test_a_death_around_a_suppression_leaves_the_ledger_balanced(
     assert sum(count for fate, count in office.balance().items() if fate != "accepted") == 3
     office.environment = {}
     office.start()
-    waits_for_nothing(office)
+    office.waits_for_nothing()
     assert [copies(primary, number) for number in range(3)] == [1, 0, 1]
     assert office.balance() == {"accepted": 3, "delivered": 2, "suppressed": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from collections.abc import Iterator
 
 import imap_tools
@@ -224,9 +223,10 @@ def test_imap_tools_manages_folders(box: imap_tools.MailBox) -> None:
 
 
 def test_imap_tools_waits_for_new_mail(served: Installation, box: imap_tools.MailBox) -> None:
-    late = threading.Timer(0.3, lambda: served.send(mail("idle", to=BEN), BEN))
-    late.start()
-    try:
-        assert b"* 5 EXISTS" in box.idle.wait(timeout=60)
-    finally:
-        late.join()
+    told: list[bytes] = []
+    with box.idle as waiting:
+        served.send(mail("idle", to=BEN), BEN)
+        while b"* 5 EXISTS" not in told:
+            fresh = waiting.poll(timeout=60)
+            assert fresh, told
+            told += fresh
