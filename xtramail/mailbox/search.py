@@ -155,5 +155,5 @@ class SearchRun:
         yield from self.turns.pause()
 
     def _take(self, uids: Sequence[int]) -> None:
-        expunged = self._view.expunged
-        self.found += uids if self._with_gone else [uid for uid in uids if not expunged(uid)]
+        view = self._view
+        self.found += [uid for uid in uids if not view.expunged(uid)] if view.untold and not self._with_gone else uids

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from operator import getitem
 from typing import NamedTuple
 
 import msgspec
@@ -191,9 +192,9 @@ class View:
         """As :meth:`places`."""
         homes, parts = self.told.homes, self.told.parts
         try:
-            buckets = [homes[uid] for uid in uids]
+            buckets = list(map(homes.__getitem__, uids))
             flags = {bucket: parts[bucket].flags for bucket in set(buckets)}
-            return Columns(uids, buckets, [flags[bucket][uid] for bucket, uid in zip(buckets, uids, strict=True)])
+            return Columns(uids, buckets, list(map(getitem, map(flags.__getitem__, buckets), uids)))
         except KeyError:
             # Some were expunged, and this client counts them still.
             found = self.places(uids)

@@ -82,7 +82,7 @@ def _esearch(
 
 
 def _told(view: View, found: Sequence[int], command: commands.Search) -> Sequence[int]:
-    return found if command.uid else [view.number(uid) for uid in found]
+    return found if command.uid else view.numbers(found)
 
 
 def _told_of(

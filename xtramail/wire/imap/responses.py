@@ -259,8 +259,8 @@ def status(
 
 def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
     tail = b"" if modseq is None else b" (MODSEQ %d)" % modseq
-    words = b"".join(b" %d" % number for number in numbers)
-    return b"* SEARCH%b%b\r\n" % (words, tail)
+    words = " ".join(map(str, numbers))
+    return b"* SEARCH%b%b%b\r\n" % (b" " if words else b"", words.encode(), tail)
 
 
 def esearch(
