@@ -82,8 +82,9 @@ _NO_TLS = (
     "as all bodies, without the encryption: unpacking and the interpreter remain; others send the file as it lies"
 )
 _LISTED_FREE = (
-    "each commit of a sweep deletes 2,000 rows, a third of a thousand messages, and writes twelve pages for them: four"
-    " branches and two leaves of the tree, five of the list of free pages, one that says which tree is the newest"
+    "a commit of 2,000 rows, 325 messages, writes sixteen pages: five branches and two leaves of the tree, one that"
+    " says which tree is the newest, and eight of LMDB's list of free pages, which is copied where a run of them is"
+    " sought and grows with the day (four for a day of 20,000); fewer or more rows in a commit write no less"
 )
 _LISTED = (
     "four fifths are reading each message's row, checking it and filling in its line, which is done anew for each"
