@@ -28,7 +28,7 @@ class MarionetteError(AssertionError):
 class Marionette:
     """One session with the program that listens on ``port`` of 127.0.0.1, in the context of its own code."""
 
-    def __init__(self, port: int, *, patience: float = 15.0) -> None:
+    def __init__(self, port: int, *, patience: float = 60.0) -> None:
         """``patience`` is how many seconds any plain command may take. OSError when nobody answers."""
         self._patience = patience
         self._number = 0
