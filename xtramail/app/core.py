@@ -258,7 +258,12 @@ class Core:
             devices=device_logins,
             keyring=keyring,
             worker=self.worker,
-            guard=Guard(clock, guard_limits),
+            guard=Guard(
+                clock,
+                guard_limits,
+                known=self.people.known_blocks.ages(),
+                on_known=self.people.known_blocks.seen,
+            ),
             clock=clock,
             on_failure=self._login_refused,
             cost=login.bcrypt_cost,

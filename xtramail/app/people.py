@@ -1,4 +1,6 @@
-"""What the server does for its users beside their mail, made in order: when they came is kept, cards are mailed."""
+"""What the server does for its users beside their mail, made in order: when and from where they came is kept, cards are
+mailed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from xtramail.delivery.cards import Cards
 from xtramail.delivery.own_mail import OwnMail
 from xtramail.directory.device_logins import DeviceLogins
 from xtramail.directory.directory import Directory
+from xtramail.directory.known_blocks import KnownBlocks
 from xtramail.directory.login_times import LoginTimes
 from xtramail.model.clock import Clock
 from xtramail.net.adapter import start
@@ -50,6 +53,7 @@ class People:
         self._engine = engine
         self._unwatch: Callable[[], None] | None = None
         self.login_times = LoginTimes(engine, clock)
+        self.known_blocks = KnownBlocks(engine, clock)
         cards = Cards(
             engine=engine,
             directory=directory,
@@ -58,9 +62,7 @@ class People:
             words=lambda domain, account, since: down_words(settings, domain, account, since),
             log=_CardLog(),
         )
-        self._logins = Rounds(
-            reactor, work=self.login_times.flush, every=LOGIN_SECONDS, fault=maillog.fault_alarm("logins")
-        )
+        self._logins = Rounds(reactor, work=self._flush, every=LOGIN_SECONDS, fault=maillog.fault_alarm("logins"))
         self._expired = Rounds(
             reactor, work=device_logins.end_expired, every=EXPIRED_SECONDS, fault=maillog.fault_alarm("devices")
         )
@@ -80,4 +82,10 @@ class People:
         for rounds in (self._cards, self._expired, self._logins):
             if rounds.running:
                 rounds.stopService()
-        start(self.login_times.flush()).addErrback(lambda _: None)
+        for flush in (self.login_times.flush, self.known_blocks.flush):
+            # Not one after the other: the store is closed when both are asked of it.
+            start(flush()).addErrback(lambda _: None)
+
+    async def _flush(self) -> None:
+        await self.login_times.flush()
+        await self.known_blocks.flush()

@@ -1,7 +1,8 @@
 """Counts failed logins, so that guessing is slow and a guesser shuts out only himself.
 
 Limits of an address block (/24, /64) and of an account from one address; never of an account alone, which would let
-anybody lock a user out. A block with a good login in 30 days is delayed, never shut out. Memory only, bounded.
+anybody lock a user out. A block with a good login in 30 days is delayed, never shut out; ``known_blocks`` keeps these
+over restarts, all else is in memory only. All is bounded.
 
 Refusals are answered later and later, counted by block too, so that a new connection for each guess gains nothing. A
 good login is answered at once, whatever its neighbours do, and takes nothing from their count.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,15 +43,30 @@ def growing_delay(refusals: int) -> float:
     return 2.0 ** min(refusals - 1, 3)
 
 
+def _unkept(_block: str) -> None:
+    """Nobody keeps which blocks are known."""
+
+
 class Guard:
     """``refuses`` before the password is looked at; ``failed`` or ``succeeded`` after; ``refused`` for each refusal."""
 
-    def __init__(self, clock: Clock, limits: GuardLimits) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        limits: GuardLimits,
+        *,
+        known: Mapping[str, float] | None = None,
+        on_known: Callable[[str], None] = _unkept,
+    ) -> None:
+        """``known``: blocks with a good login, and how many seconds ago that was, the longest first; ``on_known`` is
+        told the block of each good login."""
         self._clock = clock
         self._limits = limits
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._wrong: OrderedDict[bytes, float] = OrderedDict()
-        self._trusted: OrderedDict[str, float] = OrderedDict()
+        now = clock.monotonic()
+        self._trusted = OrderedDict((block, now - age) for block, age in (known or {}).items())
+        self._on_known = on_known
         self._refusals: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """How many of a block, and when the last was."""
         self._key = secrets.token_bytes(16)
@@ -93,6 +110,7 @@ class Guard:
     def succeeded(self, account_key: str, peer: Peer) -> None:
         self._failures.pop(f"a {account_key} {peer.address}", None)
         _remember(self._trusted, peer.block, self._clock.monotonic(), self._limits.entries)
+        self._on_known(peer.block)
 
     def _is_trusted(self, block: str) -> bool:
         last = self._trusted.get(block)

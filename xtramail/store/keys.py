@@ -281,9 +281,16 @@ def search_text(body_id: int, chunk: int) -> bytes:
 
 # Scope LOGINS, bucket 0.
 
+KNOWN_BLOCKS = b"b"
+
 
 def last_logins(account_id: int) -> bytes:
     return _TAG_U32.pack(b"l", account_id)
+
+
+def known_block(block: str) -> bytes:
+    """``block``: as ``Peer.block`` has it."""
+    return KNOWN_BLOCKS + block.encode()
 
 
 def device_uses(account_id: int) -> bytes:
