@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.net.descriptors import no_descriptors
 from xtramail.app.authority import issue
 from xtramail.net.certificate_store import CertificateStore
 from xtramail.net.certificates import CertificateFault
@@ -156,16 +154,3 @@ def test_while_no_file_can_be_opened_the_old_ones_are_served_and_it_is_looked_ag
     assert store.reload(NOW) == ()
     assert sorted(identity.name for identity in store.identities) == ["imap.example.org", "mail.example.org"]
     assert not store.changed()
-
-
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    """No file can be opened by this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

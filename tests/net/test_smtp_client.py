@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +12,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from tests.net.descriptors import no_descriptors
 from tests.net.scripted_host import DROP, HANG, HELLO, ScriptedHost, listening, passed
 from xtramail.delivery.courier import Body, Carried, Hop
 from xtramail.model.address import Address
@@ -126,14 +125,8 @@ async def test_a_host_of_old_is_greeted_with_helo() -> None:
 @ensureDeferred
 async def test_a_machine_without_descriptors_says_nothing_of_the_host() -> None:
     async with talking(ScriptedHost()) as client:
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-        lowest = os.open(os.devnull, os.O_RDONLY)
-        os.close(lowest)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, allowed[1]))
-        try:
+        with no_descriptors():
             carried = await client.send()
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
         assert told(carried) == [("deferred", "local", 0)]
         assert carried.fault == "connect: too many open files"
         assert told(await client.send()) == [("delivered", "final", 250)]
