@@ -79,7 +79,8 @@ _BODIES = (
     " encryption 6, the tree 4, checksums 1"
 )
 _NO_TLS = (
-    "as all bodies, without the encryption: unpacking and the interpreter remain; others send the file as it lies"
+    "35 % is unpacking zstd, as much the interpreter's (forty messages a MB), the kernel takes 19, copies 9; unpacking"
+    " and the kernel alone are what Dovecot takes in all, whose mail lies on the disk unpacked"
 )
 _LISTED_FREE = (
     "a commit of 2,000 rows, 325 messages, writes sixteen pages: five branches and two leaves of the tree, one that"
