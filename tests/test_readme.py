@@ -74,6 +74,13 @@ def test_a_promise_names_tests_that_are_there_or_says_that_it_is_not_kept_yet(wh
         assert not name or re.search(rf"def {name}\(", (ROOT / path).read_text("utf-8")), one
 
 
+def test_whatever_the_readme_shows_something_by_stands_among_the_promises_too() -> None:
+    shown = {shown_by.strip("`") for _, state, shown_by in rows() if state == "works today"}
+    shown |= set(re.findall(r"\(\[test\]\(([^)]+)\)\)", section("Promises")))
+    named = {one.partition("::")[0] for _, shown_by in promises() for one in re.findall(r"`(tests/[^`]+)`", shown_by)}
+    assert len(shown) > 50 and shown - named == set()
+
+
 def test_no_promise_stands_there_twice() -> None:
     found = [what for what, _ in promises()]
     assert len(found) > 100 and len(set(found)) == len(found)
