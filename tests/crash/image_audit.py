@@ -20,8 +20,10 @@ from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
 from xtramail.store.verify_walk import Walk
 
-LONGEST = 20
-"""Seconds for one image."""
+LONGEST = 20.0
+"""Seconds of work for one image."""
+HANGS = 300
+"""Seconds in which somebody who works at all has done it."""
 END = b"the last line\r\n"
 """How every message of the recording ends."""
 
@@ -88,7 +90,8 @@ def problems(folder: Path, present: list[str], dotted: list[str]) -> list[str]:
 def main() -> None:
     for asked in map(json.loads, sys.stdin):
         # A damaged tree may lead in a circle; the signal ends this process, which is a finding, too.
-        signal.alarm(LONGEST)
+        signal.setitimer(signal.ITIMER_PROF, LONGEST)
+        signal.alarm(HANGS)
         try:
             answer = problems(Path(asked["folder"]), asked["present"], asked["dotted"])
         except Exception as error:  # noqa: BLE001  # whatever it is, it is a finding

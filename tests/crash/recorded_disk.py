@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -19,7 +19,15 @@ CALLS = "pwrite64,pwritev,write,writev,lseek,fdatasync,fsync,ftruncate,openat,cl
 _LINE = re.compile(r"(\d+) +(?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))$", re.DOTALL)
 _FD = re.compile(r"(\d+)<([^>]*)>")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+_TAKEN = re.compile(r"\) += (-?\d+)[^)]*(?:\([^)]*\))?$")
+_SENDS = ("sendto", "sendmsg")
 _PLACE = re.compile(r", (\d+)(?:\)\s+= \d+)?$")
+
+
+def ended(output: Path, pid: int) -> bool:
+    """Whether the recording of that process is whole: the recorder writes the last lines when the recorded is gone."""
+    last = output.read_bytes()[-4_096:].decode("ascii", "replace")
+    return re.search(rf"^{pid} +\+\+\+ .*\+\+\+\n", last, re.MULTILINE) is not None
 
 
 def recorder(output: Path) -> list[str]:
@@ -78,6 +86,8 @@ class _Reader:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._half: dict[str, tuple[str, str, Write | None]] = {}
+        self._sends: dict[str, int] = {}
+        """By process, which moment is the sending under way."""
         self._through: set[str] = set()
         self._places: dict[str, int] = {}
 
@@ -90,13 +100,15 @@ class _Reader:
         pid, call, rest, resumed, end = found.groups()
         if resumed is not None:
             call, rest, write = self._half.pop(pid)
-            self._over(call, rest + end, write)
+            self._over(pid, call, rest + end, write)
             return
+        if call in _SENDS:
+            self._sends[pid] = len(self._recording.moments)
         if rest.endswith("<unfinished ...>"):
             rest = rest.removesuffix("<unfinished ...>").rstrip()
             self._half[pid] = (call, rest, self._begin(call, rest))
             return
-        self._over(call, rest, self._begin(call, rest))
+        self._over(pid, call, rest, self._begin(call, rest))
 
     def _ours(self, rest: str) -> str | None:
         found = _FD.match(rest)
@@ -106,7 +118,7 @@ class _Reader:
         self._recording.moments.append(moment)
 
     def _begin(self, call: str, rest: str) -> Write | None:
-        if call in ("sendto", "sendmsg"):
+        if call in _SENDS:
             found = _FD.match(rest)
             self._tell(Moment("sent", sent=_octets(rest), socket=found[2] if found else ""))
             return None
@@ -133,8 +145,10 @@ class _Reader:
         self._tell(Moment("begun", write=write))
         return write
 
-    def _over(self, call: str, rest: str, write: Write | None) -> None:
-        if write is not None:
+    def _over(self, pid: str, call: str, rest: str, write: Write | None) -> None:
+        if call in _SENDS:
+            self._sent(self._sends.pop(pid), rest)
+        elif write is not None:
             if f"= {len(write.octets)}" not in rest[-40:]:
                 raise ValueError(f"a short write: {rest[-80:]}")
             self._tell(Moment("over", write=write))
@@ -154,6 +168,14 @@ class _Reader:
                 self._tell(Moment("flushed"))
             elif call == "ftruncate":
                 raise ValueError("the file was cut: this model knows only writes")
+
+
+    def _sent(self, number: int, rest: str) -> None:
+        """Of what was to be sent the kernel may have taken a part, or nothing: the rest is sent once more."""
+        taken = _TAKEN.search(rest)
+        if taken is not None:
+            moments = self._recording.moments
+            moments[number] = replace(moments[number], sent=moments[number].sent[: max(int(taken[1]), 0)])
 
 
 class Disk:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.load import Acknowledged, audit, drained, file_some, prepared, send_some, twice
+from tests.crash.load import Acknowledged, audit, file_some, prepared, send_some, send_until_it_dies, twice
 from tests.journeys.harness import Installation
 from tests.journeys.scripted_primary import ScriptedPrimary
 
@@ -50,13 +50,14 @@ def test_a_death_at_a_named_point_loses_nothing_acknowledged(world: World, point
     server.start(may_die=True)
     send_some(server, known, 8)
     file_some(server, known, 2)
+    send_until_it_dies(server, known)
     assert server.wait_for_death() == -signal.SIGKILL
 
     attempted = being_handed_over(server)
     server.environment = {}
     server.start()
     send_some(server, known, 1)
-    drained(server)
+    server.drains()
     audit(server, primary, known)
     assert server.stop() == 0
     again = twice(primary) - before

@@ -103,7 +103,8 @@ def test_a_store_that_is_full_works_on_and_recovers_by_expiry(
 ) -> None:
     count, _ = until_refused(server, 0)
     assert count > 20
-    eventually(lambda: not server.queue(), what="handing on goes on")
+    # Handing on goes on.
+    server.waits_for_nothing()
     assert len(primary.messages) == count
     with server.imap(ANN) as client:
         assert len(fetched(client)) == count, "each that was answered with 250, and no other"

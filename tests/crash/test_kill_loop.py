@@ -6,7 +6,7 @@ import random
 import time
 from pathlib import Path
 
-from tests.crash.load import Acknowledged, audit, drained, prepared, under_load
+from tests.crash.load import Acknowledged, audit, prepared, under_load
 from tests.journeys.harness import Installation, eventually
 from tests.journeys.scripted_primary import Script, ScriptedPrimary
 
@@ -39,7 +39,7 @@ def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
                 assert server.command("verify")["findings"] == []
         primary.play(Script())
         server.start()
-        drained(server)
+        server.drains()
         audit(server, primary, known)
         assert len(known.sure) >= LEAST * ROUNDS // 2, "there was load"
         server.close()

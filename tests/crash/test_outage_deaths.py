@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.load import Acknowledged, audit, drained, send_some, twice
+from tests.crash.load import Acknowledged, audit, send_some, twice
 from tests.journeys.conftest import ANN, BEN, DOMAIN
 from tests.journeys.harness import PROGRAMS, Installation, eventually, fetched, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
@@ -70,8 +70,8 @@ def test_a_death_in_an_outage_loses_nothing_and_hands_over_once(world: World, po
     attempted = open_attempts(server)
     server.environment = {}
     server.start()
-    drained(server)
-    eventually(lambda: state(server) == "up", what="the outage is over")
+    server.drains()
+    server.finds_its_primary("up")
     audit(server, primary, known)
     assert server.stop() == 0
     assert twice(primary) - before <= attempted, "twice only where the answer to the dot may have been lost"
@@ -106,7 +106,7 @@ def test_a_hold_whose_command_was_killed_holds_or_does_not(tmp_path: Path, point
             assert done == (point == "desk.after-change"), "one commit, whole or not at all"
             server.command("domain", command, DOMAIN)
             server.send(mail(number), ANN)
-        drained(server)
+        server.drains()
         assert [one.octets.count(b"This is message") for one in primary.messages] == [1, 1]
         assert server.balance() == {"accepted": 2, "delivered": 2}
         server.close()

@@ -21,7 +21,7 @@ import pytest
 
 from tests.crash.image_audit import END
 from tests.crash.load import prepared
-from tests.crash.recorded_disk import Disk, Moment, Recording, recorder
+from tests.crash.recorded_disk import Disk, Moment, Recording, ended, recorder
 from tests.journeys.conftest import ANN
 from tests.journeys.harness import Installation, eventually, mail
 from tests.journeys.scripted_primary import ScriptedPrimary
@@ -67,8 +67,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
             reader.select("INBOX")
             reader.store("1:5", "+FLAGS", "\\Seen")
             assert reader.uid("MOVE", "2:3", "Archive")[0] == "OK"
-        eventually(lambda: primary.taken == MESSAGES, what="all was handed on")
+        server.waits_for_nothing()
+        assert primary.taken == MESSAGES
+        pid = server.pid
         server.stop()
+        eventually(lambda: ended(server.folder / "recording", pid), what="the recording is whole")
         life.moments = Recording.read(server.folder / "recording", file).moments
     return life
 
@@ -150,6 +153,21 @@ def test_whatever_the_disk_kept_all_that_was_acknowledged_is_there(life: Life, a
     assert known.taken == MESSAGES, "every yes was seen"
     assert len(set(known.dotted)) == MESSAGES, "every message that was handed on was seen"
     assert looked_at > 20 * MESSAGES
+
+
+def test_octets_that_the_kernel_did_not_take_are_sent_once(tmp_path: Path) -> None:
+    """A client that reads slowly: of five octets two are taken, then none, then the rest."""
+    line = r'{pid} sendto(9<TCP:[1->2]>, "\x61\x62\x63\x64\x65", 5, 0, NULL, 0) = {result}'
+    rest = r'{pid} sendto(9<TCP:[1->2]>, "\x63\x64\x65", 3, 0, NULL, 0{end}'
+    trace = tmp_path / "trace"
+    trace.write_text("\n".join([
+        line.format(pid=7, result=2),
+        rest.format(pid=7, end=") = -1 EAGAIN (Resource temporarily unavailable)"),
+        rest.format(pid=7, end=" <unfinished ...>"),
+        line.format(pid=8, result="?"),
+        "7 <... sendto resumed>) = 3",
+    ]))  # fmt: skip
+    assert [one.sent for one in Recording.read(trace, tmp_path / "file").moments] == [b"ab", b"", b"cde", b"abcde"]
 
 
 def test_a_disk_that_flushes_nothing_is_noticed(life: Life, audit: Audit) -> None:
