@@ -87,6 +87,10 @@ _LISTED_FREE = (
     " says which tree is the newest, and eight of LMDB's list of free pages, which is copied where a run of them is"
     " sought and grows with the day (four for a day of 20,000); fewer or more rows in a commit write no less"
 )
+_AWAKE = (
+    "it is the same without any session: a thread looks twenty times a second whether one turn of the reactor takes too"
+    " long, and the reactor wakes up seven times; the sessions cost nothing"
+)
 _LISTED = (
     "four fifths are reading each message's row, checking it and filling in its line, which is done anew for each"
     " client: nothing of it is kept in memory"
@@ -112,6 +116,7 @@ REASONS: Mapping[str, str] = {
     "STARTTLS": _CALLS,
     "relayed, 10 connections": "ours keeps a copy, too, and says what became of it; the next row is equal work",
     "expiry, written": _LISTED_FREE,
+    "1,000 in IDLE, nothing comes": _AWAKE,
     "disk for a message": _TEXTS,
     "disk for a message of a mailbox": _SMALL,
     "STORE": "one durable commit of its own (two flushes) against an index that mdbox does not flush",
