@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
+from tests.journeys.harness import free_ports
+
 T = TypeVar("T")
 
 
@@ -73,8 +75,9 @@ class ScriptedServer:
             return
         listening = socket.socket()
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Not one of the kernel's: it would give that to somebody else while this server refuses.
+        self.port = self.port or free_ports(1)[0]
         listening.bind(("127.0.0.1", self.port))
-        self.port = listening.getsockname()[1]
         self._server = await asyncio.start_server(
             self._connected, sock=listening, ssl=self.tls, limit=1 << 27, backlog=100
         )
@@ -90,6 +93,10 @@ class ScriptedServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self._server is None:
+            # It came in at the moment in which the port was closed.
+            writer.transport.abort()
+            return
         self._sessions.add(task)
         self.connections += 1
         try:
