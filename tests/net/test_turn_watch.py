@@ -160,3 +160,37 @@ def test_the_thread_ends_with_the_service(turns: Any) -> None:
     watch.stopService()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def resting(watch: TurnWatch, turns: Any) -> threading.Thread:
+    """Waits until the thread that looks has nothing to look at."""
+    looker = threading.Thread(target=watch.rest, args=(turns,), daemon=True)
+    looker.start()
+    while turns.begun is None:
+        time.sleep(0.001)
+    return looker
+
+
+def test_nobody_looks_at_a_reactor_that_waits_until_its_next_turn(turns: Any) -> None:
+    looker = resting(watching(turns, lambda _seconds: None, Now()), turns)
+    looker.join(0.05)
+    assert looker.is_alive()
+    turns.doPoll(0.0)
+    looker.join(30)
+    assert not looker.is_alive()
+    assert turns.begun is None, "later turns have nobody to wake"
+
+
+def test_a_turn_that_began_meanwhile_is_not_slept_through(turns: Any) -> None:
+    watch = watching(turns, lambda _seconds: None, Now())
+    turns.turn_began = 5.0
+    watch.rest(turns)
+
+
+def test_a_watch_that_rests_ends_when_it_is_stopped(turns: Any) -> None:
+    watch = watching(turns, lambda _seconds: None, Now())
+    looker = resting(watch, turns)
+    watch.stopService()
+    looker.join(30)
+    assert not looker.is_alive()
+    watch.rest(turns)

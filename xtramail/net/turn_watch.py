@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -26,6 +27,9 @@ LOOK = 0.05
 """Seconds between two looks, most of which see a young turn and cost nothing: a told turn has one when half over."""
 _YOUNG = 0.04
 """Seconds; what runs in a younger turn is not looked at."""
+IDLE = 4
+"""Looks at a reactor that waits, after which nobody looks until its next turn: to wake twenty times a second for
+nothing is most of what an idle server costs."""
 DEEPEST = 6
 """Functions of ours in one line, the innermost first."""
 
@@ -43,6 +47,8 @@ class TurnWatch(Service):
         self._stopping = False
         self._watched = 0
         self._seen = (0.0, "")
+        self._turn = threading.Event()
+        """Set when there may be something to look at again."""
 
     def startService(self) -> None:
         """In the reactor's thread, once the process is the one that stays."""
@@ -62,15 +68,30 @@ class TurnWatch(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         # It ends within a look; to wait for that would be a long turn.
         self._stopping = True
+        self._turn.set()
         if self._reactor is not None:
             # Of the turn in which everything is closed nobody waits for the end, and the log's last word is another.
             self._reactor.slow = _nothing
 
     def _run(self) -> None:
+        reactor, waiting = self._reactor, 0
+        assert reactor is not None, "startService has seen to it"
         # An event that can be waited for costs half as much again.
         while not self._stopping:
             sleep(LOOK)
             self.look()
+            waiting = waiting + 1 if reactor.turn_began == inf else 0
+            if waiting == IDLE:
+                waiting = 0
+                self.rest(reactor)
+
+    def rest(self, reactor: TurnReactor) -> None:
+        """In the thread that looks: until a turn begins, or this is to stop."""
+        self._turn.clear()
+        reactor.begun = self._turn.set
+        # Whoever began a turn, or stopped, before that line did not see it.
+        if reactor.turn_began == inf and not self._stopping:
+            self._turn.wait()
 
     def look(self) -> None:
         """In the thread that looks: note what runs, where a turn has lasted a while."""

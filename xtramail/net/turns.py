@@ -78,6 +78,8 @@ class TurnReactor(EPollReactor):
         other threads, for the machine."""
         self.turn_began = inf
         """By ``perf_counter``; never, while it waits."""
+        self.begun: Callable[[], None] | None = None
+        """Called once, when a turn has begun. Another thread may set it, and looks at ``turn_began`` after that."""
         self._worked = self._worked_at = 0.0
         super().__init__()  # type: ignore[no-untyped-call]
 
@@ -101,6 +103,9 @@ class TurnReactor(EPollReactor):
         # At most one event for each: who is ready again after it waits until all had their turn.
         events = self._poller.poll(-1 if timeout is None else timeout, max(len(selectables), 1))
         self.turn_began = began = perf_counter()
+        if self.begun is not None:
+            begun, self.begun = self.begun, None
+            begun()
         if began - self._worked_at > _WORK_READ:
             self._worked, self._worked_at = thread_time(), began
         for descriptor, event in events:
