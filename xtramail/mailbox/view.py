@@ -286,6 +286,9 @@ class View:
         )
 
     def _find_gone(self, before: Look, now: Look) -> None:
+        if len(now.uids) - len(self._fresh(now)) == len(before.uids):
+            # Mail came, and as many of those before are there as were: most often so, and a day may have thousands.
+            return
         for bucket, part in before.parts.items():
             left = now.parts.get(bucket)
             if left is part:
