@@ -170,6 +170,28 @@ def test_a_mailbox_deleted_by_its_own_session_is_left() -> None:
     assert "T OK" in ann.say("SELECT INBOX")
 
 
+def test_a_mailbox_that_cannot_be_deleted_stays_selected() -> None:
+    world = World()
+    ann = world.client()
+    ann.say("CREATE work/2026")
+    ann.append(MAIL, "work")
+    ann.say("SELECT work")
+    assert ann.say("DELETE work").startswith("T NO [HASCHILDREN]")
+    assert "* SEARCH 1\r\n" in ann.say("SEARCH ALL")
+
+
+def test_a_mailbox_deleted_by_another_spelling_of_its_name_is_left() -> None:
+    world = World()
+    ann = world.client()
+    ann.say("ENABLE UTF8=ACCEPT")
+    composed, decomposed = ("B\u00e4r".encode().decode("latin-1"), "Ba\u0308r".encode().decode("latin-1"))
+    ann.say(f'CREATE "{composed}"')
+    assert "T OK" in ann.say(f'SELECT "{composed}"')
+    assert ann.say(f'DELETE "{decomposed}"') == "T OK Deleted\r\n"
+    assert not ann.closed
+    assert "T NO" in ann.say("SEARCH ALL")
+
+
 def test_a_renamed_mailbox_stays_selected() -> None:
     world = World()
     ann, other = world.client(), world.client()

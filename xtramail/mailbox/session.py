@@ -230,10 +230,10 @@ class Session:
         now, normal = self.services.clock.now(), self.normal(name)
         return await self._transact(lambda txn: mailboxes.create(txn, normal, special_use, now=now))
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str) -> MailboxRow:
         self.keep_out(name)
         now, by = self.services.clock.now(), self.account.address
-        await self._transact(lambda txn: mailboxes.delete(txn, self._known(txn, name), now=now, by=by))
+        return await self._transact(lambda txn: mailboxes.delete(txn, self._known(txn, name), now=now, by=by))
 
     async def rename(self, old: str, new: str) -> MailboxRow:
         self.keep_out(old)

@@ -37,12 +37,11 @@ def _no_use(text: str) -> Answer:
 
 
 async def delete(session: Session, command: commands.Delete) -> Answer:
-    session.keep_out(command.mailbox)
+    deleted = await session.delete(command.mailbox)
     view = session.view
-    if view is not None and view.told.mailbox.name == command.mailbox:
-        # The client knows what it does: it is told by this answer, not by BYE.
+    if view is not None and view.mailbox_id == deleted.id:
+        # The client knows what it does: it is told by this answer, not by BYE. One that is refused stays selected.
         session.close()
-    await session.delete(command.mailbox)
     return done("Deleted")
 
 
