@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from xtramail.model.outcome import Fate
 from xtramail.store import bodies, keys, mailboxes, messages, outbound, schema
 from xtramail.store.engine import Snapshot
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.page_file import PageFile
 from xtramail.store.records import MailboxRow, encode_number
 from xtramail.store.server_lock import ServerLock
 from xtramail.store.user_clock import clock_of
@@ -23,6 +27,14 @@ from xtramail.store.verify import verify
 
 NOW = 1_767_300_000.0
 LATER = NOW + 86_400
+LOOKS = """
+import sys
+from pathlib import Path
+from xtramail.store.lmdb_engine import LmdbEngine
+engine = LmdbEngine(Path(sys.argv[1]))
+print("open", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -81,6 +93,22 @@ def test_uids_given_after_the_backup_never_mean_other_messages(folder: Path, tmp
     assert all(row.highestmodseq > told.modseq for row in after)
     deliver(engine, 8, DAYS[0])
     assert engine.read(USER, clock_of).modseq > clock.modseq
+    engine.close()
+
+
+def test_mailboxes_made_after_the_backup_never_mean_others(folder: Path, tmp_path: Path) -> None:
+    """OBJECTID has no UIDVALIDITY either (RFC 8474 §4.1)."""
+
+    def made(engine: LmdbEngine, name: str) -> int:
+        return engine.transact(USER, lambda txn: mailboxes.create(txn, name, now=LATER)).result().id
+
+    old = LmdbEngine(tmp_path / "home" / "store")
+    lost = made(old, "Made after the backup")
+    old.close()
+    paths = paths_in(tmp_path / "new")
+    restore(folder, paths, now=LATER)
+    engine = LmdbEngine(paths.store)
+    assert made(engine, "Another") > lost
     engine.close()
 
 
@@ -176,6 +204,45 @@ def test_a_restore_that_was_cut_short_runs_again(folder: Path, tmp_path: Path) -
         restore(folder, paths, now=LATER, progress=cut)
     assert not (paths.store / "data.mdb").exists()
     assert restore(folder, paths, now=LATER).renewed.mailboxes == 6
+
+
+def test_the_store_comes_last_so_that_a_restore_that_could_not_write_the_rest_runs_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    paths = paths_in(tmp_path / "new")
+    paths.keys.parent.parent.mkdir(parents=True)
+    paths.keys.parent.write_text("a file where the folder of keys should be")
+    with pytest.raises(OSError, match="keys"):
+        restore(folder, paths, now=LATER)
+    assert not (paths.store / "data.mdb").exists()
+    paths.keys.parent.unlink()
+    assert restore(folder, paths, now=LATER).renewed.mailboxes == 6
+    assert paths.keys.exists()
+
+
+def test_a_command_that_looks_at_the_store_before_is_no_part_of_the_one_that_comes(
+    folder: Path, tmp_path: Path
+) -> None:
+    """LMDB's lock file says which commit is the newest, as long as anybody has it open."""
+    paths = paths_in(tmp_path / "new")
+    engine = LmdbEngine(paths.store, create=True)
+    schema.open_format(engine)
+    engine.close()
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOKS, str(paths.store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as looking:
+        assert looking.stdout is not None and looking.stdout.readline() == "open\n"
+        restore(folder, paths, now=LATER)
+        after = LmdbEngine(paths.store)
+        assert after.newest_commit() == pages_of(paths.store)
+        after.close()
+        looking.kill()
+
+
+def pages_of(store: Path) -> int:
+    """The newest commit by the file itself."""
+    with closing(PageFile(store / "data.mdb")) as file:
+        return file.metas()[0].transaction
 
 
 def test_a_backup_of_a_newer_format_is_refused(tmp_path: Path) -> None:
