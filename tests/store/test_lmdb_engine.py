@@ -21,7 +21,7 @@ from xtramail.model.bucket import PERMANENT, bucket_of
 from xtramail.model.errors import NoSuchMailbox, StoreBusy, StoreFault, StoreFull
 from xtramail.store import keys
 from xtramail.store.engine import Engine, Txn
-from xtramail.store.lmdb_engine import LmdbEngine, open_environment
+from xtramail.store.lmdb_engine import ROWS_AT_ONCE, LmdbEngine, open_environment, write_store
 from xtramail.store.snapshot import SWEEP_SECONDS, SWEEP_STEP
 from xtramail.store.writer import GROUP_JOBS, QUEUE_JOBS
 
@@ -596,6 +596,15 @@ def test_a_store_of_a_foreign_format_number_is_not_touched(tmp_path: Path) -> No
         txn.put(b"k", b"v")
     with pytest.raises(StoreFault):
         LmdbEngine(tmp_path)
+
+
+def test_of_a_row_that_comes_twice_the_first_is_written(tmp_path: Path) -> None:
+    """What salvage finds alone on a page may be older than what it found in the tree."""
+    others = [(b"k%d" % number, b"v") for number in range(ROWS_AT_ONCE)]
+    assert write_store(tmp_path, [(b"k", b"new"), (b"k", b"old"), *others, (b"k", b"oldest")]) == 1 + len(others)
+    engine = LmdbEngine(tmp_path)
+    assert engine.stored_rows(b"k", 1) == [(b"k", b"new")]
+    engine.close()
 
 
 def test_a_sweep_that_takes_long_ends_with_what_it_has(tmp_path: Path) -> None:
