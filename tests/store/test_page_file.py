@@ -154,6 +154,60 @@ def test_a_meta_page_that_counts_more_rows_than_its_tree_has_is_not_believed(
     ]
 
 
+def test_an_older_meta_page_that_passes_for_the_newest_is_not_believed(
+    tmp_path: Path, store: tuple[bytes, Rows]
+) -> None:
+    octets, expected = store
+    place = tmp_path / "data.mdb"
+    place.write_bytes(octets)
+    with contextlib.closing(PageFile(place)) as file:
+        newest = file.metas()[0].transaction
+    damaged = bytearray(octets)
+    # Its transaction (mdb.c: MDB_meta), of which the odd ones are on page 1 alone.
+    struct.pack_into("<Q", damaged, (1 - newest % 2) * PAGE_SIZE + 144, newest + 2)
+    found, told = salvaged(place, bytes(damaged))
+    assert found == expected
+    assert told.older, "which of the two was the newer one cannot be said any more"
+
+
+@pytest.mark.parametrize("what", ["a list of fewer pages", "fewer lists"])
+def test_a_list_of_free_pages_that_is_not_whole_is_in_doubt(
+    tmp_path: Path, store: tuple[bytes, Rows], what: str
+) -> None:
+    octets, _ = store
+    place = tmp_path / "data.mdb"
+    place.write_bytes(octets)
+    with contextlib.closing(PageFile(place)) as file:
+        meta = file.metas()[0]
+    root = meta.free.root
+    assert root is not None
+    damaged = bytearray(octets)
+    if what == "fewer lists":
+        struct.pack_into("<Q", damaged, meta.transaction % 2 * PAGE_SIZE + 72, meta.free.entries + 1)
+    else:
+        begin = root * PAGE_SIZE
+        (node,) = struct.unpack_from("<H", damaged, begin + 16)
+        # Behind the node's head and its key of eight octets: how many numbers of pages follow.
+        (count,) = struct.unpack_from("<Q", damaged, begin + node + 16)
+        struct.pack_into("<Q", damaged, begin + node + 16, count + 1)
+    place.write_bytes(damaged)
+    with contextlib.closing(PageFile(place)) as file:
+        assert file.free_pages(file.metas()[0]) is None
+
+
+def test_a_leaf_whose_header_is_damaged_loses_no_row(tmp_path: Path, store: tuple[bytes, Rows]) -> None:
+    octets, expected = store
+    place = tmp_path / "data.mdb"
+    on_page = owners(octets, place)
+    leaf = max(on_page, key=lambda number: len(on_page[number]))
+    damaged = bytearray(octets)
+    # Flags, and where the list of nodes ends.
+    damaged[leaf * PAGE_SIZE + 10 : leaf * PAGE_SIZE + 14] = bytes(4)
+    found, told = salvaged(place, bytes(damaged))
+    assert found == expected
+    assert told.found_alone >= len(on_page[leaf]) > 1
+
+
 def test_both_meta_pages_lost_is_said_and_no_message_row_is_missing(
     tmp_path: Path, store: tuple[bytes, Rows]
 ) -> None:
