@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from xtramail.app.doctor.kernel_clock import kept_right
 from xtramail.app.doctor.patient import Patient
 from xtramail.app.paths import Paths
 from xtramail.app.settings import Settings
+from xtramail.delivery.retention import RetentionJob
+from xtramail.model.clock import SetClock
+from xtramail.model.pending import drive
 from xtramail.net.dane import public_key_info
 from xtramail.store import keys
 from xtramail.store.last_backup import put_last_backup
@@ -302,6 +306,27 @@ def test_the_age_of_the_backup_is_told(tmp_path: Path) -> None:
             whose.engine.transact(keys.STORE, lambda txn, at=at: put_last_backup(txn, at)).result()
             (found,) = machine.backup(whose)
             assert found.level == level and ("5 days ago" in found.what) == (days == 5)
+
+
+def test_a_clock_that_is_behind_what_was_done_here_is_told(tmp_path: Path) -> None:
+    """Whoever makes a store on a machine whose clock was set back has no mail of a later day yet."""
+
+    def clock(whose: Patient) -> Finding:
+        return next(one for one in machine.clock(whose, lambda: True) if one.check == "clock")
+
+    with patient(tmp_path) as whose:
+        job = RetentionJob(
+            engine=whose.engine, clock=SetClock(whose.now + 300.0), run="r", on_drop=print, on_pause=print
+        )
+        drive(job.look())
+        assert clock(whose).level == "ok", "clocks are corrected a little"
+        late = replace(whose, now=whose.now - 86_400)
+        found = clock(late)
+        assert found.level == "error" and "the server was at work at" in found.what
+        assert "NTP" in found.remedy and "expire --confirm" in found.remedy
+        whose.engine.transact(keys.STORE, lambda txn: put_last_backup(txn, whose.now)).result()
+        (found,) = machine.backup(late)
+        assert found.level == "warn" and "now it is" in found.what and "NTP" in found.remedy
 
 
 @pytest.mark.parametrize(("kept", "level"), [(True, "ok"), (False, "warn"), (None, "info")])

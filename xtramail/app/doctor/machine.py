@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from xtramail.app.command.context import count_of, size_text, when
 from xtramail.app.doctor.finding import Finding
 from xtramail.app.doctor.patient import Patient
+from xtramail.delivery.clock_rule import BEHIND
 from xtramail.delivery.retention import read_state
 from xtramail.directory.alert_settings import refuse_served
 from xtramail.directory.audit_log import Checked
@@ -66,6 +67,9 @@ def clock(patient: Patient, kept: Callable[[], bool | None]) -> Iterator[Finding
     told = f"the clock says {when(patient.now)}"
     if newest > day_of(patient.now):
         yield Finding("error", "clock", f"{told}, and there is mail of a later day", "set it, by NTP")
+    elif state.wall > patient.now + BEHIND:
+        remedy = "set it, by NTP; if it was wrong then and is right now: xtramail expire --confirm"
+        yield Finding("error", "clock", f"{told}, and the server was at work at {when(state.wall)}", remedy)
     elif state.paused:
         remedy = "if the clock is right: xtramail expire --confirm"
         yield Finding("warn", "clock", f"expiry is paused: {state.paused}", remedy)
@@ -121,10 +125,13 @@ def backup(patient: Patient) -> Iterator[Finding]:
     if last is None:
         yield Finding("warn", "backup", "no backup was ever written", remedy)
         return
-    age = max(patient.now - last, 0.0)
+    age = patient.now - last
     told = f"the last backup was written {when(last)}"
     if age > BACKUP_SECONDS:
         yield Finding("warn", "backup", f"{told}, {age / 86_400:.0f} days ago", remedy)
+    elif age < -BEHIND:
+        remedy = "set the clock, by NTP; if it was wrong then and is right now, make one: xtramail backup DIR"
+        yield Finding("warn", "backup", f"{told}, and now it is {when(patient.now)}", remedy)
     else:
         yield Finding("ok", "backup", told)
 
