@@ -131,6 +131,7 @@ def test_doors_of_a_running_server_are_tried(bare: Office) -> None:
 def test_certificates_that_end_soon_are_a_warning_and_late_ones_an_error(bare: Office) -> None:
     certificates = bare.folder / "certs"
     issue(certificates, ["mail.example.org"], now=time.time(), days=5)
+    assert found(bare, ", 5 days from now, for mail.example.org")[0] == "warn"
     level, remedy = found(bare, "certificate mail.example.org: ends within 14 days")
     assert (level, remedy) == ("warn", "install one: xtramail cert install CRT KEY")
     issue(certificates, ["mail.example.org"], now=time.time() - 10 * 86_400, days=5)

@@ -66,7 +66,7 @@ class DomainRecords:
             told = f"{row.name} does not exist in DNS"
             return [Finding("warn", "mx", told, f"register it, then publish its records: {self._guide}")]
         records = sorted(answer.of(MailHost), key=lambda one: one.preference)
-        shown = ", ".join(one.host or "." for one in records) or "none"
+        shown = ", ".join(one.host or "." for one in records)
         mine = [one.host in ours for one in records]
         if records and all(mine):
             return [Finding("ok", "mx", f"{row.name}: MX {shown} is ours")]
@@ -74,6 +74,8 @@ class DomainRecords:
             told = f"{row.name}: MX {shown}: not all of them are ours; mail for the others is not copied"
             return [Finding("warn", "mx", told, f"remove the others: {self._guide}")]
         told = f"{row.name}: MX {shown} is not ours ({', '.join(ours)})"
+        if not records:
+            told = f"{row.name} has no MX record: mail for it goes to its own address, if it has one, and not to us"
         if row.settings.get("journal") or self._patient.settings.listen.lmtp:
             return [Finding("info", "mx", f"{told}; it may get copies (journal, LMTP)")]
         return [Finding("warn", "mx", told, f"point it to us when all is ready: {self._guide}")]

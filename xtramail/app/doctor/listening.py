@@ -82,6 +82,8 @@ def certificates(patient: Patient, rows: list[dict[str, object]]) -> Iterator[Fi
     for row in rows:
         if row["fault"]:
             told = f"certificate {row['name']}: {row['fault']}"
+            if row["soon"]:
+                told += f"; its end is {row['until']}{_days(patient, row['name'])}"
             yield Finding("warn" if row["soon"] else "error", "certificates", told, _INSTALL)
         else:
             told = f"certificate {row['name']} is good until {row['until']}{_days(patient, row['name'])}"
