@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from xtramail.store.page_file import BRANCH, LEAF, PAGE_SIZE, PageFile
 from xtramail.store.records import Counters, FateCounts, encode, encode_counters, encode_number
 from xtramail.store.rows import physical
 from xtramail.store.verify import Report, verify
+from xtramail.store.verify_walk import Walk
 
 INBOX = 1
 
@@ -330,6 +332,33 @@ def test_a_reader_that_asks_for_too_much_memory_ends_and_it_is_said_where(
     wanted = "the reader gave up: a damaged page asks for more than 64 MiB of memory"
     assert f"bucket {DAYS[0]}, after row {row}00: {wanted}" in texts(report)
     assert "killed the reader" not in texts(report)
+
+
+def test_a_reader_that_dies_in_the_middle_of_a_word_is_a_finding(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = tmp_path / "dies"
+    dies.write_text("""#!/bin/sh\nprintf '{"walked": true}\\n{"ro'\nkill -9 $$\n""")
+    dies.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(dies))
+    report = verify(folder)
+    assert "killed the reader (SIGKILL)" in texts(report) and report.rows == 0
+
+
+def test_a_row_that_was_being_written_over_is_looked_at_again(folder: Path) -> None:
+    class Stale(LmdbEngine):
+        """Shows in its long steps what the rows were a moment ago, with checksums of what they are."""
+
+        def stored_rows(self, low: bytes, limit: int, octets: int = 8 << 20) -> list[tuple[bytes, bytes]]:
+            rows = super().stored_rows(low, limit, octets)
+            return rows if limit == 1 else [(key, bytes([value[0] ^ 1]) + value[1:]) for key, value in rows]
+
+    engine = Stale(folder)
+    told: list[dict[str, object]] = []
+    Walk(engine, told.append).run(PERMANENT)
+    engine.close()
+    assert sum(1 for one in told if "rows" in one) > 0
+    assert [one for one in told if one.get("finding") == "checksum"] == []
 
 
 def test_a_branch_that_leads_back_is_no_way_to_go_on(folder: Path) -> None:
