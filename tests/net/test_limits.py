@@ -44,6 +44,7 @@ def test_an_account_may_hold_only_so_many_connections() -> None:
         second.logged_in(7)
     first.close()
     first.close()
+    assert limits.connections("imap") == 1, "ended twice, it is gone once"
     second.logged_in(7)
 
 
