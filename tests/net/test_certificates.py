@@ -25,6 +25,7 @@ from xtramail.net.certificates import (
     read_pair,
     time_fault,
     write_pair,
+    write_private,
 )
 
 NOW = time.time()
@@ -140,6 +141,15 @@ def test_installing_copies_a_good_pair_with_a_private_key(tmp_path: Path) -> Non
         "_wildcard.example.org.crt",
         "_wildcard.example.org.key",
     ]
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_no_key_behind(tmp_path: Path) -> None:
+    place = tmp_path / "mail.key"
+    place.mkdir()
+    (place / "something").touch()
+    with pytest.raises(OSError, match="mail.key"):
+        write_private(place, b"a private key")
+    assert list(tmp_path.iterdir()) == [place]
 
 
 def test_installing_an_expired_pair_is_refused(tmp_path: Path) -> None:
