@@ -76,7 +76,9 @@ def test_scale_is_measured(tmp_path: Path) -> None:
     assert ended.returncode == bool(told)
     rows = json.loads(figures.read_text())["rows"]["xtramail"]
     assert {"expiry", "STORE, 100 messages", "SEARCH SUBJECT, 60 messages"} <= rows.keys()
-    assert {"memory after the start, an empty store", "memory after the start, 240 messages"} <= rows.keys()
+    assert {"memory after the start, an empty store", "memory after the start, 300 messages"} <= rows.keys()
+    assert rows["STORE, 100 messages"]["smallest"] == "STORE, 60 messages"
+    assert "smallest" not in rows["STORE, 60 messages"] and "smallest" not in rows["STORE, 80 messages"]
     assert [file.name for file in tmp_path.iterdir()] == [figures.name]
 
 
@@ -100,6 +102,23 @@ def test_results_are_written_from_figures_that_are_there_whenever_each_was_measu
     second = page.index("## Many and much")
     assert page.index("## Mail coming in") < page.index("2026-11-01") < second < page.index("2026-11-02")
     assert (tmp_path / "results.svg").read_text().startswith("<svg")
+
+
+def test_a_row_that_nothing_is_held_against_fails_the_run_and_is_named(tmp_path: Path) -> None:
+    rows = {"work": {"unit": "message", "cost_us": 5.0, "rate": 1.0, "samples": [[5.0, 1.0]]}}
+    machine = {"processor": "one", "cores": 2, "memory_gib": 24, "kernel": "6", "python": "3"}
+    about = {"began": "2026-11-01", "minutes": 1, "load": 0, "quick": True, "revision": "1", "machine": machine}
+    (tmp_path / "results.json").write_text(json.dumps({"programs": {"scale": {**about, "rows": {"xtramail": rows}}}}))
+    ended = subprocess.run(
+        [ROOT / "scripts" / "bench", "--render", "--into", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "scripts/bench: held against nothing, neither others nor a goal: work\n"
+    assert "| work | message | 5.00" in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_a_name_that_is_no_benchmark_is_refused_with_the_names() -> None:

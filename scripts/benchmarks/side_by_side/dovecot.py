@@ -25,6 +25,9 @@ from .servers import HASH_COST, USER, Door, trusting
 class Dovecot:
     """Durable writes, one login process that keeps TLS tickets, workers that serve many sessions."""
 
+    owner = "nobody", "nogroup"
+    """The user and group of all mail."""
+
     def __init__(self, folder: Path, storage: str, sessions: int, *, lmtp: bool = False) -> None:
         """``storage`` is maildir or mdbox, ``sessions`` the most at once; ``lmtp``: mail comes in, at :attr:`lmtp`."""
         self.name = f"dovecot {storage}"
@@ -61,7 +64,7 @@ class Dovecot:
         for name in ("", "run", "state", "mail", "certs"):
             (folder / name).mkdir(exist_ok=True, mode=0o755)
         self.certificate = issue(folder / "certs", ["localhost", "127.0.0.1"], now=time.time())
-        shutil.chown(folder / "mail", "nobody", "nogroup")
+        shutil.chown(folder / "mail", *self.owner)
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(HASH_COST)).decode()
         # crypt(3) and Dovecot call the same hash 2y.
         (folder / "passwords").write_text(f"{USER}:{{BLF-CRYPT}}$2y${hashed.removeprefix('$2b$')}\n")
@@ -149,13 +152,21 @@ namespace inbox {{
         client.logout()
         self.stop()
 
-    def start(self, door: Door = Door.USUAL) -> None:
+    def begin(self, door: Door = Door.USUAL) -> None:
+        """As :meth:`start`, without waiting until it answers."""
         self._configure(door)
         self._process = subprocess.Popen(
             [str(DOVECOT), "-F", "-c", str(self._folder / "dovecot.conf")],
             stdin=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C"},
         )
+
+    def start(self, door: Door = Door.USUAL) -> None:
+        self.begin(door)
+        self.answers()
+
+    def answers(self) -> None:
+        """Wait until it does; AssertionError when it ended instead."""
         eventually(self._up, within=20, what=f"{self.name} answers; see {self._folder}/dovecot.log")
 
     def _up(self) -> bool:
@@ -166,6 +177,16 @@ namespace inbox {{
         """Run ``doveadm``; it waits for what it started. CalledProcessError for any other exit than 0."""
         configuration = str(self._folder / "dovecot.conf")
         subprocess.run([str(DOVEADM), "-c", configuration, *arguments], check=True, stdin=subprocess.DEVNULL)
+
+    def maildir(self, user: str) -> Path:
+        """Where a Maildir of ``user`` is to be made for :meth:`adopt`."""
+        return self.mail / user / ("Maildir" if self._storage == "maildir" else "filed")
+
+    def adopt(self, user: str, maildir: Path) -> None:
+        """Make what lies in ``maildir`` the INBOX of a user who has none; the server runs, and has not been asked."""
+        if self._storage != "maildir":
+            self.administer("import", "-s", "-u", user, f"maildir:{maildir}", "", "mailbox", "INBOX", "all")
+            shutil.rmtree(maildir)
 
     def stop(self) -> None:
         assert self._process is not None

@@ -66,6 +66,10 @@ class MailServer(Protocol):
         """Of SMTP."""
 
     @property
+    def imap(self) -> int:
+        """The port of IMAP, with TLS."""
+
+    @property
     def context(self) -> ssl.SSLContext: ...
 
     @property
@@ -78,6 +82,9 @@ class MailServer(Protocol):
 
     def prepare(self, users: Sequence[str], sink: int) -> None:
         """Make everything; ``users`` are local parts, what is relayed goes to port ``sink``. It does not run yet."""
+
+    def begin(self) -> None:
+        """As :meth:`start`, without waiting until it answers."""
 
     def start(self) -> None: ...
 
@@ -95,13 +102,17 @@ class XtramailMail:
 
     def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
         self._server = Xtramail(folder, settings)
-        self._installation = self._server.installation
+        self.installation = self._server.installation
         self.name = self._server.name
         self.keeps = DOMAINS
 
     @property
     def port(self) -> int:
-        return self._installation.ports["smtp"]
+        return self.installation.ports["smtp"]
+
+    @property
+    def imap(self) -> int:
+        return self._server.port
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -113,15 +124,21 @@ class XtramailMail:
 
     @property
     def storage(self) -> Path:
-        return self._installation.folder / "store"
+        return self.installation.folder / "store"
 
     def prepare(self, users: Sequence[str], sink: int) -> None:
-        self._installation.init()
+        self.installation.init()
         for domain in DOMAINS:
             primary = () if domain == LOCAL else ("--primary", f"127.0.0.1:{sink}", "--recipients", "listed")
-            self._installation.command("domain", "add", domain, *primary)
+            self.installation.command("domain", "add", domain, *primary)
         listed = "".join(f"{user}@{domain},{PASSWORD}\n" for domain in DOMAINS for user in users)
-        self._installation.command("import", "--kind", "users", "--yes", "-", text=f"address,password\n{listed}")
+        self.installation.command("import", "--kind", "users", "--yes", "-", text=f"address,password\n{listed}")
+
+    def begin(self) -> None:
+        # Installed, it has its bytecode beside it; a shell may forbid Python to keep any.
+        kept = {"PYTHONPYCACHEPREFIX": str(self.installation.folder / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+        with self.installation.log_file.open("ab") as log:
+            self.installation.process = self.installation.spawn(log, {**os.environ, **kept})
 
     def start(self) -> None:
         self._server.start()
@@ -143,7 +160,7 @@ class PostfixDovecot:
         """``storage`` and ``sessions`` (of IMAP, the most at once) as Dovecot's."""
         self.name = f"postfix + dovecot {storage}"
         self.keeps = (LOCAL, KEPT)
-        self._dovecot = Dovecot(folder, storage, sessions, lmtp=True)
+        self.dovecot = Dovecot(folder, storage, sessions, lmtp=True)
         self._folder = folder / f"postfix-{storage}"
         self._port = free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,24 +171,23 @@ class PostfixDovecot:
 
     @property
     def imap(self) -> int:
-        """The port of IMAP, with TLS."""
-        return self._dovecot.port
+        return self.dovecot.port
 
     @property
     def context(self) -> ssl.SSLContext:
-        return self._dovecot.context
+        return self.dovecot.context
 
     @property
     def roots(self) -> tuple[int, ...]:
         assert self._process is not None
-        return self._process.pid, self._dovecot.pid
+        return self._process.pid, self.dovecot.pid
 
     @property
     def storage(self) -> Path:
-        return self._dovecot.mail
+        return self.dovecot.mail
 
     def prepare(self, users: Sequence[str], sink: int) -> None:
-        self._dovecot.prepare(())
+        self.dovecot.prepare(())
         folder = self._folder
         for name in ("", "etc", "queue", "queue/pid"):
             (folder / name).mkdir(mode=0o755)
@@ -191,7 +207,7 @@ class PostfixDovecot:
         }
         for name, lines in listed.items():
             (folder / "etc" / name).write_text("".join(f"{line}\n" for line in lines))
-        certificate, key = self._dovecot.certificate
+        certificate, key = self.dovecot.certificate
         (folder / "etc" / "master.cf").write_text(_MASTER.format(port=self._port))
         (folder / "etc" / "main.cf").write_text(
             f"""
@@ -215,7 +231,7 @@ smtpd_tls_chain_files = {key}, {certificate}
 smtpd_client_connection_count_limit = 0
 virtual_mailbox_domains = {LOCAL}
 virtual_mailbox_maps = texthash:{folder}/etc/mailboxes
-virtual_transport = lmtp:unix:{self._dovecot.lmtp}
+virtual_transport = lmtp:unix:{self.dovecot.lmtp}
 relay_domains = {RELAYED}, {KEPT}
 relay_recipient_maps = texthash:{folder}/etc/relayed
 relay_transport = relay:[127.0.0.1]:{sink}
@@ -223,14 +239,18 @@ recipient_bcc_maps = texthash:{folder}/etc/copies
 """
         )
 
-    def start(self) -> None:
-        self._dovecot.start()
+    def begin(self) -> None:
+        self.dovecot.begin()
         self._process = subprocess.Popen(
             [str(POSTFIX), "-d", "-c", str(self._folder / "etc")],
             stdin=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C"},
             start_new_session=True,
         )
+
+    def start(self) -> None:
+        self.begin()
+        self.dovecot.answers()
         eventually(self._up, within=20, what=f"postfix answers; see {self._folder}/postfix.log")
 
     def _up(self) -> bool:
@@ -245,7 +265,7 @@ recipient_bcc_maps = texthash:{folder}/etc/copies
         self._process = None
         # They outlive their master by a moment, and write into the folder.
         eventually(lambda: not any(map(_runs, children)), what="postfix has ended")
-        self._dovecot.stop()
+        self.dovecot.stop()
 
     def settled(self) -> bool:
         waiting = {queue: _files(self._folder / "queue" / queue) for queue in _QUEUES}
@@ -256,7 +276,7 @@ recipient_bcc_maps = texthash:{folder}/etc/copies
 
     def kept(self, user: str) -> int:
         # The copy of what is kept and relayed is one for the local mailbox.
-        return _count(self._dovecot.port, self.context, f"{user}@{LOCAL}")
+        return _count(self.dovecot.port, self.context, f"{user}@{LOCAL}")
 
 
 def _runs(pid: int) -> bool:

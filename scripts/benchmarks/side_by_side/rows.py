@@ -35,6 +35,8 @@ class Row:
     name: str
     unit: str
     samples: list[Sample] = field(default_factory=list)
+    smallest: str = ""
+    """At the largest of several sizes: the row of the same work at the smallest one."""
 
     @property
     def cost(self) -> float:
@@ -132,6 +134,7 @@ def save(file: Path, results: Results, about: Mapping[str, Any]) -> None:
                     "unit": row.unit,
                     "cost_us": row.cost,
                     "rate": row.rate,
+                    **({"smallest": row.smallest} if row.smallest else {}),
                     "samples": [[sample.cost, sample.rate] for sample in row.samples],
                 }
                 for name, row in rows.items()
@@ -147,7 +150,10 @@ def parse(figures: Mapping[str, Any]) -> Results:
     return {
         server: {
             name: Row(
-                name=name, unit=row["unit"], samples=[Sample(cost=cost, rate=rate) for cost, rate in row["samples"]]
+                name=name,
+                unit=row["unit"],
+                samples=[Sample(cost=cost, rate=rate) for cost, rate in row["samples"]],
+                smallest=row.get("smallest", ""),
             )
             for name, row in rows.items()
         }

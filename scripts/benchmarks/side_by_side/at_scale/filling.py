@@ -1,8 +1,13 @@
-"""Filling mailboxes quickly: ours with the rows that deliveries leave, in large groups; those of others by APPEND."""
+"""Filling mailboxes quickly: ours with the rows that deliveries leave, in large groups; those of others by APPEND.
+
+Or, where there are very many, with the files that a delivery agent leaves in a Maildir before anybody has looked.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +29,7 @@ from xtramail.store.user_clock import next_modseq
 from xtramail.wire.mime import Scanner
 
 from ..client import Client
+from ..dovecot import Dovecot
 from ..servers import Server
 
 DAYS = 30
@@ -90,15 +96,36 @@ def append_month(server: Server, user: str, corpus: Sequence[bytes], count: int)
     """``count`` messages into the INBOX of a running server's user, the days as :meth:`Filling.inbox` has them."""
     client = Client(server.port, server.context)
     client.login(user)
-    now = time.time()
 
     def dated() -> Iterator[tuple[bytes, bytes]]:
-        for number in range(count):
-            at = time.gmtime(now - (DAYS - 1 - number * DAYS // count) * DAY_SECONDS)
-            yield time.strftime('INBOX "%d-%b-%Y %H:%M:%S +0000"', at).encode(), corpus[number % len(corpus)]
+        for number, at in enumerate(_month(count)):
+            place = time.strftime('INBOX "%d-%b-%Y %H:%M:%S +0000"', time.gmtime(at))
+            yield place.encode(), corpus[number % len(corpus)]
 
     client.append_all(dated())
     client.logout()
+
+
+def file_month(server: Dovecot, user: str, corpus: Sequence[bytes], count: int) -> None:
+    """As :meth:`append_month`, of a user who has no mail yet, a hundred times as fast."""
+    maildir = server.maildir(user)
+    for folder in ("tmp", "new", "cur"):
+        (maildir / folder).mkdir(parents=True)
+    for number, at in enumerate(_month(count)):
+        octets = corpus[number % len(corpus)]
+        # Dovecot's own names: with the size as it is and with CRLF, which is the same here.
+        file = maildir / "cur" / f"{int(at)}.M{number:06}P1.mail,S={len(octets)},W={len(octets)}:2,"
+        file.write_bytes(octets)
+        os.utime(file, (at, at))
+    for path in (maildir.parent, maildir, *maildir.rglob("*")):
+        shutil.chown(path, *server.owner)
+    server.adopt(user, maildir)
+
+
+def _month(count: int) -> Iterator[float]:
+    """When each of ``count`` messages came: the oldest first, the last of them today."""
+    now = time.time()
+    return (now - (DAYS - 1 - number * DAYS // count) * DAY_SECONDS for number in range(count))
 
 
 def _steps(first: int, end: int) -> Iterator[range]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..client import Client
 from ..cost import processor_seconds
+from ..mail_servers import MailServer
 from ..rows import Row, Sample
 from ..smtp_load import Sender
 
@@ -19,20 +18,10 @@ _REST = 1.0
 _ASLEEP = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Awake:
-    """A running server: its ports, and the processes whose descendants are all that it consists of."""
-
-    imap: int
-    smtp: int
-    context: ssl.SSLContext
-    roots: tuple[int, ...]
-
-
 def deliveries(
-    server: Awake, corpus: Sequence[bytes], users: Sequence[str], *, sessions: int, rounds: int
+    server: MailServer, corpus: Sequence[bytes], users: Sequence[str], *, sessions: int, rounds: int
 ) -> dict[str, Row]:
-    """``sessions`` share ``users``; each user gets ``rounds`` times some messages, one a moment."""
+    """``sessions`` of a running server share ``users``; each gets ``rounds`` times some messages, one a moment."""
     waiting: dict[str, list[Client]] = {user: [] for user in users}
     for number in range(sessions):
         client = Client(server.imap, server.context)
@@ -42,7 +31,7 @@ def deliveries(
         client.send(b"IDLE")
         client.line()
         waiting[user].append(client)
-    sender = Sender(server.smtp, corpus, tls=None)
+    sender = Sender(server.port, corpus, tls=None)
     sender.send(len(users), users, connections=1)
     for clients in waiting.values():
         _told(clients)
