@@ -183,6 +183,20 @@ def test_select_of_a_missing_mailbox_leaves_none_selected() -> None:
     assert len(world.services.looks) == 0
 
 
+@pytest.mark.parametrize("name", ['"a&b"', '"a//b"', "x" * 1001, "INBOX (QRESYNC (1 1 %s))"])
+def test_select_of_what_no_mailbox_can_be_leaves_none_selected(name: str) -> None:
+    world = World()
+    client = world.client()
+    client.say("ENABLE QRESYNC")
+    many = ",".join(str(2 * number) for number in range(1, 1002))
+    for command in ("SELECT", "EXAMINE"):
+        client.say("SELECT INBOX")
+        answer = client.say(f"{command} {name.replace('%s', many)}")
+        assert answer.startswith("* OK [CLOSED] The mailbox before is closed\r\nT NO ["), answer
+        assert client.say("FETCH 1 FLAGS").startswith("T BAD")
+        assert len(world.services.looks) == 0
+
+
 def test_a_pile_of_commands_lets_others_have_their_turn() -> None:
     world = World(reactor=SlowClock())
     client = world.client()

@@ -36,6 +36,10 @@ FIVE = SequenceSet(ranges=((5, 5),))
         (b"a ENABLE X-Y", commands.Enable(tag=b"a", capabilities=())),
         (b"a SELECT inbox", commands.Select(tag=b"a", mailbox="INBOX")),
         (b'a SELECT "Entw&APw-rfe"', commands.Select(tag=b"a", mailbox="Entwürfe")),
+        (
+            b"a EXAMINE &",
+            commands.Examine(tag=b"a", mailbox="", declined=("Mailbox name is not in modified UTF-7", b"CANNOT")),
+        ),
         (b"a SELECT x (CONDSTORE)", commands.Select(tag=b"a", mailbox="x", condstore=True)),
         (
             b"a SELECT x (QRESYNC (67890007 20050715194045000 41,43:211 (1:2 41,43)))",
@@ -278,8 +282,8 @@ def test_special_use_alone_opens_its_own_list_options() -> None:
     ("line", "code"),
     [
         (b"a SELECT Entw\xc3\xbcrfe", b"a BAD "),
-        (b'a SELECT "Entw\xc3\xbcrfe"', b"a NO [CANNOT] "),
-        (b"a SELECT &", b"a NO [CANNOT] "),
+        (b'a DELETE "Entw\xc3\xbcrfe"', b"a NO [CANNOT] "),
+        (b"a STATUS & (MESSAGES)", b"a NO [CANNOT] "),
         (b"a CREATE x (USE (\\Inbox))", b"a NO [USEATTR] "),
         (b'a CREATE "a//b"', b"a NO [CANNOT] "),
         (b"a SEARCH CHARSET x-nonsense ALL", b"a NO [BADCHARSET (UTF-8 US-ASCII)] "),

@@ -29,6 +29,9 @@ def _open(session: Session, command: commands.Select | commands.Examine, access:
         check(session.terms, command.resync)
     # RFC 7162 §3.2.11: what was selected is closed, also when the new mailbox cannot be had.
     closed = responses.ok("The mailbox before is closed", b"CLOSED") if session.view is not None else b""
+    if command.declined is not None:
+        session.close()
+        return Answer(tagged=status.no(*command.declined), untagged=closed, telling=None)
     try:
         view = session.select(command.mailbox, access)
     except XtramailError as error:

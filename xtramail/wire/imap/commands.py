@@ -103,11 +103,15 @@ class Resync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Select(Command):
-    """OK makes the state selected; NO makes it authenticated, whatever was selected before (RFC 3501 §6.3.1)."""
+    """OK makes the state selected; NO makes it authenticated, whatever was selected before (RFC 3501 §6.3.1).
+
+    ``declined``: text and code of the NO for a name that no mailbox can have.
+    """
 
     mailbox: str
     condstore: bool = False
     resync: Resync | None = None
+    declined: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,7 @@ class Examine(Command):
     mailbox: str
     condstore: bool = False
     resync: Resync | None = None
+    declined: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def _enable(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
 
 
 def _selecting(kind: type[commands.Select] | type[commands.Examine]) -> Reader:
-    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+    def named(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
         cursor.space()
         mailbox = rules.mailbox(cursor.astring())
         condstore = False
@@ -112,6 +112,13 @@ def _selecting(kind: type[commands.Select] | type[commands.Examine]) -> Reader:
             cursor.expect(b")")
         cursor.finish()
         return kind(tag=tag, mailbox=mailbox, condstore=condstore, resync=resync)
+
+    def read(cursor: Cursor, tag: bytes, rules: Rules) -> Command:
+        try:
+            return named(cursor, tag, rules)
+        except Declined as declined:
+            # The answer is known, but it leaves nothing selected (RFC 3501 §6.3.1), which is not the connection's.
+            return kind(tag=tag, mailbox="", declined=(declined.text, declined.code))
 
     return read
 
