@@ -28,6 +28,15 @@ def test_an_abstract_address_is_understood() -> None:
         assert supervisor.recv(100) == b"READY=1"
 
 
+def test_a_supervisor_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for _ in range(2_000):
+            notifier.tell("WATCHDOG=1")
+        assert supervisor.recv(100) == b"WATCHDOG=1"
+
+
 def test_without_a_listener_nothing_happens(tmp_path: Path) -> None:
     Notifier({}).tell("READY=1")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell("READY=1")

@@ -33,7 +33,8 @@ class Notifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.sendto("\n".join(lines).encode(), self._address)
+                # One that has stopped reading must not stop the server, too.
+                channel.sendto("\n".join(lines).encode(), socket.MSG_DONTWAIT, self._address)
         except OSError:
             return
 
