@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from xtramail.app.paths import Paths
 from xtramail.model.errors import BadInput
 from xtramail.store import keys, messages
 from xtramail.store.lmdb_engine import LmdbEngine
+from xtramail.store.verify import verify
 
 NOW = 1_767_300_000.0
 
@@ -60,14 +62,34 @@ def test_only_the_owner_can_read_a_backup(paths: Paths, engine: LmdbEngine, tmp_
 def test_a_backup_is_the_store_at_one_moment_while_mail_goes_on(
     paths: Paths, engine: LmdbEngine, tmp_path: Path
 ) -> None:
-    backup(engine, paths, tmp_path / "backup", now=NOW)
-    deliver(engine, 7, DAYS[0])
-    copy = LmdbEngine(tmp_path / "backup" / "store")
-    counts = [
-        one.read(USER, lambda snap: len(messages.uids(snap, messages.require(snap, 1)))) for one in (copy, engine)
+    begun, over = threading.Event(), threading.Event()
+    delivered = 6
+
+    def goes_on() -> None:
+        nonlocal delivered
+        while not over.is_set():
+            deliver(engine, delivered + 1, DAYS[0])
+            delivered += 1
+            begun.set()
+
+    mail = threading.Thread(target=goes_on)
+    mail.start()
+    try:
+        assert begun.wait(60)
+        before = delivered
+        backup(engine, paths, tmp_path / "backup", now=NOW)
+    finally:
+        over.set()
+        mail.join()
+    copy, number = LmdbEngine(tmp_path / "backup" / "store"), delivered + 1
+    deliver(engine, number, DAYS[0])
+    kept, all_of_it = [
+        one.read(USER, lambda snap: messages.uids(snap, messages.require(snap, 1))) for one in (copy, engine)
     ]
     copy.close()
-    assert counts == [6, 7]
+    assert len(all_of_it) == number and before <= len(kept) < number
+    assert kept == all_of_it[: len(kept)]
+    assert verify(tmp_path / "backup" / "store").findings == [], "no half of a message"
 
 
 def test_what_is_not_there_is_left_out(paths: Paths, engine: LmdbEngine, tmp_path: Path) -> None:
