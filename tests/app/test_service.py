@@ -203,6 +203,8 @@ def test_sighup_tells_what_changed_and_refuses_a_broken_file(tmp_path: Path) -> 
         process.send_signal(signal.SIGHUP)
         refused = lines_until(process, "settings-refused")[-1]
         assert "not TOML" in str(refused["reason"])
+        told = lines_until(process, "settings-reloaded")[-1]
+        assert (told["applied"], told["at_restart"]) == ([], []), "what held before holds"
         process.send_signal(signal.SIGTERM)
         lines_until(process, "server-stopped")
 
