@@ -8,8 +8,8 @@ not the largest) and an expiry of fewer messages; its mail comes by Postfix and 
 inotify instance each, of which Linux gives a user 128: the limit is raised meanwhile. A command that a server is slow
 at is given fewer times: no more after three seconds of a round. Stores are filled in large groups, Dovecot's with
 files, all without SMTP. Needs 15 GB of disk; root and Debian's dovecot-lmtpd and postfix (installed where missing) for
-the comparison; --only xtramail does without. A machine that has nothing else to do takes a quarter of an hour; --quick
-two minutes, --messages 100000 --sizes 1000,10000 a third.
+the comparison; --only xtramail does without. A machine that has nothing else to do takes a quarter of an hour; --quick,
+which judges nothing, two minutes, --messages 100000 --sizes 1000,10000 a third.
 """
 
 from __future__ import annotations
@@ -259,7 +259,8 @@ def main() -> None:
     if options.json is not None:
         about = {"versions": versions(), "messages": options.messages, "seconds": round(progress.seconds)}
         save(options.json, figures.results, about)
-    faster = grown(figures.results.get(OURS, {}))
+    # One round of little is no measure: a machine that does something else doubles a row of it.
+    faster = [] if options.quick else grown(figures.results.get(OURS, {}))
     for sentence in faster:
         print(f"scripts/bench scale: grows faster than the work: {sentence}", file=sys.stderr)
     sys.exit(1 if faster else 0)

@@ -122,6 +122,12 @@ REASONS: Mapping[str, str] = {
     "header sync": _LISTED,
     "Thunderbird's list": f"{_LISTED}; its fields are cut out of the header as it came",
     "QRESYNC, 100 changed": "two commands and a SELECT, 700 calls of Python; the changed flags are a fifth",
+    "QRESYNC, 10 changed": "half is UNSELECT and the ten lines of SELECT, which any mailbox costs",
+    "CONDSTORE, 10 changed": "a quarter is what a NOOP costs, too; ten rows are found and told, in Python",
+    "flags of all": (
+        "half a millisecond goes, whatever the number of messages, into what changed since the last command; then it is"
+        " 0.4 us a message"
+    ),
     "SEARCH TEXT": _LOOKED_THROUGH,
     "SMTP": _CALLS,
     "STARTTLS": _CALLS,
