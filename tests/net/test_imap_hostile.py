@@ -58,6 +58,31 @@ def test_random_octets_never_find_a_bug(seed: int) -> None:
             assert "SERVERBUG" not in client.heard()
 
 
+NO_MAIL = {
+    "noise": random.Random(1).randbytes(3_000).replace(b"\0", b"\1"),
+    "no header": b"\r\n\r\n\r\nonly a body, and no line end",
+    "no colon": b"this is no field\r\n" * 40 + b"\r\n\xff\xfe body \r\n",
+    "too deep": b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (depth, depth) for depth in range(300)
+    ),
+    "one endless field": b"Subject: " + b"x" * 300_000,
+    "a boundary that never ends": b'Content-Type: multipart/mixed; boundary="\r\n\r\n--\r\n--"--\r\n',
+}
+
+
+@pytest.mark.parametrize("name", NO_MAIL)
+def test_what_cannot_be_parsed_is_served_octet_for_octet(name: str) -> None:
+    world = World()
+    world.deliver(NO_MAIL[name])
+    client = world.client()
+    client.say("SELECT INBOX")
+    told = client.say("FETCH 1 (RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[])")
+    size = len(NO_MAIL[name])
+    assert f"RFC822.SIZE {size} " in told and "T OK " in told
+    _, _, behind = told.partition(f"BODY[] {{{size}}}\r\n")
+    assert behind[:size].encode("latin-1") == NO_MAIL[name]
+
+
 def test_a_browser_is_sent_away_without_an_answer() -> None:
     world = World()
     client = world.client(login=False)
