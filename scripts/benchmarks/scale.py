@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=3, help="of the mailboxes, so many of Dovecot's, too")
     parser.add_argument("--idle", type=int, default=1_000, help="sessions in IDLE; 0: none")
     parser.add_argument("--rounds", type=int, default=3, help="of each row, for the median")
-    parser.add_argument("--times", type=int, default=200, help="of each command in a round")
+    parser.add_argument("--times", type=int, default=500, help="of each command in a round")
     parser.add_argument("--only", default="", help="servers whose name has this in it: xtramail, maildir, mdbox")
     parser.add_argument("--work", default="", help=f"only these, by commas: {', '.join(WORK)}")
     parser.add_argument("--json", type=Path, default=None, help="write the figures into this file")
