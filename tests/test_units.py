@@ -61,6 +61,13 @@ def test_systemd_itself_finds_little_exposure(tmp_path: Path, drop_in: tuple[str
     assert float(exposure[1]) <= MOST_EXPOSURE
 
 
+def test_the_unit_of_backups_is_as_little_exposed() -> None:
+    said = analysed("security", "--offline=true", str(CONF / "xtramail-backup.service"))
+    exposure = re.search(r"exposure level for xtramail-backup.service: ([0-9.]+)", said)
+    assert exposure is not None, said
+    assert float(exposure[1]) <= MOST_EXPOSURE
+
+
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
     # Programs and folders are where the install guide puts them, not here.
     here = shutil.which("true")
