@@ -34,9 +34,10 @@ _UID = re.compile(rb"UID (\d+)")
 
 @dataclass(slots=True)
 class Books:
-    """What people know: which messages were acknowledged (their recipients, and the day), and what they deleted."""
+    """What people know: which messages were acknowledged (their recipients, and between which two moments the server took
+    them: seconds of a busy machine are hours here), and what they deleted."""
 
-    accepted: dict[str, tuple[tuple[str, ...], float]] = field(default_factory=dict)
+    accepted: dict[str, tuple[tuple[str, ...], float, float]] = field(default_factory=dict)
     came: list[tuple[float, int]] = field(default_factory=list)
     """Of each of them the day, counted from the first one, and octets."""
     deleted: set[tuple[str, str]] = field(default_factory=set)
@@ -119,8 +120,8 @@ class People:
         # What does not compress, or the file would hardly know of it.
         return name, head.encode() + base64.encodebytes(chance.randbytes(size)).replace(b"\n", b"\r\n")
 
-    def _accepted(self, name: str, to: tuple[str, ...], octets: bytes) -> None:
-        self._books.accepted[name] = (to, self._clock.now())
+    def _accepted(self, name: str, to: tuple[str, ...], octets: bytes, *, since: float) -> None:
+        self._books.accepted[name] = (to, since, self._clock.now())
         self._books.came.append((self._clock.days(), len(octets)))
 
     def _post(self, chance: random.Random) -> None:
@@ -129,8 +130,9 @@ class People:
             while not self.over.is_set():
                 to = tuple(chance.sample(self._addresses, k=chance.choice((1, 1, 1, 2, 3))))
                 name, octets = self._message(chance, "bob@sender.example", to[0])
+                began = self._clock.now()
                 assert not client.sendmail("bob@sender.example", to, octets)
-                self._accepted(name, to, octets)
+                self._accepted(name, to, octets, since=began)
                 self._books.done["mail in"] += 1
                 self.pause(self._mail_minutes * 60)
 
@@ -139,8 +141,9 @@ class People:
         person = chance.choice(self._addresses)
         name, octets = self._message(chance, person, WORLD)
         with self._server.submissions(person) as client:
+            began = self._clock.now()
             client.sendmail(person, WORLD, octets)
-            self._accepted(name, (WORLD,), octets)
+            self._accepted(name, (WORLD,), octets, since=began)
         self._books.done["submitted"] += 1
         self.pause(2 * HOUR)
 

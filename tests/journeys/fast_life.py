@@ -156,7 +156,7 @@ class Life:
         books, server, plan = self.books, self.server, self.plan
         assert not books.faults, books.faults[:10]
         assert server.balance()
-        for name, (recipients, at) in books.accepted.items():
+        for name, (recipients, at, _) in books.accepted.items():
             for person in recipients:
                 if (person, name) in books.deleted:
                     continue
@@ -167,7 +167,7 @@ class Life:
                     assert name in kept.names, f"{name} of {person} is gone after {(kept.ended - at) / DAY:.1f} days"
         for person, kept in self._kept.items():
             first = _days(kept.began - hours_late * HOUR) - plan.retention
-            assert all(_days(books.accepted[name][1]) >= first for name in kept.names & books.accepted.keys()), person
+            assert all(_days(books.accepted[name][2]) >= first for name in kept.names & books.accepted.keys()), person
         twice = sum(count - 1 for count in books.taken.values())
         assert twice == 0 or plan.stops or plan.kills, f"{twice} handed on twice"
         assert not server.log("expiry-paused")
