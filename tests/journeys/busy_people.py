@@ -34,8 +34,8 @@ _UID = re.compile(rb"UID (\d+)")
 
 @dataclass(slots=True)
 class Books:
-    """What people know: which messages were acknowledged (their recipients, and between which two moments the server took
-    them: seconds of a busy machine are hours here), and what they deleted."""
+    """What people know: which messages were acknowledged (their recipients, and between which two moments the server
+    took them: seconds of a busy machine are hours here), and what they deleted."""
 
     accepted: dict[str, tuple[tuple[str, ...], float, float]] = field(default_factory=dict)
     came: list[tuple[float, int]] = field(default_factory=list)
