@@ -138,8 +138,8 @@ REASONS: Mapping[str, str] = {
     "start, until the first greeting": _IMPORTED,
     "memory after the start": _LOADED,
     "1,000 in IDLE, nothing comes": _AWAKE,
-    "memory of an idle session": "32 are the process's own; the rest are pages of the store that it looked at, the kernel's"
-    " to keep or not, and more of them in a larger store: 4 where nothing else was stored, 9 here",
+    "memory of an idle session": "32 are the process's own; the rest are pages of the store that it looked at, the"
+    " kernel's to keep or not, and more of them in a larger store: 4 where nothing else was stored, 9 here",
     "disk for a message": _TEXTS,
     "disk for a message of a mailbox": _SMALL,
     "STORE": "one durable commit of its own (two flushes) against an index that mdbox does not flush",
