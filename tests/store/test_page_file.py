@@ -13,7 +13,7 @@ from tests.store.filled import DAYS, USER, deliver, fill
 from xtramail.model.errors import BadInput
 from xtramail.store import messages
 from xtramail.store.lmdb_engine import LmdbEngine
-from xtramail.store.page_file import PAGE_SIZE, Lost, PageFile
+from xtramail.store.page_file import PAGE_SIZE, Lost, Meta, PageFile
 from xtramail.store.salvage import Salvaged, rows
 
 Rows = dict[bytes, bytes]
@@ -33,6 +33,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Rows]:
     found = dict(engine.stored_rows(b"", 1_000_000, 1 << 30))
     engine.close()
     return (folder / "data.mdb").read_bytes(), found
+
+
+def newest_meta(place: Path, octets: bytes) -> Meta:
+    """Of a whole file, which is at ``place`` from then on."""
+    place.write_bytes(octets)
+    with contextlib.closing(PageFile(place)) as file:
+        return file.metas()[0]
 
 
 def salvaged(place: Path, octets: bytes) -> tuple[Rows, Salvaged]:
@@ -107,9 +114,7 @@ def test_a_flip_in_any_page_costs_no_more_than_that_page(
 def test_a_lost_branch_loses_no_row(tmp_path: Path, store: tuple[bytes, Rows]) -> None:
     octets, expected = store
     place = tmp_path / "data.mdb"
-    place.write_bytes(octets)
-    with contextlib.closing(PageFile(place)) as file:
-        root = file.metas()[0].main.root
+    root = newest_meta(place, octets).main.root
     assert root is not None
     damaged = bytearray(octets)
     damaged[root * PAGE_SIZE : (root + 1) * PAGE_SIZE] = bytes(PAGE_SIZE)
@@ -122,9 +127,7 @@ def test_a_lost_branch_loses_no_row(tmp_path: Path, store: tuple[bytes, Rows]) -
 def test_a_branch_that_leads_to_itself_is_gone_round(tmp_path: Path, store: tuple[bytes, Rows]) -> None:
     octets, expected = store
     place = tmp_path / "data.mdb"
-    place.write_bytes(octets)
-    with contextlib.closing(PageFile(place)) as file:
-        root = file.metas()[0].main.root
+    root = newest_meta(place, octets).main.root
     assert root is not None
     damaged, begin = bytearray(octets), root * PAGE_SIZE
     last = begin + struct.unpack_from("<H", damaged, begin + struct.unpack_from("<H", damaged, begin + 12)[0] - 2)[0]
@@ -141,9 +144,7 @@ def test_a_meta_page_that_counts_more_rows_than_its_tree_has_is_not_believed(
 ) -> None:
     octets, expected = store
     place = tmp_path / "data.mdb"
-    place.write_bytes(octets)
-    with contextlib.closing(PageFile(place)) as file:
-        newest = file.metas()[0].transaction % 2
+    newest = newest_meta(place, octets).transaction % 2
     damaged = bytearray(octets)
     # Entries of the main tree (mdb.c: MDB_meta, MDB_db).
     struct.pack_into("<Q", damaged, newest * PAGE_SIZE + 120, len(expected) + 5)
@@ -159,9 +160,7 @@ def test_an_older_meta_page_that_passes_for_the_newest_is_not_believed(
 ) -> None:
     octets, expected = store
     place = tmp_path / "data.mdb"
-    place.write_bytes(octets)
-    with contextlib.closing(PageFile(place)) as file:
-        newest = file.metas()[0].transaction
+    newest = newest_meta(place, octets).transaction
     damaged = bytearray(octets)
     # Its transaction (mdb.c: MDB_meta), of which the odd ones are on page 1 alone.
     struct.pack_into("<Q", damaged, (1 - newest % 2) * PAGE_SIZE + 144, newest + 2)
@@ -176,9 +175,7 @@ def test_a_list_of_free_pages_that_is_not_whole_is_in_doubt(
 ) -> None:
     octets, _ = store
     place = tmp_path / "data.mdb"
-    place.write_bytes(octets)
-    with contextlib.closing(PageFile(place)) as file:
-        meta = file.metas()[0]
+    meta = newest_meta(place, octets)
     root = meta.free.root
     assert root is not None
     damaged = bytearray(octets)
